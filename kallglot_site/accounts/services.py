@@ -1,0 +1,102 @@
+"""Every write of accounts."""
+
+import datetime
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from kallglot_site.accounts.models import ApiKey, Environment, Membership, Organization, Scope, User
+from kallglot_site.accounts.tenancy import Tenant
+
+_VISIBLE = len("sk_live_") + 8
+
+
+def api_key_hash(key: str) -> str:
+    """SHA-256 is enough: a key holds 256 random bits, there is nothing to guess."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def api_key_prefix(key: str) -> str:
+    """The part that is stored in clear, to find the key and to show to humans."""
+    return key[:_VISIBLE]
+
+
+@transaction.atomic
+def api_key_create(
+    *,
+    tenant: Tenant,
+    name: str,
+    scopes: Sequence[str] = tuple(Scope.values),
+    expires_at: datetime.datetime | None = None,
+    created_by: User | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its secret. The secret exists only in the answer: show it once."""
+    secret = f"sk_{tenant.environment}_{secrets.token_hex(32)}"
+    key = ApiKey.objects.create(
+        organization=tenant.organization,
+        environment=tenant.environment,
+        name=name,
+        prefix=api_key_prefix(secret),
+        secret_hash=api_key_hash(secret),
+        scopes=sorted(scopes),
+        expires_at=expires_at,
+        created_by=created_by,
+    )
+    return key, secret
+
+
+def api_key_revoke(*, api_key: ApiKey) -> ApiKey:
+    """Ends the key at once. Revoking twice changes nothing."""
+    if api_key.revoked_at is None:
+        api_key.revoked_at = timezone.now()
+        api_key.save(update_fields=["revoked_at"])
+    return api_key
+
+
+@transaction.atomic
+def member_create(
+    *, organization: Organization, email: str, password: str, role: str = Membership.Role.REVIEWER
+) -> Membership:
+    """A user with that role in the organization. A known email only joins it."""
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        user = User.objects.create_user(email, password)
+    membership, _ = Membership.objects.update_or_create(
+        user=user, organization=organization, defaults={"role": role}
+    )
+    return membership
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """What ``bootstrap`` made. The secrets are nowhere else."""
+
+    organization: Organization
+    live_key: str
+    test_key: str
+    staff_email: str
+    staff_password: str
+
+
+@transaction.atomic
+def organization_bootstrap(*, name: str, staff_email: str) -> Bootstrapped:
+    """An organization with a live and a test key and an admin who can sign in everywhere."""
+    organization = Organization.objects.create(name=name)
+    password = secrets.token_urlsafe(15)
+    membership = member_create(
+        organization=organization, email=staff_email, password=password, role=Membership.Role.ADMIN
+    )
+    user = membership.user
+    # A known person keeps their account and gets a new password: the one that is printed works.
+    user.set_password(password)
+    user.is_staff = user.is_superuser = True
+    user.save()
+    live, test = (
+        api_key_create(tenant=Tenant(organization, environment), name="Default", created_by=user)[1]
+        for environment in (Environment.LIVE, Environment.TEST)
+    )
+    return Bootstrapped(organization, live, test, user.email, password)

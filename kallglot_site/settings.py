@@ -1,0 +1,294 @@
+"""Django settings. What an operator may change is declared in ``env.py``; this file wires it."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import django_stubs_ext
+import environ
+
+from kallglot_site import env as environment
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENV = environment.read()
+
+ENVIRONMENT: str = ENV["KALLGLOT_ENVIRONMENT"]
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG: bool = ENV["KALLGLOT_DEBUG"]
+DATA_DIR = Path(ENV["KALLGLOT_DATA_DIR"]).expanduser().absolute()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def _generated_secret_key(path: Path) -> str:
+    """The data directory's own key, made on first start. O_EXCL settles a race of two processes."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key := secrets.token_urlsafe(64))
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+SECRET_KEY: str = ENV["KALLGLOT_SECRET_KEY"] or _generated_secret_key(DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS: list[str] = ENV["KALLGLOT_SECRET_KEY_FALLBACKS"]
+
+# --- Web -----------------------------------------------------------------------------------------
+
+PUBLIC_URL: str = ENV["KALLGLOT_PUBLIC_URL"]
+STREAM_URL: str = ENV["KALLGLOT_STREAM_URL"]
+TRUSTED_PROXIES: list[str] = ENV["KALLGLOT_TRUSTED_PROXIES"]
+ALLOWED_HOSTS: list[str] = ENV["KALLGLOT_ALLOWED_HOSTS"] or [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    *(
+        host
+        for url in (PUBLIC_URL, STREAM_URL)
+        if (host := urlsplit(url).hostname) and host not in {"localhost", "127.0.0.1"}
+    ),
+]
+ROOT_URLCONF = "kallglot_site.urls"
+ASGI_APPLICATION = "kallglot_site.asgi.application"
+APPEND_SLASH = False
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "axes",
+    "kallglot_site.accounts",
+    "kallglot_site.api",
+    "webhooks_app",
+    "sessions_app",
+    "recordings_app",
+    "analysis_app",
+]
+
+MIDDLEWARE = [
+    "kallglot_site.api.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Served from the source folders: no collectstatic step stands between a clone and a page.
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE: str = ENV["KALLGLOT_TIME_ZONE"]
+USE_TZ = True
+
+# --- Accounts ------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/dashboard/"
+LOGOUT_REDIRECT_URL = "/login"
+AXES_FAILURE_LIMIT = 20
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+# --- Database ------------------------------------------------------------------------------------
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def _database(url: str) -> dict[str, Any]:
+    config: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+            ),
+        }
+        # In-memory databases are one per connection: threads and processes need a file.
+        config["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
+    else:
+        config["CONN_MAX_AGE"] = 60
+        config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {
+    "default": _database(ENV["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'kallglot.sqlite3'}")
+}
+
+# --- Services ------------------------------------------------------------------------------------
+
+REDIS_URL: str = ENV["REDIS_URL"]
+
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": (
+        {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": "kallglot"},
+        }
+        if REDIS_URL
+        else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+    )
+}
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+
+CELERY_BROKER_URL: str = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_TIME_LIMIT = 6 * 3600
+if CELERY_BROKER_URL.startswith("filesystem"):
+    _broker = DATA_DIR / "broker"
+    for _folder in ("queue", "control"):
+        (_broker / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "data_folder_in": str(_broker / "queue"),
+        "data_folder_out": str(_broker / "queue"),
+        "control_folder": str(_broker / "control"),
+    }
+else:
+    # Doorbells must never hold up a request: give up quickly, the sweep finds the row.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "visibility_timeout": 7 * 3600,
+    }
+
+
+def _storage(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": parts.path, "file_permissions_mode": 0o600},
+        }
+    query = dict(parse_qsl(parts.query))
+    options = {
+        "bucket_name": parts.hostname,
+        "location": parts.path.strip("/"),
+        "endpoint_url": query.get("endpoint"),
+        "region_name": query.get("region"),
+        "access_key": parts.username,
+        "secret_key": parts.password,
+        "querystring_auth": True,
+        "querystring_expire": 3600,
+        "default_acl": None,
+        "signature_version": "s3v4",
+    }
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {name: value for name, value in options.items() if value is not None},
+    }
+
+
+STORAGE_URL: str = ENV["STORAGE_URL"] or f"file://{DATA_DIR / 'media'}"
+STORAGES = {
+    "default": _storage(STORAGE_URL),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# --- Engines, streaming, webhooks, retention -----------------------------------------------------
+
+TRANSCRIBER_URL: str = ENV["TRANSCRIBER_URL"]
+TRANSLATOR_URL: str = ENV["TRANSLATOR_URL"]
+SYNTHESIZER_URL: str = ENV["SYNTHESIZER_URL"]
+RESPONDER_URL: str = ENV["RESPONDER_URL"]
+ANALYZER_URL: str = ENV["ANALYZER_URL"]
+
+STREAM_TOKEN_TTL: float = ENV["KALLGLOT_STREAM_TOKEN_TTL"]
+SESSION_IDLE_TIMEOUT: float = ENV["KALLGLOT_SESSION_IDLE_TIMEOUT"]
+DRAIN_TIMEOUT: float = ENV["KALLGLOT_DRAIN_TIMEOUT"]
+MAX_STREAMS: int = ENV["KALLGLOT_MAX_STREAMS"]
+
+WEBHOOK_ALLOW_PRIVATE: bool = ENV["KALLGLOT_WEBHOOK_ALLOW_PRIVATE"]
+WEBHOOK_PROXY: str = ENV["KALLGLOT_WEBHOOK_PROXY"]
+
+EVENT_RETENTION_DAYS: int = ENV["KALLGLOT_EVENT_RETENTION_DAYS"]
+RECORDING_RETENTION_DAYS: int = ENV["KALLGLOT_RECORDING_RETENTION_DAYS"]
+MEDIA_KEY: str = ENV["KALLGLOT_MEDIA_KEY"]
+
+# --- REST ----------------------------------------------------------------------------------------
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["kallglot_site.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["kallglot_site.api.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["kallglot_site.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["kallglot_site.api.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "kallglot_site.api.pagination.KeysetPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "kallglot_site.api.errors.exception_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "kallglot_site.api.renderers.AlwaysJSON",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}

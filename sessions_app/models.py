@@ -1,0 +1,162 @@
+"""Sessions, what was said in them, and who speaks for whom."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from kallglot_site.accounts.models import Environment, Organization
+from kallglot_site.api.fields import IdField
+
+
+class Session(models.Model):
+    """One call. ``started_at`` is the zero of its timeline: the arrival of its first audio."""
+
+    class Status(models.TextChoices):
+        CREATED = "created"
+        ACTIVE = "active"
+        ENDED = "ended"
+
+    class Mode(models.TextChoices):
+        TRANSCRIPTION = "transcription"
+        BIDIRECTIONAL_TRANSLATION = "bidirectional_translation"
+        ASSISTIVE_TRANSLATION = "assistive_translation"
+        AI_AGENT = "ai_agent"
+        HELP_CHAT_VOICE = "help_chat_voice"
+
+    class EndReason(models.TextChoices):
+        COMPLETED = "completed"
+        CUSTOMER_HANGUP = "customer_hangup"
+        AGENT_HANGUP = "agent_hangup"
+        ERROR = "error"
+        TIMEOUT = "timeout"
+
+    class TranscriptStatus(models.TextChoices):
+        IN_PROGRESS = "in_progress"
+        COMPLETE = "complete"
+
+    class Channels(models.TextChoices):
+        MIXED = "mixed"
+        DUAL = "dual"
+
+    id = IdField(prefix="sess")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    environment = models.CharField(max_length=4, choices=Environment)
+    status = models.CharField(max_length=10, choices=Status, default=Status.CREATED)
+    mode = models.CharField(max_length=32, choices=Mode)
+    source_language = models.CharField(max_length=16, null=True, blank=True)
+    target_language = models.CharField(max_length=16, null=True, blank=True)
+
+    provider_type = models.CharField(max_length=32, default="websocket")
+    provider_phone_number = models.CharField(max_length=32, null=True, blank=True)
+    provider_call_sid = models.CharField(max_length=255, null=True, blank=True)
+    provider_status = models.CharField(max_length=16, default="pending")
+
+    recording_enabled = models.BooleanField(default=False)
+    recording_channels = models.CharField(max_length=8, choices=Channels, default=Channels.MIXED)
+    recording_paused = models.BooleanField(default=False)
+    partials = models.BooleanField(default=True)
+    vocabulary = models.JSONField(default=list)
+    metadata = models.JSONField(default=dict)
+
+    duration = models.FloatField(default=0.0, help_text="End of the latest audio, in seconds.")
+    word_count = models.PositiveIntegerField(default=0)
+    transcript_status = models.CharField(
+        max_length=12, choices=TranscriptStatus, default=TranscriptStatus.IN_PROGRESS
+    )
+    segment_count = models.PositiveIntegerField(
+        default=0, help_text="The sequence number of the latest segment."
+    )
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=20, choices=EndReason, null=True, blank=True)
+    last_audio_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "environment", "-id"], name="sessions_by_tenant"),
+            models.Index(
+                fields=["organization", "environment", "status", "-id"],
+                name="sessions_by_tenant_status",
+            ),
+            models.Index(
+                fields=["organization", "environment", "mode", "-id"],
+                name="sessions_by_tenant_mode",
+            ),
+            models.Index(
+                fields=["last_audio_at"],
+                condition=~Q(status="ended"),
+                name="sessions_running",
+            ),
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(status="ended", transcript_status="in_progress"),
+                name="sessions_draining",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def is_ended(self) -> bool:
+        return self.status == self.Status.ENDED
+
+
+class Segment(models.Model):
+    """What one speaker said between two silences. Never changed, except that a translation joins.
+
+    ``sequence`` counts from 1 in commit order within the session (the counter is on the locked
+    session row), so "everything after N" misses nothing.
+    """
+
+    id = IdField(prefix="seg")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="segments")
+    sequence = models.PositiveIntegerField()
+    speaker = models.CharField(max_length=10)
+    language = models.CharField(max_length=16)
+    text = models.TextField()
+    translation = models.TextField(null=True, blank=True)
+    start_time = models.FloatField(help_text="Seconds on the session's timeline.")
+    end_time = models.FloatField()
+    confidence = models.FloatField(help_text="0 to 1, from the engine's log-probabilities.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "sequence"], name="segment_order")
+        ]
+        indexes = [models.Index(fields=["session", "start_time", "id"], name="segments_by_time")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Track(models.Model):
+    """One speaker's audio in a session, and which connection may write it.
+
+    ``generation`` grows with every claim; a write carries the generation it was claimed under, so
+    a replaced owner cannot write (fencing). The owner renews ``lease_expires_at`` while it lives.
+    """
+
+    id = IdField(prefix="trk")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="tracks")
+    speaker = models.CharField(max_length=10)
+    owner = models.CharField(max_length=80, blank=True, help_text="Connection; empty: nobody.")
+    generation = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    sealed_at = models.DateTimeField(null=True, blank=True)
+    position = models.FloatField(default=0.0, help_text="End of its audio so far, in seconds.")
+    language = models.CharField(max_length=16, null=True, blank=True)
+    pause_applied = models.BooleanField(
+        default=False, help_text="Whether the owner has applied the session's recording pause."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "speaker"], name="one_track_per_speaker")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.speaker}"

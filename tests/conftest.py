@@ -1,0 +1,55 @@
+"""The cast that every test shares: an owner, a teammate, an outsider, and their keys."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from kallglot_site.accounts.models import Environment, Membership, Organization, User
+from kallglot_site.accounts.services import api_key_create, member_create
+from kallglot_site.accounts.tenancy import Tenant
+from tests.factories import OrganizationFactory
+
+
+@dataclass(frozen=True)
+class Cast:
+    """One organization with an admin (owner) and a reviewer (teammate); another with an outsider."""
+
+    tenant: Tenant
+    test_tenant: Tenant
+    other_tenant: Tenant
+    key: str
+    test_key: str
+    other_key: str
+    owner: User
+    teammate: User
+    outsider: User
+
+    @property
+    def organization(self) -> Organization:
+        return self.tenant.organization
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    organization, other = (
+        OrganizationFactory(name="Acme Support"),
+        OrganizationFactory(name="Rival"),
+    )
+    tenant = Tenant(organization, Environment.LIVE)
+    test_tenant = Tenant(organization, Environment.TEST)
+    other_tenant = Tenant(other, Environment.LIVE)
+
+    def member(org: Organization, email: str, role: str) -> User:
+        return member_create(organization=org, email=email, password="password", role=role).user
+
+    return Cast(
+        tenant=tenant,
+        test_tenant=test_tenant,
+        other_tenant=other_tenant,
+        key=api_key_create(tenant=tenant, name="live")[1],
+        test_key=api_key_create(tenant=test_tenant, name="test")[1],
+        other_key=api_key_create(tenant=other_tenant, name="other")[1],
+        owner=member(organization, "owner@acme.example", Membership.Role.ADMIN),
+        teammate=member(organization, "teammate@acme.example", Membership.Role.REVIEWER),
+        outsider=member(other, "outsider@rival.example", Membership.Role.ADMIN),
+    )
