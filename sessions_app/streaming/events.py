@@ -47,6 +47,15 @@ class FinalTranscript:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationFinal:
+    """A segment in another language."""
+
+    segment_id: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StreamWarning:
     """Something survivable: ``sequence_gap``, ``audio_dropped``, ``transcription_delayed``,
     ``timestamp_reset``…"""

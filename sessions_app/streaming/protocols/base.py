@@ -1,0 +1,168 @@
+"""What every wire protocol of the streaming endpoint is translated to and from.
+
+A codec is pure and belongs to one connection: ``decode`` turns what the client sent into typed
+messages, ``encode`` turns what the server says into what goes on the wire (None: this protocol
+has no word for it). It knows nothing of sockets, sessions or the database.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from sessions_app.streaming.events import PipelineEvent, Speaker, TranslationFinal
+from sessions_app.streaming.media import AudioFormat, AudioFrame
+
+ControlAction = Literal[
+    "mute",
+    "unmute",
+    "pause_transcription",
+    "resume_transcription",
+    "pause_recording",
+    "resume_recording",
+]
+ListeningSpeaker = Literal["agent", "customer", "none"]
+
+
+class ProtocolError(Exception):
+    """One frame that makes no sense; the connection lives on.
+
+    ``code`` is one of the contract's, ``param`` the field that is wrong.
+    """
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+# --- from the client --------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class AudioInput:
+    """Audio: one frame per speaker it holds (two from a stereo connection)."""
+
+    frames: tuple[AudioFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStart:
+    """What binary frames on this connection hold from now on."""
+
+    format: AudioFormat
+    speaker: Speaker | None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    action: ControlAction
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """``timestamp_ms`` is the client's own and comes back as it is."""
+
+    timestamp_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    reason: str | None
+
+
+ClientMessage = AudioInput | AudioStart | Control | Ping | EndSession
+
+
+# --- to the client ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    """The connection is accepted. ``resumed``: the session had audio before."""
+
+    mode: str
+    source_language: str | None
+    target_language: str | None
+    speaker: ListeningSpeaker
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPaused:
+    """Nothing is recorded, transcribed or listened in to, on any track, anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResumed:
+    """The opposite of ``SessionPaused``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    timestamp_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionError:
+    """The error envelope of the REST API, over the wire."""
+
+    code: str
+    message: str
+    param: str | None = None
+    type: str = "validation_error"
+    doc_url: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """``duration`` in seconds."""
+
+    reason: str
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudioOutput:
+    """Speech for the other party. ``speaker`` said it; ``last`` ends the segment's speech."""
+
+    segment_id: str
+    speaker: Speaker
+    sequence: int
+    format: AudioFormat
+    payload: bytes
+    last: bool
+
+
+ServerMessage = (
+    PipelineEvent
+    | TranslationFinal
+    | AudioOutput
+    | SessionReady
+    | SessionPaused
+    | SessionResumed
+    | Pong
+    | SessionError
+    | SessionEnded
+)
+
+
+class Codec(Protocol):
+    """One connection's translator; may keep state between calls."""
+
+    def decode(self, data: str | bytes) -> list[ClientMessage]:
+        """What one WebSocket message says. Audio is stamped with the codec's clock.
+
+        Raises:
+            ProtocolError: the message makes no sense. Nothing else is ever raised.
+        """
+        ...
+
+    def encode(self, message: ServerMessage) -> str | bytes | None: ...
+
+
+ArrivalClock = Callable[[], float]
+"""Seconds, as ``Clock.time``."""
+
+Json = dict[str, Any]
