@@ -211,6 +211,13 @@ class Transcriber(Engine):
         """Seconds of audio worked off per second, as lately measured (``inf``: unknown)."""
         return float("inf")
 
+    def promote(self, request: TranscriptionRequest) -> bool:
+        """Move a speculative request that still waits up among the finals; whether it waited.
+
+        To be called with the very object given to ``transcribe``; its caller gets the answer.
+        """
+        return False
+
     @abstractmethod
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription: ...
 

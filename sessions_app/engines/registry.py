@@ -1,0 +1,69 @@
+"""From a URL to an engine: ``whisper://base`` is made by ``transcribers/whisper.py``.
+
+The scheme is the file's name (``-`` becomes ``_``), and the file has one function,
+``from_url(url, context)``. Adding an engine is adding that file. Several URLs separated by
+commas are a fallback chain, first choice first.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+from sessions_app.engines import fallback, responders, synthesizers, transcribers, translators
+from sessions_app.engines.base import (
+    EngineMisconfigured,
+    Responder,
+    Synthesizer,
+    Transcriber,
+    Translator,
+)
+from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain
+
+
+def schemes(package: ModuleType) -> list[str]:
+    """The schemes a package of engines (``transcribers``, …) offers."""
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+
+
+def transcriber_from_url(text: str, context: EngineContext) -> Transcriber:
+    """The transcriber, or fallback chain of transcribers, that ``text`` names.
+
+    Nothing is loaded yet: ``await engine.start()`` does that. Raises ``EngineMisconfigured``.
+    """
+    engines: list[Transcriber] = _engines(text, context, transcribers, "transcriber")
+    return engines[0] if len(engines) == 1 else fallback.FallbackTranscriber(engines)
+
+
+def translator_from_url(text: str, context: EngineContext) -> Translator:
+    """The translator, or fallback chain of translators, that ``text`` names."""
+    engines: list[Translator] = _engines(text, context, translators, "translator")
+    return engines[0] if len(engines) == 1 else fallback.FallbackTranslator(engines)
+
+
+def synthesizer_from_url(text: str, context: EngineContext) -> Synthesizer:
+    """The synthesizer, or fallback chain of synthesizers, that ``text`` names."""
+    engines: list[Synthesizer] = _engines(text, context, synthesizers, "synthesizer")
+    return engines[0] if len(engines) == 1 else fallback.FallbackSynthesizer(engines)
+
+
+def responder_from_url(text: str, context: EngineContext) -> Responder:
+    """The responder that ``text`` names. Chains are refused: half an answer cannot move on."""
+    engines: list[Responder] = _engines(text, context, responders, "responder")
+    if len(engines) > 1:
+        raise EngineMisconfigured("a responder cannot be a chain: give one URL")
+    return engines[0]
+
+
+def _engines(text: str, context: EngineContext, package: ModuleType, kind: str) -> list[Any]:
+    return [_engine(url, context, package, kind) for url in parse_chain(text)]
+
+
+def _engine(url: EngineURL, context: EngineContext, package: ModuleType, kind: str) -> Any:
+    known = schemes(package)
+    if url.scheme not in known:
+        existing = ", ".join(f"{name}://" for name in known) or "none yet"
+        raise EngineMisconfigured(f"there is no {kind} {url.scheme}://; there are: {existing}")
+    module = importlib.import_module(f"{package.__name__}.{url.scheme.replace('-', '_')}")
+    return module.from_url(url, context)

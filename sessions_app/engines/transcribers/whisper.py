@@ -1,0 +1,255 @@
+"""``whisper://base``: Whisper on this machine, offline, on CPU or GPU.
+
+``whisper://<size>`` or ``whisper:///directory/of/a/converted/model``, with the options
+``threads`` (default: all cores), ``device`` (``auto``, ``cpu``, ``cuda``), ``compute``
+(CTranslate2's compute type), ``beam`` (default 1: greedy) and ``batch`` (utterances that may
+share one encode).
+
+One model serves every session: requests wait in one queue, finals first, and run batch by batch
+in a process of their own.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+from sessions_app.engines import metrics
+from sessions_app.engines.base import (
+    EngineError,
+    EngineOverloaded,
+    EngineRejected,
+    EngineUnavailable,
+    Priority,
+    Transcriber,
+    Transcription,
+    TranscriptionRequest,
+)
+from sessions_app.engines.urls import EngineContext, EngineURL
+from sessions_app.engines.whisper.model_files import locate
+from sessions_app.engines.whisper.process import EngineProcess, ModelSettings
+from sessions_app.engines.whisper.queue import Entry, RequestQueue
+from sessions_app.engines.whisper.recognizer import Recognized, Utterance
+
+_MAX_BACKLOG = 120.0  # s of audio; beyond, the caller must keep it
+_BATCH_SECONDS = 45.0  # s of audio in one batch: bounds what a newcomer waits for
+_MAX_CRASHES = 2
+_HANG = 45.0  # s; a batch of the longest utterances, all decoded again, stays below
+
+
+def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranscriber":
+    """The transcriber that ``url`` names; nothing is loaded yet."""
+    options = url.read_options(threads=int, device=str, compute=str, beam=int, batch=int)
+    return WhisperTranscriber(url.path if not url.host else url.host + url.path, context, **options)
+
+
+class WhisperTranscriber(Transcriber):
+    """Whisper in a child process behind one priority queue."""
+
+    attempts = 1  # a crash is retried here, an overload is the caller's to wait out
+
+    def __init__(
+        self,
+        model: str,
+        context: EngineContext,
+        *,
+        threads: int = 0,
+        device: str = "auto",
+        compute: str = "default",
+        beam: int = 1,
+        batch: int = 6,
+    ) -> None:
+        self.name = f"whisper-{model.rstrip('/').rsplit('/', 1)[-1]}"
+        self.languages = frozenset(_LANGUAGE_CODES)
+        self._model = model
+        self._context = context
+        self._options: dict[str, Any] = {"threads": threads, "device": device, "beam_size": beam}
+        self._compute = compute
+        self._batch = max(batch, 1)
+        self._queue = RequestQueue()
+        self._working: list[Entry] = []
+        self._process: EngineProcess | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._starting = asyncio.Lock()
+        self._capacity = 0.0
+        self._closed = False
+
+    # -- life cycle ------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Prepare the model files, spawn the child and load the model.
+
+        Raises ``EngineMisconfigured`` when there is no such model.
+        """
+        async with self._starting:
+            self._closed = False
+            if self._process is None:
+                directory = await asyncio.to_thread(
+                    locate, self._model, self._context.data_dir / "models", self._context.progress
+                )
+                self._process = EngineProcess(self._settings(directory))
+            if not self._process.running:
+                self.languages = await self._process.start()
+            if self._pump is None or self._pump.done():
+                self._pump = asyncio.create_task(self._run(), name=f"{self.name} queue")
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._pump is not None:
+            self._pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pump
+            self._pump = None
+        if self._process is not None:
+            await self._process.stop()
+        for entry in [*self._working, *self._queue.waiting()]:
+            _fail(entry, EngineUnavailable("the speech engine was shut down"))
+        self._working = []
+
+    def _settings(self, directory: Path) -> ModelSettings:
+        compute = self._compute
+        if compute == "default" and self._options["device"] in ("auto", "cpu"):
+            compute = "int8"
+        return ModelSettings(model=directory, compute_type=compute, **self._options)
+
+    # -- requests --------------------------------------------------------------------------
+
+    @property
+    def backlog_seconds(self) -> float:
+        """Seconds of audio waiting or in work."""
+        return sum(
+            entry.request.duration
+            for entry in [*self._working, *self._queue.waiting()]
+            if not entry.abandoned
+        )
+
+    @property
+    def idle(self) -> bool:
+        return not self._working and not self._queue.waiting()
+
+    @property
+    def capacity(self) -> float:
+        return self._capacity or float("inf")
+
+    def promote(self, request: TranscriptionRequest) -> bool:
+        return self._queue.promote(request, Priority.FINAL)
+
+    async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
+        if self._pump is None or self._pump.done():
+            if self._closed:
+                raise EngineUnavailable("the speech engine was shut down")
+            await self.start()
+        backlog = self.backlog_seconds
+        if backlog and backlog + request.duration > _MAX_BACKLOG:
+            raise EngineOverloaded(
+                f"{backlog:.0f} s of speech are waiting", retry_after=backlog / self._pace
+            )
+        entry = Entry(request, asyncio.get_running_loop().create_future(), request.priority)
+        self._queue.push(entry)
+        self._wake.set()
+        # Cancelling this await cancels the future, and with it the entry's place in the queue.
+        return await entry.future
+
+    # -- work ------------------------------------------------------------------------------
+
+    @property
+    def _pace(self) -> float:
+        return self._capacity or 4.0
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            batch = self._queue.take(self._batch, _BATCH_SECONDS)
+            self._report()
+            if batch:
+                await self._work(batch)
+            else:
+                await self._wake.wait()
+
+    async def _work(self, batch: list[Entry]) -> None:
+        self._working = batch
+        started = time.perf_counter()
+        try:
+            answers = await self._recognize(batch)
+        except EngineError as error:
+            self._retry_or_fail(batch, error)
+        except asyncio.CancelledError:
+            self._retry_or_fail(batch, EngineUnavailable("the speech engine was shut down"))
+            raise
+        else:
+            self._measure(batch, answers, time.perf_counter() - started)
+            for entry, answer in zip(batch, answers, strict=True):
+                if not entry.abandoned:
+                    entry.future.set_result(_transcription(answer))
+        finally:
+            self._working = []
+
+    async def _recognize(self, batch: Sequence[Entry]) -> list[Recognized]:
+        assert self._process is not None
+        if not self._process.running:
+            metrics.RESTARTS.labels(self.name).inc()
+            await self._process.start()
+        return await self._process.recognize([_utterance(e.request) for e in batch], _HANG)
+
+    def _retry_or_fail(self, batch: list[Entry], error: EngineError) -> None:
+        """Once more for everyone, alone next time if it must be, so that one cannot sink many."""
+        for entry in batch:
+            entry.crashes += 1
+            if entry.abandoned:
+                continue
+            if self._closed or not error.retryable:
+                _fail(entry, error)
+            elif entry.crashes < _MAX_CRASHES or len(batch) > 1:
+                self._queue.push(entry)
+            else:
+                _fail(entry, EngineRejected("this audio repeatedly stopped the speech engine"))
+
+    def _measure(self, batch: list[Entry], answers: list[Recognized], seconds: float) -> None:
+        audio = sum(entry.request.duration for entry in batch)
+        pace = audio / max(seconds, 1e-6)
+        self._capacity = pace if not self._capacity else 0.9 * self._capacity + 0.1 * pace
+        metrics.COMPUTE.labels(self.name).inc(seconds)
+        metrics.REAL_TIME_FACTOR.labels(self.name).observe(seconds / max(audio, 1e-6))
+        metrics.BATCH.labels(self.name).observe(len(batch))
+        for answer in answers:
+            if answer.redone:
+                metrics.REDONE.labels(self.name, answer.redone).inc()
+
+    def _report(self) -> None:
+        waiting = self._queue.waiting()
+        for priority in Priority:
+            count = sum(entry.priority == priority for entry in waiting)
+            metrics.QUEUED.labels(self.name, priority.name.lower()).set(count)
+        metrics.BACKLOG.labels(self.name).set(self.backlog_seconds)
+
+
+def _utterance(request: TranscriptionRequest) -> Utterance:
+    return Utterance(
+        audio=request.audio,
+        sample_rate=request.sample_rate,
+        language=request.language.split("-")[0].lower() if request.language else None,
+        prompt=request.context,
+        vocabulary=request.vocabulary,
+        partial=request.priority is Priority.PARTIAL,
+    )
+
+
+def _transcription(answer: Recognized) -> Transcription:
+    return Transcription(
+        text=answer.text,
+        language=answer.language,
+        language_probability=answer.language_probability,
+        confidence=answer.confidence,
+        detected_language=answer.detected_language,
+        detected_probability=answer.detected_probability,
+    )
+
+
+def _fail(entry: Entry, error: EngineError) -> None:
+    if not entry.abandoned:
+        entry.future.set_exception(error)

@@ -1,0 +1,51 @@
+"""What Whisper writes over noise, music and silence: the phrases that end subtitles and videos.
+
+Collected from what the model itself wrote on noise and from the reports of many users. Applied
+only where the audio gives weak evidence of speech: people do say "thank you".
+"""
+
+import re
+
+_PATTERNS = r"""
+thank(s| you)( (you|so|very|much|all|guys|everyone|again))*
+thank(s| you)( so| very)?( much)? for (watching|listening|viewing|joining)( us| me)?.*
+thank(s| you) for your (attention|time|patience)
+(please )?(like and |don't forget to )*(like|subscribe)( to (my|our|the|this) channel)?.*
+(i'll |we'll )?see you( (in the |on the )?(next|soon|later|again|tomorrow)).*
+(the )?(sub)?titles? (by|provided|created).*
+(closed )?captions?(ing)? (by|provided|performed).*
+transcri(bed|ption) (by|outsourcing).*
+.*(amara ?org|zeoranger|opensubtitles|rev com|otter ai).*
+www .*
+you|bye( bye)*|okay|ok|oh|uh|um|hmm+|mm+|so|the|i|and|yeah|huh|ah+|music|silence|applause|beep
+(untertitel|sous-?titres?|sous-?titrage|subt[ií]tulos?|legendas?|sottotitoli) .*
+(ondertiteling|ondertitels|napisy|titulky|субтитры|редактор|korrektur) .*
+(vielen )?dank(e)?( sch[öo]n)?( f[üu]rs (zuschauen|zuh[öo]ren))?
+bis zum n[äa]chsten mal|das war's
+merci( beaucoup)?( d'avoir regard[ée].*)?
+(muchas )?gracias( por (ver|su atenci[óo]n).*)?|suscr[ií]bete.*|hasta la pr[óo]xima
+obrigad[oa](s)?( por assistir.*)?|at[ée] a pr[óo]xima
+grazie( (per la visione|a tutti)?.*)?
+bedankt( voor het kijken.*)?|tot de volgende keer
+продолжение следует|спасибо( за (просмотр|внимание))?|до свидания
+dzi[ęe]kuj[ęe]( za (uwag[ęe]|ogl[ąa]danie).*)?
+te[şs]ekk[üu]rler|izledi[ğg]iniz i[çc]in te[şs]ekk[üu]r.*
+ご視聴ありがとうございました|おやすみなさい|チャンネル登録.*
+谢谢(大家|观看)?.*|請不吝點贊.*|字幕.*|订阅.*
+시청해 주셔서 감사합니다|감사합니다|mbc 뉴스.*
+شكرا( للمشاهدة)?|اشتركوا في القناة.*|ترجمة.*
+"""
+
+_INVENTED = re.compile("|".join(f"(?:{line})" for line in _PATTERNS.split("\n") if line))
+
+
+def is_known_invention(text: str) -> bool:
+    """Whether the whole text is something Whisper writes when nobody speaks."""
+    lower = text.lower().replace("\u2019", "'")
+    spoken = re.sub(r"[^\w'\- ]+", " ", lower).split()
+    if not spoken:
+        return True
+    half = spoken[: len(spoken) // 2]
+    if half and spoken == half * 2:
+        spoken = half
+    return _INVENTED.fullmatch(" ".join(spoken)) is not None
