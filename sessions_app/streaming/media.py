@@ -6,7 +6,7 @@ another; both tables are made here from the definition.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, Protocol, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -108,18 +108,12 @@ class PlacedFrame:
         return self.start + self.duration
 
 
-class AudioTap(Protocol):
-    """Receives every frame that may be kept, in order. Must not block and must not raise."""
-
-    def write(self, frame: PlacedFrame) -> None: ...
-
-
 def decode(payload: bytes, encoding: Encoding) -> Samples:
     """Samples of ``payload`` as int16, channels still interleaved. Read-only for PCM."""
     if encoding == "pcm_s16le":
         return np.frombuffer(payload, dtype="<i2")
     table = _MULAW_TO_LINEAR if encoding == "mulaw" else _ALAW_TO_LINEAR
-    return cast(Samples, table[np.frombuffer(payload, dtype=np.uint8)])
+    return table[np.frombuffer(payload, dtype=np.uint8)]
 
 
 def encode(samples: Samples, encoding: Encoding) -> bytes:
@@ -127,7 +121,7 @@ def encode(samples: Samples, encoding: Encoding) -> bytes:
     if encoding == "pcm_s16le":
         return samples.astype("<i2", copy=False).tobytes()
     table = _linear_to_mulaw() if encoding == "mulaw" else _linear_to_alaw()
-    return cast(bytes, table[samples.astype(np.int16, copy=False).view(np.uint16)].tobytes())
+    return table[samples.astype(np.int16, copy=False).view(np.uint16)].tobytes()
 
 
 def split_channels(payload: bytes, format: AudioFormat) -> tuple[bytes, bytes]:

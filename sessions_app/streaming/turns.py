@@ -1,0 +1,120 @@
+"""How long to wait after the last word, judged from the words so far.
+
+People pause in the middle of what they spell out: "my number is … five five five …". Cutting
+there tears numbers, addresses and names apart; waiting that long after every sentence makes the
+transcript late. The text heard so far tells the two apart well enough. Word lists are small and
+only make the wait longer: a language that is not listed is judged by digits and punctuation.
+"""
+
+import re
+from typing import Final
+
+FINISHED: Final = 0.3
+"""Seconds to wait after a finished sentence."""
+
+UNKNOWN: Final = 0.5
+"""Seconds to wait when nothing is known of the words (plain endpointing)."""
+
+UNFINISHED: Final = 0.8
+"""Seconds to wait after words that could go on: no full stop, or something being told."""
+
+CONTINUING: Final = 1.1
+"""Seconds to wait after a comma, a conjunction, an article: the sentence surely goes on."""
+
+DICTATING: Final = 1.6
+"""Seconds to wait in the middle of a number, a spelled name, an address."""
+
+LONGEST: Final = 2.0
+"""No wait is longer than this."""
+
+_TERMINAL: Final = tuple(".?!。？！؟।")  # noqa: RUF001 - punctuation of other scripts is meant
+_CONTINUES: Final = tuple(",;:-–—、，…")  # noqa: RUF001 - punctuation of other scripts is meant
+_COMPLETE_NUMBER: Final = 10
+"""Digits after which a telephone or card number may well be complete."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_JOINING: Final = _words(
+    "and or but because so that if when which who with for to of the a an my your our is are "
+    "was at in on from um uh er "
+    "y o pero porque que si cuando con para de el la los las un una mi su es en "
+    "et ou mais parce que qui avec pour le les des une mon ma est dans "
+    "und oder aber weil dass wenn mit für von der die das ein eine mein ist im "
+    "e ma perché che se con per di il lo una mio è "
+    "mas porque com uma meu minha"
+)
+
+_NUMBER_WORDS: Final = _words(
+    "zero oh one two three four five six seven eight nine ten eleven twelve twenty thirty forty "
+    "fifty sixty seventy eighty ninety hundred thousand double triple dash dot slash underscore "
+    "cero uno dos tres cuatro cinco seis siete ocho nueve diez "
+    "zéro un deux trois quatre cinq sept huit neuf dix "
+    "null eins zwei drei vier fünf sechs sieben acht neun zehn "
+    "due quattro cinque sei sette otto nove dieci dois quatro sete oito"
+)
+
+_TOLD: Final = re.compile(
+    r"\b(?:number|name|address|e-?mail|code|zip|password|account|spell(?:ed|ing)?|reference|card|"
+    r"número|nombre|dirección|correo|código|numéro|nom|adresse|code|nummer|heiße|"
+    r"numero|nome|indirizzo|codice|endereço)\b[^.?!]*$",
+    re.IGNORECASE,
+)
+_TOLD_AND_OPEN: Final = re.compile(
+    r"(?:\b(?:is|it's|its|are|at|es|est|ist|lautet|è|é)|:)\W*$", re.IGNORECASE
+)
+_TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)  # noqa: RUF001 - an apostrophe
+
+
+def patience_after(text: str) -> float:
+    """Seconds of silence that should end an utterance which so far reads ``text``."""
+    text = text.rstrip().rstrip("\"'”’»)")  # noqa: RUF001 - closing quotes of several languages
+    if not text:
+        return UNKNOWN
+    tokens = [token.lower() for token in _TOKEN.findall(text)]
+    if not tokens:
+        return UNFINISHED
+    body = text.rstrip("".join(_TERMINAL))
+    told = _TOLD.search(body)
+    dictated = _dictation(tokens, announced=bool(told))
+    if dictated is not None:
+        return dictated
+    if told and _TOLD_AND_OPEN.search(body):
+        return DICTATING
+    if text.endswith(("...", *_CONTINUES)):
+        return CONTINUING
+    finished = text.endswith(_TERMINAL)
+    if tokens[-1] in _JOINING and not finished:
+        return CONTINUING
+    return FINISHED if finished and not told else UNFINISHED
+
+
+def _dictation(tokens: list[str], *, announced: bool) -> float | None:
+    """The wait inside a number or a spelled word; None when the text does not end in one.
+
+    ``announced``: the sentence says that a number, name or the like follows.
+    """
+    digits = spelled = 0
+    for token in reversed(tokens):
+        if token.isdigit():
+            digits += len(token)
+        elif token in _NUMBER_WORDS:
+            digits += 1
+        elif not (len(token) == 1 and token.isalpha()) and not _is_mixed(token):
+            break
+        spelled += 1
+    if not spelled:
+        return None
+    if digits >= _COMPLETE_NUMBER:
+        return UNFINISHED
+    if announced or spelled >= 2 or digits >= 5 or _is_mixed(tokens[-1]):
+        return DICTATING
+    # One short number or one letter ends many an ordinary sentence ("at 5.", "plan B.").
+    return UNFINISHED
+
+
+def _is_mixed(token: str) -> bool:
+    """Letters and digits together, as in a booking code."""
+    return any(each.isdigit() for each in token) and any(each.isalpha() for each in token)

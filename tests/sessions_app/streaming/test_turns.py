@@ -1,0 +1,84 @@
+import pytest
+
+from sessions_app.streaming.turns import (
+    CONTINUING,
+    DICTATING,
+    FINISHED,
+    UNFINISHED,
+    UNKNOWN,
+    patience_after,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thank you very much.",
+        "How can I help you?",
+        "That is great!",
+        "Muchas gracias.",
+        "ありがとうございます。",
+        'She said "no."',
+        "What is this for?",
+    ],
+)
+def test_a_finished_sentence_waits_least(text):
+    assert patience_after(text) == FINISHED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My number is 555",
+        "My number is",
+        "My number is.",
+        "It's 4 1 5.",
+        "four one five",
+        "My name is J O",
+        "That's B-A-R",
+        "AB12 C",
+        "The code is 77 41",
+        "Mi número es cinco cinco",
+        "My address is",
+        "555-01",
+        "My e-mail address is:",
+    ],
+)
+def test_dictation_waits_longest(text):
+    assert patience_after(text) == DICTATING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I wanted to ask because",
+        "Well,",
+        "I called you and",
+        "Ich wollte fragen, ob ich und",
+        "so...",
+    ],
+)
+def test_a_sentence_that_goes_on_waits_longer(text):
+    assert patience_after(text) == CONTINUING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would like to speak",
+        "It costs 15.",
+        "My name is Jonathan.",
+        "My number is 415 555 0199 22.",
+        "…",
+    ],
+)
+def test_what_may_go_on_waits_a_little(text):
+    assert patience_after(text) == UNFINISHED
+
+
+def test_nothing_known_is_plain_endpointing():
+    assert patience_after("  ") == UNKNOWN
+
+
+def test_waits_are_in_the_order_of_their_meaning():
+    assert FINISHED < UNKNOWN < UNFINISHED < CONTINUING < DICTATING
