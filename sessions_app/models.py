@@ -72,6 +72,9 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=20, choices=EndReason, null=True, blank=True)
     last_audio_at = models.DateTimeField(null=True, blank=True)
+    media_zero_ms = models.BigIntegerField(
+        null=True, blank=True, help_text="Timestamp of the first audio, where sent."
+    )
 
     class Meta:
         indexes = [
@@ -138,6 +141,9 @@ class Track(models.Model):
 
     ``generation`` grows with every claim; a write carries the generation it was claimed under, so
     a replaced owner cannot write (fencing). The owner renews ``lease_expires_at`` while it lives.
+
+    A replaced owner still finishes transcribing what it had received: until ``handover_until``
+    its segments are taken, and the transcript is not complete.
     """
 
     id = IdField(prefix="trk")
@@ -147,6 +153,7 @@ class Track(models.Model):
     generation = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     sealed_at = models.DateTimeField(null=True, blank=True)
+    handover_until = models.DateTimeField(null=True, blank=True)
     position = models.FloatField(default=0.0, help_text="End of its audio so far, in seconds.")
     language = models.CharField(max_length=16, null=True, blank=True)
     pause_applied = models.BooleanField(
