@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - errors are named after what happened, as they read in logs and metrics
 """The engine contract: one abstract method each; timeouts, retry and metrics live in the base.
 
 Engines are chosen by URL (see ``registry``), know nothing of Django and never read the

@@ -29,11 +29,12 @@ from sessions_app.engines.base import (
     Transcription,
     TranscriptionRequest,
 )
+from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.urls import EngineContext, EngineURL
 from sessions_app.engines.whisper.model_files import locate
-from sessions_app.engines.whisper.process import EngineProcess, ModelSettings
 from sessions_app.engines.whisper.queue import Entry, RequestQueue
 from sessions_app.engines.whisper.recognizer import Recognized, Utterance
+from sessions_app.engines.whisper.worker import ModelSettings, load, recognize
 
 _MAX_BACKLOG = 120.0  # s of audio; beyond, the caller must keep it
 _BATCH_SECONDS = 45.0  # s of audio in one batch: bounds what a newcomer waits for
@@ -72,7 +73,7 @@ class WhisperTranscriber(Transcriber):
         self._batch = max(batch, 1)
         self._queue = RequestQueue()
         self._working: list[Entry] = []
-        self._process: EngineProcess | None = None
+        self._process: WorkerProcess | None = None
         self._pump: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._starting = asyncio.Lock()
@@ -92,9 +93,9 @@ class WhisperTranscriber(Transcriber):
                 directory = await asyncio.to_thread(
                     locate, self._model, self._context.data_dir / "models", self._context.progress
                 )
-                self._process = EngineProcess(self._settings(directory))
-            if not self._process.running:
-                self.languages = await self._process.start()
+                self._process = WorkerProcess(self.name, load, self._settings(directory))
+            await self._process.start()
+            self.languages = self._process.loaded
             if self._pump is None or self._pump.done():
                 self._pump = asyncio.create_task(self._run(), name=f"{self.name} queue")
 
@@ -191,10 +192,9 @@ class WhisperTranscriber(Transcriber):
 
     async def _recognize(self, batch: Sequence[Entry]) -> list[Recognized]:
         assert self._process is not None
-        if not self._process.running:
-            metrics.RESTARTS.labels(self.name).inc()
-            await self._process.start()
-        return await self._process.recognize([_utterance(e.request) for e in batch], _HANG)
+        utterances = [_utterance(entry.request) for entry in batch]
+        answers: list[Recognized] = await self._process.run(_HANG, recognize, utterances)
+        return answers
 
     def _retry_or_fail(self, batch: list[Entry], error: EngineError) -> None:
         """Once more for everyone, alone next time if it must be, so that one cannot sink many."""

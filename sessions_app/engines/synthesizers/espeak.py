@@ -1,0 +1,145 @@
+"""``espeak://``: eSpeak NG, a plain voice for some hundred languages, in milliseconds.
+
+The library and its data come inside the ``espeakng-loader`` wheel, so nothing has to be installed
+on the system. GPL: installed by the ``speech`` extra. Option: ``speed`` in words per minute.
+
+Source: ``speak_lib.h`` of https://github.com/espeak-ng/espeak-ng.
+"""
+
+import ctypes
+import importlib.util
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sessions_app.engines.base import (
+    EngineMisconfigured,
+    EngineRejected,
+    EngineUnavailable,
+    SpeechAudio,
+    Synthesizer,
+)
+from sessions_app.engines.process import WorkerProcess
+from sessions_app.engines.speech_text import sentences
+from sessions_app.engines.urls import EngineContext, EngineURL
+
+_HANG = 20.0  # s for one sentence
+
+# Where eSpeak NG's own code for a language is not the ISO 639-1 one, or a better accent exists.
+_ESPEAK_CODES = {
+    "en": "en-us",
+    "zh": "cmn",
+    "no": "nb",
+    "es-mx": "es-419",
+    "es-ar": "es-419",
+    "es-co": "es-419",
+    "en-au": "en-gb",
+}
+
+
+def from_url(url: EngineURL, context: EngineContext) -> "EspeakSynthesizer":
+    """The synthesizer; the library is loaded by ``start``."""
+    return EspeakSynthesizer(**url.read_options(speed=int))
+
+
+class EspeakSynthesizer(Synthesizer):
+    """eSpeak NG in a child process."""
+
+    name = "espeak"
+
+    def __init__(self, speed: int = 160) -> None:
+        self._codes = _codes()
+        self.languages = frozenset(code for code in self._codes if len(code) == 2)
+        self._speed = speed
+        self._process = WorkerProcess(self.name, _load)
+
+    async def start(self) -> None:
+        if not self._codes:
+            raise EngineMisconfigured(
+                "espeak:// needs espeakng-loader: pip install 'kallglot[speech]'"
+            )
+        await self._process.start()
+
+    async def close(self) -> None:
+        await self._process.stop()
+
+    async def _synthesize(
+        self, text: str, language: str, voice: str | None
+    ) -> AsyncIterator[SpeechAudio]:
+        code = self._code(language)
+        for sentence in sentences(text):
+            samples, rate = await self._process.run(_HANG, _speak, code, sentence, self._speed)
+            yield SpeechAudio(samples, rate)
+
+    def _code(self, language: str) -> str:
+        wanted = language.lower()
+        for candidate in (wanted, wanted.split("-")[0]):
+            if candidate in self._codes:
+                return self._codes[candidate]
+        raise EngineRejected(f"espeak:// does not speak {language}")
+
+
+def _codes() -> dict[str, str]:
+    """ISO code, with or without region → eSpeak NG's code, for every language it has data for."""
+    spec = importlib.util.find_spec("espeakng_loader")
+    if spec is None or spec.origin is None:
+        return {}
+    data = Path(spec.origin).parent / "espeak-ng-data"
+    spoken = {path.name.lower() for path in (data / "lang").rglob("*") if path.is_file()}
+    aliases = {iso: code for iso, code in _ESPEAK_CODES.items() if code in spoken}
+    return {code: code for code in spoken} | aliases
+
+
+# -- in the child ------------------------------------------------------------------------------
+
+_SYNCHRONOUS = 2
+_DO_NOT_EXIT = 0x8000
+_UTF8 = 1
+_RATE = 1
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+
+_library: Any = None
+_sample_rate = 0
+_pieces: list[npt.NDArray[np.int16]] = []
+
+
+def _keep(samples: Any, count: int, events: Any) -> int:
+    if samples and count > 0:
+        _pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.int16))
+    return 0
+
+
+_callback = _Callback(_keep)  # kept, for the library holds only its address
+
+
+def _load() -> None:
+    global _library, _sample_rate
+    import espeakng_loader
+
+    _library = ctypes.CDLL(espeakng_loader.get_library_path())
+    _library.espeak_Synth.argtypes = [
+        ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
+        ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
+    ]  # fmt: skip
+    data = espeakng_loader.get_data_path().encode()
+    _sample_rate = _library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DO_NOT_EXIT)
+    if _sample_rate <= 0:
+        raise EngineUnavailable("eSpeak NG could not be initialised")
+    _library.espeak_SetSynthCallback(_callback)
+
+
+def _speak(code: str, sentence: str, speed: int) -> tuple[npt.NDArray[np.int16], int]:
+    _pieces.clear()
+    if _library.espeak_SetVoiceByName(code.encode()) != 0:
+        raise EngineRejected(f"eSpeak NG has no voice {code}")
+    _library.espeak_SetParameter(_RATE, speed, 0)
+    text = sentence.encode() + b"\0"
+    if _library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None) != 0:
+        raise EngineUnavailable("eSpeak NG could not speak")
+    _library.espeak_Synchronize()
+    return (np.concatenate(_pieces) if _pieces else np.zeros(0, np.int16)), _sample_rate

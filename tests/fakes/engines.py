@@ -1,0 +1,147 @@
+"""Engines that do what a test tells them to, without sound, models or clocks."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+
+from sessions_app.engines.base import (
+    Priority,
+    SpeechAudio,
+    Synthesizer,
+    Transcriber,
+    Transcription,
+    TranscriptionRequest,
+    Translator,
+)
+
+Answer = Transcription | str | Exception
+
+
+def heard(text: str, language: str = "en", probability: float = 0.98) -> Transcription:
+    """A transcription as a sure engine would give it."""
+    return Transcription(text, language, probability, 0.9, language, probability)
+
+
+class FakeTranscriber(Transcriber):
+    """Answers from a script, in order; when that is used up, ``default``.
+
+    An answer may be a text, a ``Transcription`` or an error to raise. ``hold()`` makes requests
+    wait until ``release()``; ``delay`` is awaited in loop time (a virtual clock moves it).
+    ``requests`` and ``cancelled`` say what was asked and what was withdrawn.
+    """
+
+    attempts = 1
+    backoff = 0.0
+
+    def __init__(self, *answers: Answer, default: Answer = "", delay: float = 0.0) -> None:
+        self.name = "fake"
+        self.languages = frozenset({"en", "es", "de", "fr"})
+        self.answers = deque(answers)
+        self.answer: Callable[[TranscriptionRequest], Answer] = lambda request: default
+        self.delay = delay
+        self.requests: list[TranscriptionRequest] = []
+        self.promoted: list[TranscriptionRequest] = []
+        self.cancelled: list[TranscriptionRequest] = []
+        self.started = False
+        self.closed = False
+        self.scripted_idle: bool | None = None
+        self._in_work: list[TranscriptionRequest] = []
+        self._gate = asyncio.Event()
+        self._gate.set()
+
+    def say(self, *answers: Answer) -> None:
+        """Add answers to the script."""
+        self.answers.extend(answers)
+
+    def hold(self) -> None:
+        """Let requests wait."""
+        self._gate.clear()
+
+    def release(self) -> None:
+        """Let waiting and later requests go on."""
+        self._gate.set()
+
+    def asked(self, priority: Priority) -> list[TranscriptionRequest]:
+        """The requests of one priority, in order."""
+        return [request for request in self.requests if request.priority is priority]
+
+    async def start(self) -> None:
+        self.started = True
+
+    async def close(self) -> None:
+        self.closed = True
+
+    @property
+    def backlog_seconds(self) -> float:
+        return sum(request.duration for request in self._in_work)
+
+    @property
+    def idle(self) -> bool:
+        return not self._in_work if self.scripted_idle is None else self.scripted_idle
+
+    def promote(self, request: TranscriptionRequest) -> bool:
+        self.promoted.append(request)
+        return request in self._in_work
+
+    async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
+        self.requests.append(request)
+        self._in_work.append(request)
+        answer = self.answers.popleft() if self.answers else self.answer(request)
+        try:
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            await self._gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(request)
+            raise
+        finally:
+            self._in_work.remove(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return heard(answer, request.language or "en") if isinstance(answer, str) else answer
+
+
+class FakeTranslator(Translator):
+    """Marks texts with the target language, or raises scripted errors first."""
+
+    attempts = 1
+
+    def __init__(self, *errors: Exception, known: set[tuple[str, str]] | None = None) -> None:
+        self.name = "fake"
+        self.errors = deque(errors)
+        self.known = frozenset(known or {("en", "es"), ("es", "en")})
+        self.texts: list[str] = []
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        return self.known
+
+    async def _translate(self, text: str, source: str, target: str) -> str:
+        self.texts.append(text)
+        if self.errors:
+            raise self.errors.popleft()
+        return f"[{target}] {text}"
+
+
+class FakeSynthesizer(Synthesizer):
+    """Speaks 50 ms of a constant per word, one piece per word, or raises scripted errors first."""
+
+    attempts = 1
+
+    def __init__(
+        self, *errors: Exception, languages: frozenset[str] = frozenset({"en", "es"})
+    ) -> None:
+        self.name = "fake"
+        self.errors = deque(errors)
+        self.languages = languages
+        self.texts: list[str] = []
+
+    async def _synthesize(
+        self, text: str, language: str, voice: str | None
+    ) -> AsyncIterator[SpeechAudio]:
+        self.texts.append(text)
+        if self.errors:
+            raise self.errors.popleft()
+        for _ in text.split():
+            yield SpeechAudio(np.full(400, 1000, np.int16), 8000)

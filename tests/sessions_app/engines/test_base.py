@@ -1,0 +1,90 @@
+import asyncio
+
+import numpy as np
+import pytest
+from prometheus_client import REGISTRY
+
+from sessions_app.engines.base import (
+    EngineOverloaded,
+    EngineRejected,
+    EngineTimeout,
+    EngineUnavailable,
+    TranscriptionRequest,
+)
+from tests.fakes.engines import FakeSynthesizer, FakeTranscriber, FakeTranslator
+
+REQUEST = TranscriptionRequest(np.zeros(8000, np.int16), 8000)
+
+
+class Persistent(FakeTranscriber):
+    attempts = 3
+
+
+async def test_a_call_gives_the_engines_answer() -> None:
+    assert (await FakeTranscriber("hello").transcribe(REQUEST)).text == "hello"
+
+
+async def test_an_engine_that_hangs_is_a_timeout() -> None:
+    engine = FakeTranscriber("hello")
+    engine.hold()
+    with pytest.raises(EngineTimeout):
+        await engine.transcribe(REQUEST, timeout=0)
+
+
+async def test_a_passing_failure_is_retried() -> None:
+    engine = Persistent(EngineUnavailable("gone"), EngineOverloaded("busy", 0.0), "hello")
+    assert (await engine.transcribe(REQUEST)).text == "hello"
+
+
+async def test_retries_are_bounded() -> None:
+    engine = Persistent(default=EngineUnavailable("gone"))
+    with pytest.raises(EngineUnavailable):
+        await engine.transcribe(REQUEST)
+    assert len(engine.requests) == 3
+
+
+async def test_a_rejection_is_not_retried() -> None:
+    engine = Persistent(EngineRejected("too long"), "hello")
+    with pytest.raises(EngineRejected):
+        await engine.transcribe(REQUEST)
+    assert len(engine.requests) == 1
+
+
+async def test_cancelling_a_call_withdraws_it() -> None:
+    engine = FakeTranscriber("hello")
+    engine.hold()
+    call = asyncio.create_task(engine.transcribe(REQUEST))
+    while not engine.requests:
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert engine.cancelled == [REQUEST]
+    assert engine.idle
+
+
+async def test_calls_are_counted_by_outcome() -> None:
+    def count() -> float:
+        labels = {"kind": "transcriber", "engine": "fake", "outcome": "EngineRejected"}
+        return REGISTRY.get_sample_value("kallglot_engine_call_seconds_count", labels) or 0.0
+
+    before = count()
+    with pytest.raises(EngineRejected):
+        await FakeTranscriber(EngineRejected("no")).transcribe(REQUEST)
+    assert count() == before + 1
+
+
+async def test_speech_comes_in_pieces_or_as_one() -> None:
+    pieces = [piece async for piece in FakeSynthesizer().stream("one two three", "en")]
+    assert [len(piece.samples) for piece in pieces] == [400, 400, 400]
+    assert (await FakeSynthesizer().synthesize("one two three", "en")).duration == 0.15
+
+
+async def test_nothing_to_say_is_no_audio() -> None:
+    assert len((await FakeSynthesizer().synthesize("", "en")).samples) == 0
+
+
+async def test_a_translator_knows_its_pairs() -> None:
+    translator = FakeTranslator(known={("de", "en")})
+    assert translator.supports("de", "en")
+    assert not translator.supports("en", "de")

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from sessions_app.engines.base import (
+    EngineError,
+    EngineMisconfigured,
+    EngineRejected,
+    EngineTimeout,
+    EngineUnavailable,
+    TranscriptionRequest,
+)
+from sessions_app.engines.fallback import (
+    REST,
+    FallbackSynthesizer,
+    FallbackTranscriber,
+    FallbackTranslator,
+)
+from tests.fakes.engines import FakeSynthesizer, FakeTranscriber, FakeTranslator
+
+REQUEST = TranscriptionRequest(np.zeros(8000, np.int16), 8000)
+GONE = EngineUnavailable("gone")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def say(chain: FallbackTranscriber) -> str:
+    return (await chain.transcribe(REQUEST)).text
+
+
+async def test_the_first_choice_answers_when_it_can() -> None:
+    second = FakeTranscriber("second")
+    assert await say(FallbackTranscriber([FakeTranscriber("first"), second])) == "first"
+    assert second.requests == []
+
+
+@pytest.mark.parametrize("error", [GONE, EngineTimeout("slow"), EngineRejected("too long")])
+async def test_the_next_answers_when_the_first_cannot(error: EngineError) -> None:
+    assert await say(FallbackTranscriber([FakeTranscriber(error), FakeTranscriber("b")])) == "b"
+
+
+async def test_the_last_error_is_told_when_none_can() -> None:
+    chain = FallbackTranscriber([FakeTranscriber(GONE), FakeTranscriber(EngineRejected("no"))])
+    with pytest.raises(EngineRejected):
+        await say(chain)
+
+
+async def test_an_engine_that_keeps_failing_rests_and_comes_back() -> None:
+    clock = Clock()
+    first = FakeTranscriber(GONE, GONE, default="first again")
+    chain = FallbackTranscriber([first, FakeTranscriber(default="second")], clock)
+    assert [await say(chain) for _ in range(4)] == ["second"] * 4
+    assert len(first.requests) == 2
+    clock.now += REST
+    assert await say(chain) == "first again"
+
+
+async def test_when_all_rest_the_first_is_asked_all_the_same() -> None:
+    first = FakeTranscriber(GONE, GONE, default="back")
+    chain = FallbackTranscriber([first, FakeTranscriber(GONE, GONE, default=GONE)], Clock())
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable):
+            await say(chain)
+    assert await say(chain) == "back"
+
+
+async def test_a_rejected_request_is_not_held_against_the_engine() -> None:
+    first = FakeTranscriber(*[EngineRejected("no")] * 3, default="fine")
+    chain = FallbackTranscriber([first, FakeTranscriber(default="second")], Clock())
+    for _ in range(3):
+        assert await say(chain) == "second"
+    assert await say(chain) == "fine"
+
+
+async def test_an_engine_that_can_never_work_is_left_out() -> None:
+    class Broken(FakeTranscriber):
+        async def start(self) -> None:
+            raise EngineMisconfigured("no model")
+
+    chain = FallbackTranscriber([Broken("never"), FakeTranscriber("second")])
+    await chain.start()
+    assert await say(chain) == "second"
+    with pytest.raises(EngineMisconfigured, match="no model"):
+        await FallbackTranscriber([Broken(), Broken()]).start()
+
+
+async def test_only_translators_that_have_the_pair_are_asked() -> None:
+    german, spanish = FakeTranslator(known={("de", "en")}), FakeTranslator(known={("es", "en")})
+    chain = FallbackTranslator([german, spanish])
+    assert await chain.translate("hola", "es", "en") == "[en] hola"
+    assert german.texts == []
+    assert chain.supports("de", "en")
+    assert not chain.supports("en", "de")
+
+
+async def test_only_synthesizers_that_speak_the_language_are_asked() -> None:
+    english = FakeSynthesizer(languages=frozenset({"en"}))
+    spanish = FakeSynthesizer(languages=frozenset({"es"}))
+    chain = FallbackSynthesizer([english, spanish])
+    assert (await chain.synthesize("hola a todos", "es-MX")).duration == pytest.approx(0.15)
+    assert english.texts == []
+
+
+async def test_a_failed_voice_is_replaced_before_it_has_spoken() -> None:
+    chain = FallbackSynthesizer([FakeSynthesizer(GONE), FakeSynthesizer()])
+    assert (await chain.synthesize("hello", "en")).duration == pytest.approx(0.05)
