@@ -4,7 +4,9 @@
 them, and a wrong value stops the start with all faults listed at once.
 """
 
+import ipaddress
 import os
+import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,13 +64,47 @@ def websocket_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _url_of(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value and not (urlsplit(value).scheme in schemes and "://" in value):
+            raise ValueError(f"use a URL that begins with {', '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    parse.__name__ = "url"
+    return parse
+
+
+database_url = _url_of("postgres", "postgresql", "sqlite")
+redis_url = _url_of("redis", "rediss", "unix")
+broker_url = _url_of("redis", "rediss", "amqp", "amqps", "filesystem")
+storage_url = _url_of("file", "s3")
+
+
+def time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("use an IANA time zone such as Europe/Berlin") from None
+    return value
+
+
+def networks(value: str) -> list[str]:
+    parts = comma_list(value)
+    for part in parts:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part} is no address or network such as 10.0.0.0/8") from None
+    return parts
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in allowed:
             raise ValueError(f"use one of: {', '.join(allowed)}")
         return value
 
-    parse.__name__ = " | ".join(allowed)
+    parse.__name__ = " or ".join(f"`{choice}`" for choice in allowed)
     return parse
 
 
@@ -82,6 +118,11 @@ class Setting:
     help: str
     section: str
     secret: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The parser's name, for people: ``text``, ``seconds``, ``comma list``."""
+        return self.parse.__name__.replace("_", " ").replace("url", "URL")
 
 
 SECTIONS = ("General", "Storage and services", "Engines", "Streaming", "Webhooks", "Retention")
@@ -147,12 +188,15 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     _general(
         "KALLGLOT_TRUSTED_PROXIES",
-        comma_list,
+        networks,
         "",
         "Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed.",
     ),
     _general(
-        "KALLGLOT_TIME_ZONE", text, "UTC", "The dashboard's zone until the browser says its own."
+        "KALLGLOT_TIME_ZONE",
+        time_zone,
+        "UTC",
+        "The dashboard's zone until the browser says its own.",
     ),
     _general(
         "KALLGLOT_LOG_LEVEL",
@@ -163,26 +207,26 @@ SETTINGS: tuple[Setting, ...] = (
     _general("KALLGLOT_LOG_FORMAT", one_of("console", "json"), "console", "How logs are written."),
     _services(
         "DATABASE_URL",
-        text,
+        database_url,
         "",
         "`postgres://user:password@host/name` or `sqlite:///path`. "
         "Empty: SQLite in the data directory.",
     ),
     _services(
         "REDIS_URL",
-        text,
+        redis_url,
         "",
         "Channel layer and rate limits across processes, `redis://host:6379/0`. Empty: in memory.",
     ),
     _services(
         "CELERY_BROKER_URL",
-        text,
+        broker_url,
         "",
         "`redis://…` or `amqp://…`. Empty: REDIS_URL, or else files in the data directory.",
     ),
     _services(
         "STORAGE_URL",
-        text,
+        storage_url,
         "",
         "`file:///path` or `s3://bucket/prefix?endpoint=…&region=…`. Empty: the data directory.",
     ),
@@ -255,7 +299,7 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         try:
             values[setting.name] = setting.parse(raw)
         except ValueError as error:
-            shown = "the value given" if setting.secret else repr(raw)
+            shown = "the value given" if setting.secret or "@" in raw else repr(raw)
             faults.append(f"{setting.name}: {shown} is not valid: {error}")
     known = {setting.name for setting in SETTINGS}
     faults.extend(

@@ -39,6 +39,9 @@ def _generated_secret_key(path: Path) -> str:
 SECRET_KEY: str = ENV["KALLGLOT_SECRET_KEY"] or _generated_secret_key(DATA_DIR / "secret_key")
 SECRET_KEY_FALLBACKS: list[str] = ENV["KALLGLOT_SECRET_KEY_FALLBACKS"]
 
+LOGGING_CONFIG = "kallglot_site.logging.logging_configure"
+LOGGING = {"level": ENV["KALLGLOT_LOG_LEVEL"], "format": ENV["KALLGLOT_LOG_FORMAT"]}
+
 # --- Web -----------------------------------------------------------------------------------------
 
 PUBLIC_URL: str = ENV["KALLGLOT_PUBLIC_URL"]
@@ -73,6 +76,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "axes",
+    "kallglot_site",
     "kallglot_site.accounts",
     "kallglot_site.api",
     "webhooks_app",

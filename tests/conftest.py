@@ -8,11 +8,14 @@ from kallglot_site.accounts.models import Environment, Membership, Organization,
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
 from tests.factories import OrganizationFactory
+from tests.requirements import browser_path, postgres_url, redis_url
+
+__all__ = ["browser_path", "postgres_url", "redis_url"]
 
 
 @dataclass(frozen=True)
 class Cast:
-    """One organization with an admin (owner) and a reviewer (teammate); another with an outsider."""
+    """One organization with an admin (owner) and a reviewer (teammate); another one's outsider."""
 
     tenant: Tenant
     test_tenant: Tenant
@@ -32,8 +35,8 @@ class Cast:
 @pytest.fixture
 def cast(db: None) -> Cast:
     organization, other = (
-        OrganizationFactory(name="Acme Support"),
-        OrganizationFactory(name="Rival"),
+        OrganizationFactory.create(name="Acme Support"),
+        OrganizationFactory.create(name="Rival"),
     )
     tenant = Tenant(organization, Environment.LIVE)
     test_tenant = Tenant(organization, Environment.TEST)

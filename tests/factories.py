@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import factory
+from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from kallglot_site.accounts.models import Environment, Organization
@@ -13,14 +13,14 @@ class OrganizationFactory(DjangoModelFactory[Organization]):
     class Meta:
         model = Organization
 
-    name = factory.Sequence(lambda n: f"Organization {n}")
+    name = Sequence(lambda n: f"Organization {n}")
 
 
 class SessionFactory(DjangoModelFactory[Session]):
     class Meta:
         model = Session
 
-    organization = factory.SubFactory(OrganizationFactory)
+    organization = SubFactory(OrganizationFactory)
     environment = Environment.LIVE
     mode = Session.Mode.TRANSCRIPTION
 
@@ -29,11 +29,11 @@ class SegmentFactory(DjangoModelFactory[Segment]):
     class Meta:
         model = Segment
 
-    session: Any = factory.SubFactory(SessionFactory)
-    sequence = factory.Sequence(lambda n: n + 1)
+    session: Any = SubFactory(SessionFactory)
+    sequence = Sequence(lambda n: n + 1)
     speaker = "customer"
     language = "en"
     text = "Hello, I have a question about my order."
-    start_time = factory.LazyAttribute(lambda segment: (segment.sequence - 1) * 4.0)
-    end_time = factory.LazyAttribute(lambda segment: segment.start_time + 3.0)
+    start_time = LazyAttribute(lambda segment: (segment.sequence - 1) * 4.0)
+    end_time = LazyAttribute(lambda segment: segment.start_time + 3.0)
     confidence = 0.9

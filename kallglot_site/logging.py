@@ -1,0 +1,121 @@
+"""How this installation logs: structlog and the standard library through one formatter.
+
+Nothing spoken, no phone number, token, key or secret belongs in a log line: code does not put them
+there. The formatter removes what looks like one all the same, from the finished line, so that a
+library's message or a traceback cannot carry it out either.
+"""
+
+import logging
+import logging.config
+import re
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+_REDACTED = "[redacted]"
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\b((?:sk|kst)_(?:live|test)_)[\w.:~+/=-]+"), rf"\1{_REDACTED}"),
+    (re.compile(r"\b(whsec_)[\w+/=-]+"), rf"\1{_REDACTED}"),
+    (re.compile(r"(?i)\b(bearer\s+)[^\s'\",]+"), rf"\1{_REDACTED}"),
+    # Credentials in an address: amqp://user:password@host
+    (re.compile(r"(://[^\s:/@]*:)[^\s/@]+(@)"), rf"\1{_REDACTED}\2"),
+    (
+        re.compile(r"(?i)([?&](?:token|key|signature|x-amz-[a-z-]+)=)[^\s&'\"]+"),
+        rf"\1{_REDACTED}",
+    ),
+    # E.164, also as it stands in a URL, and the usual ways to group a North American number.
+    (re.compile(r"(?i)(?:\+|%2B)\d{8,15}\b"), _REDACTED),
+    (re.compile(r"(?<![\w.-])\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?![\w-])"), _REDACTED),
+)
+
+
+def redact(line: str) -> str:
+    """``line`` with everything that looks like a secret or a phone number taken out."""
+    for pattern, replacement in _SECRETS:
+        line = pattern.sub(replacement, line)
+    return line
+
+
+class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Redacts the finished line: message, fields and traceback alike."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+# Loggers that a server or library gives handlers of its own: theirs go, ours are at the root.
+_TAKEN_OVER = (
+    "celery",
+    "celery.redirected",
+    "daphne",
+    "django",
+    "django.server",
+    "uvicorn",
+    "uvicorn.access",
+    "uvicorn.error",
+)
+# Chatty at INFO, and what they say there (addresses called, tasks received) nobody acts on.
+_QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "kombu", "axes")
+
+
+def logging_configure(options: dict[str, Any]) -> None:
+    """Django's LOGGING_CONFIG: takes ``{"level": "INFO", "format": "console" | "json"}``."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "line": {
+                    "()": RedactingFormatter,
+                    "foreign_pre_chain": shared,
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        *_rendering(options["format"]),
+                    ],
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "root": {"handlers": ["stderr"], "level": options["level"]},
+            "loggers": {
+                **{name: {"handlers": [], "propagate": True} for name in _TAKEN_OVER},
+                **{name: {"level": max_level(options["level"], "WARNING")} for name in _QUIET},
+            },
+        }
+    )
+
+
+def max_level(one: str, other: str) -> str:
+    """The stricter of two level names."""
+    levels = logging.getLevelNamesMapping()
+    return max(one, other, key=levels.__getitem__)
+
+
+def _rendering(format: str) -> list[Processor]:
+    if format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # Never the renderer's pretty tracebacks: they print local variables, and with them speech.
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]

@@ -1,0 +1,62 @@
+"""``manage.py settings``: what an operator may set, and what is in force here."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from kallglot_site.env import SECTIONS, SETTINGS, Setting
+
+_TABLE = "\n| variable | value | default | what for |\n|---|---|---|---|\n"
+_HEAD = """\
+# Configuration
+
+Everything is set by environment variables; nothing needs to be. Made from `kallglot_site/env.py`
+by `make docs`: change it there.
+
+A value that cannot be read, or a `KALLGLOT_` variable that does not exist, stops the start and
+says what to set. `manage.py settings` prints what is in force, `manage.py check` what is wrong
+with it.
+"""
+
+
+class Command(BaseCommand):
+    help = "List every setting with its value here; secrets are not shown."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--markdown", action="store_true", help="print docs/configuration.md")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(markdown() if options["markdown"] else in_force(settings.ENV), ending="")
+
+
+def in_force(values: dict[str, Any]) -> str:
+    return "".join(f"{setting.name}={_shown(setting, values)}\n" for setting in SETTINGS)
+
+
+def _shown(setting: Setting, values: dict[str, Any]) -> str:
+    value = values[setting.name]
+    if setting.secret or "@" in str(value):
+        return "(set, not shown)" if value else "(not set)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def markdown() -> str:
+    parts = [_HEAD]
+    for section in SECTIONS:
+        parts.append(
+            f"\n## {section}\n\n| variable | value | default | what for |\n|---|---|---|---|\n"
+        )
+        parts.extend(_row(setting) for setting in SETTINGS if setting.section == section)
+    return "".join(parts)
+
+
+def _row(setting: Setting) -> str:
+    kind = setting.kind.replace("|", "\\|")
+    default = f"`{setting.default}`" if setting.default else "(empty)"
+    secret = " Secret." if setting.secret else ""
+    return f"| `{setting.name}` | {kind} | {default} | {setting.help}{secret} |\n"

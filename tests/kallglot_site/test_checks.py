@@ -1,0 +1,79 @@
+"""The system checks stop a start that would go wrong, and say what to set."""
+
+import pytest
+
+from kallglot_site.checks import installation_check
+
+POSTGRES = "postgres://kallglot@db.internal/kallglot"
+
+
+@pytest.fixture
+def small(settings):
+    """A laptop: nothing set."""
+    settings.REDIS_URL = ""
+    settings.ENV = settings.ENV | {"KALLGLOT_SECRET_KEY": "", "DATABASE_URL": ""}
+    return settings
+
+
+@pytest.fixture
+def large(settings):
+    """A production installation with everything right."""
+    settings.PRODUCTION = True
+    settings.REDIS_URL = "redis://redis.internal"
+    settings.PUBLIC_URL = "https://api.example.com"
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+    settings.ENV = settings.ENV | {"KALLGLOT_SECRET_KEY": "k" * 64, "DATABASE_URL": POSTGRES}
+    return settings
+
+
+def found() -> set[str]:
+    messages = installation_check()
+    assert all(message.hint for message in messages), "a complaint says what to set"
+    return {str(message.id) for message in messages}
+
+
+def test_nothing_set_is_a_good_installation(small):
+    assert found() == set()
+
+
+def test_everything_set_is_a_good_installation(large):
+    assert found() == set()
+
+
+def test_a_shared_database_needs_a_shared_secret_key(large):
+    large.ENV = large.ENV | {"KALLGLOT_SECRET_KEY": ""}
+    assert found() == {"kallglot.E001"}
+
+
+def test_a_short_secret_key_is_refused(small):
+    small.ENV = small.ENV | {"KALLGLOT_SECRET_KEY": "secret"}
+    assert found() == {"kallglot.E002"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("PUBLIC_URL", "", "kallglot.E003"),
+        ("PUBLIC_URL", "http://api.example.com", "kallglot.E004"),
+        ("STREAM_URL", "ws://stream.example.com", "kallglot.E005"),
+        ("DEBUG", True, "kallglot.E006"),
+        ("WEBHOOK_ALLOW_PRIVATE", True, "kallglot.W001"),
+        ("TRUSTED_PROXIES", [], "kallglot.W002"),
+    ],
+)
+def test_production_insists(large, name, value, complaint):
+    setattr(large, name, value)
+    assert found() == {complaint}
+
+
+def test_several_gateways_need_redis(large):
+    large.REDIS_URL = ""
+    assert found() == {"kallglot.W003"}
+
+
+def test_an_unknown_engine_is_named_with_what_there_is(small):
+    small.TRANSCRIBER_URL = "parrot://"
+    (message,) = installation_check()
+    assert message.id == "kallglot.E010"
+    assert "TRANSCRIBER_URL" in message.msg
+    assert "whisper://" in message.msg

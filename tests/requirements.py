@@ -1,0 +1,66 @@
+"""What a test may need of the machine beyond Python.
+
+Mark the test ``@needs_postgres``, ``@needs_redis`` or ``@needs_browser``, or take the fixture of
+that need. On a developer's machine a missing service skips the test and says what was missing; in
+CI (``CI=true``) it fails, so that a green run has run everything.
+"""
+
+import os
+import shutil
+
+import pytest
+
+needs_postgres = pytest.mark.usefixtures("postgres_url")
+needs_redis = pytest.mark.usefixtures("redis_url")
+needs_browser = pytest.mark.usefixtures("browser_path")
+
+
+def missing(what: str) -> None:
+    """Skip the test, or fail it in CI."""
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"CI must have {what}", pytrace=False)
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> str:
+    """A PostgreSQL server on which databases may be created.
+
+    TEST_POSTGRES_URL, else DATABASE_URL if it is one, else the local one.
+    """
+    import psycopg
+
+    url = os.environ.get("TEST_POSTGRES_URL") or os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        url = "postgres://postgres@127.0.0.1:5432/postgres"
+    try:
+        psycopg.connect(url, connect_timeout=3).close()
+    except psycopg.OperationalError:
+        missing(
+            "a PostgreSQL server (TEST_POSTGRES_URL, or trusting local users on 127.0.0.1:5432)"
+        )
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """A Redis database whose keys tests may add to: REDIS_URL, or number 9 of the local one."""
+    import redis
+
+    url = os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/9"
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
+            client.ping()
+    except redis.RedisError:
+        missing("a Redis server (REDIS_URL, or one on 127.0.0.1:6379)")
+    return url
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """An installed Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    missing("Chromium (apt-get install chromium)")
+    raise AssertionError("unreachable")
