@@ -135,6 +135,11 @@ class Endpointer:
         return self._utterance.speech_end
 
     @property
+    def is_silent(self) -> bool:
+        """Whether the open utterance may be over (after ``SilenceBegan``)."""
+        return self._utterance is not None and self._utterance.silent
+
+    @property
     def silence(self) -> float:
         """Seconds since the open utterance's last speech."""
         return self._at - self.speech_end

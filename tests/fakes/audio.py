@@ -27,7 +27,8 @@ def speech(seconds: float, rate: int = 8000, level: float = 6000, seed: int = 1)
         voice += gain * np.sin(harmonic * phase)
     syllables = 0.65 + 0.35 * np.sin(2 * np.pi * 4 * times)
     voice *= syllables
-    return (voice / np.abs(voice).max() * level).astype(np.int16)
+    voice *= level / np.abs(voice).max()
+    return voice.astype(np.int16)
 
 
 def noise(seconds: float, rms: float = 100, rate: int = 8000, seed: int = 1) -> Samples:

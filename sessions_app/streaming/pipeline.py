@@ -1,0 +1,396 @@
+"""One speaker's live audio: frames in, events out.
+
+Knows no Channels and no ORM. ``feed`` is the hot path: place, tap, listen, nothing that waits.
+What the engine is asked while somebody still speaks (partials, and the *speculative* final begun
+as soon as silence does) is best effort: one request in flight, only while the engine is idle.
+Finished utterances go to ``finals``, which never drops any.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from kallglot_site.api.ids import new_id
+from sessions_app.engines.base import (
+    EngineError,
+    Priority,
+    Transcriber,
+    Transcription,
+    TranscriptionRequest,
+)
+from sessions_app.streaming import turns
+from sessions_app.streaming.backlog import Utterance
+from sessions_app.streaming.clock import Clock
+from sessions_app.streaming.endpointing import (
+    Endpointer,
+    EndpointEvent,
+    SilenceBegan,
+    SpeechResumed,
+    UtteranceClosed,
+    UtteranceOpened,
+)
+from sessions_app.streaming.events import (
+    PartialTranscript,
+    Speaker,
+    SpeechStarted,
+    SpeechStopped,
+    StreamWarning,
+)
+from sessions_app.streaming.finals import Emit, FinalTranscriber
+from sessions_app.streaming.media import AudioFrame, PlacedFrame
+from sessions_app.streaming.taps import AudioTap
+from sessions_app.streaming.timeline import Timeline
+
+logger = logging.getLogger(__name__)
+
+FIRST_PARTIAL: Final = 0.8
+"""Seconds of an utterance before it is worth a partial."""
+
+PARTIAL_EVERY: Final = 1.0
+"""Seconds of audio between partials; more when the engine takes longer than that."""
+
+WAIT_FOR_WORDS: Final = 1.2
+"""Seconds of silence to wait for the speculative transcript that says how long to wait. The
+final cannot be sent before that transcript is there anyway."""
+
+STALLED: Final = 1.2
+"""Seconds without any audio after which an open utterance is over: some clients send none while
+nobody speaks."""
+
+WARNING_EVERY: Final = 1.0
+"""Seconds between two warnings of the same kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """``language`` is ISO 639-1, None: detect. ``journal_directory`` is where speech waits when
+    the engine is minutes behind (None: the system's temporary directory)."""
+
+    partials: bool = True
+    vocabulary: tuple[str, ...] = ()
+    language: str | None = None
+    journal_directory: Path | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Live:
+    """The utterance being spoken."""
+
+    id: str
+    start: float  # on the timeline
+    opened_at: float  # on the clock
+    asked: float = 0.0  # seconds of it that the latest partial was asked for
+    text: str = ""  # the latest partial
+    speculated: float | None = None  # end of speech that a speculation was begun for
+    speculation: asyncio.Task[Transcription | None] | None = None
+    answer: Transcription | None = None  # for that end of speech
+
+
+class TrackPipeline:
+    """See the module. ``feed`` and the switches are synchronous and belong to the event loop.
+
+    The taps are written to in order and not closed: whoever made them does that.
+    """
+
+    def __init__(
+        self,
+        *,
+        speaker: Speaker,
+        transcriber: Transcriber,
+        emit: Emit,
+        clock: Clock,
+        timeline: Timeline,
+        taps: Sequence[AudioTap] = (),
+        options: PipelineOptions | None = None,
+    ) -> None:
+        options = options or PipelineOptions()
+        self.speaker: Speaker = speaker
+        self.timeline = timeline
+        self._transcriber = transcriber
+        self._emit = emit
+        self._clock = clock
+        self._taps = tuple(taps)
+        self._partials = options.partials
+        self._endpointer = Endpointer()
+        self._finals = FinalTranscriber(
+            speaker=speaker,
+            transcriber=transcriber,
+            emit=emit,
+            clock=clock,
+            vocabulary=options.vocabulary,
+            language=options.language,
+            journal_directory=options.journal_directory,
+        )
+        self._live: _Live | None = None
+        self._hypothesis: asyncio.Task[Transcription | None] | None = None
+        self._hypothesis_took = 0.0
+        self._watcher: asyncio.Task[None] | None = None
+        self._fed_at = 0.0
+        self._muted = self._deaf = self._paused = self._closed = False
+        self._warned: dict[str, tuple[float, int]] = {}
+
+    # --- what others ask --------------------------------------------------------------------
+
+    @property
+    def backlog_seconds(self) -> float:
+        """Seconds of finished speech not yet transcribed."""
+        return self._finals.backlog_seconds
+
+    @property
+    def position(self) -> float:
+        """End of the track's audio, seconds on the session's timeline."""
+        return self.timeline.position
+
+    # --- audio in ---------------------------------------------------------------------------
+
+    def feed(self, frame: AudioFrame) -> None:
+        """Take the next frame of this speaker. Never waits, never raises."""
+        if self._closed:
+            return
+        self._fed_at = self._clock.time()
+        placement = self.timeline.place(frame)
+        if placement.warnings:
+            for warning in placement.warnings:
+                self._warn(warning)
+        placed = placement.frame
+        if placed is None or self._paused or self._muted:
+            return
+        if self._taps:
+            self._record(placed)
+        if self._deaf:
+            return
+        events = self._endpointer.feed(placed)
+        if events:
+            self._handle(events)
+        if self._live is not None:
+            self._consider()
+
+    def _record(self, placed: PlacedFrame) -> None:
+        for tap in self._taps:
+            try:
+                tap.write(placed)
+            except Exception:
+                logger.exception("an audio tap failed")
+
+    # --- switches ---------------------------------------------------------------------------
+
+    def mute(self) -> None:
+        """This speaker is not to be heard: neither recorded nor transcribed."""
+        self._finish()
+        self._muted = True
+
+    def unmute(self) -> None:
+        self._muted = False
+
+    def pause_transcription(self) -> None:
+        """Record, but write nothing down. What was said before still is."""
+        self._finish()
+        self._deaf = True
+
+    def resume_transcription(self) -> None:
+        self._deaf = False
+
+    def pause_recording(self) -> None:
+        """For card numbers: neither record nor transcribe, and forget the utterance under way."""
+        self._paused = True
+        self._discard()
+
+    def resume_recording(self) -> None:
+        self._paused = False
+
+    # --- the end ----------------------------------------------------------------------------
+
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - on the injected clock
+        """No more audio will come: finish what was said, within ``timeout`` seconds.
+
+        Returns whether every utterance is final. ``close`` afterwards in any case.
+        """
+        self._finish()
+        self._closed = True
+        return await self._finals.drain(timeout)
+
+    def close(self) -> None:
+        """Stop all work at once."""
+        self._closed = True
+        self._discard(quietly=True)
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._finals.close()
+
+    def _finish(self) -> None:
+        """Close the open utterance: it is final, whatever comes next."""
+        self._handle(self._endpointer.flush())
+
+    def _discard(self, *, quietly: bool = False) -> None:
+        end = self._endpointer.speech_end if self._endpointer.is_open else 0.0
+        self._endpointer.discard()
+        live, self._live = self._live, None
+        self._drop_hypothesis()
+        if live is None or quietly:
+            return
+        if live.text:
+            self._emit_partial(live, "", None)
+        self._emit(SpeechStopped(self.speaker, round(end, 3)))
+
+    # --- utterances -------------------------------------------------------------------------
+
+    def _handle(self, events: Sequence[EndpointEvent]) -> None:
+        for event in events:
+            match event:
+                case UtteranceOpened():
+                    self._open(event)
+                case UtteranceClosed():
+                    self._close(event)
+                case SpeechResumed():
+                    if self._live is not None:
+                        self._live.answer = self._live.speculation = None
+                case SilenceBegan():
+                    self._be_patient()
+
+    def _open(self, event: UtteranceOpened) -> None:
+        self._live = _Live(new_id("seg"), event.start, self._fed_at)
+        if not event.continued:
+            self._emit(SpeechStarted(self.speaker, round(event.start, 3)))
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+
+    def _close(self, event: UtteranceClosed) -> None:
+        live, self._live = self._live, None
+        assert live is not None
+        answer = live.answer or live.speculation if live.speculated == event.end else None
+        if answer is None or answer is not self._hypothesis:
+            self._drop_hypothesis()
+        if not event.cut:
+            self._emit(SpeechStopped(self.speaker, round(event.end, 3)))
+        silence = max(0.0, self.timeline.position - event.end)
+        self._finals.add(
+            Utterance(
+                live.id,
+                event.start,
+                event.end,
+                event.audio,
+                event.sample_rate,
+                ended=self._fed_at - silence,
+                shown=bool(live.text),
+                answer=answer,
+            )
+        )
+
+    def _be_patient(self) -> None:
+        """Without words for what was just said, an older partial can still tell of dictation."""
+        if self._live is not None and self._live.text and self._endpointer.is_silent:
+            wait = turns.patience_after(self._live.text)
+            self._endpointer.patience = wait if wait == turns.DICTATING else turns.UNKNOWN
+
+    async def _watch(self) -> None:
+        """Close an utterance whose audio just stops coming."""
+        try:
+            while self._live is not None:
+                wait = max(STALLED, self._endpointer.patience)
+                left = self._fed_at + wait - self._clock.time()
+                if left <= 0:
+                    self._finish()
+                else:
+                    await self._clock.sleep(left)
+        finally:
+            self._watcher = None
+
+    # --- hypotheses -------------------------------------------------------------------------
+
+    def _consider(self) -> None:
+        """Ask the engine about the open utterance, if that is worth it and costs nobody else."""
+        live = self._live
+        if live is None or self._hypothesis is not None:
+            return
+        endpointer = self._endpointer
+        if endpointer.is_silent:
+            if live.speculated == endpointer.speech_end or not self._may_ask(live):
+                return
+            live.speculated = endpointer.speech_end
+            endpointer.patience = max(endpointer.patience, WAIT_FOR_WORDS)
+            live.speculation = self._ask(live, Priority.SPECULATIVE)
+        elif self._partials:
+            pause = max(PARTIAL_EVERY, 1.5 * self._hypothesis_took) if live.asked else FIRST_PARTIAL
+            if endpointer.duration - live.asked >= pause and self._may_ask(live):
+                live.asked = endpointer.duration
+                self._ask(live, Priority.PARTIAL)
+
+    def _may_ask(self, live: _Live) -> bool:
+        if self._finals.busy or not self._transcriber.idle:
+            return False
+        # Of a file sent faster than real time only the finals matter.
+        elapsed = self._clock.time() - live.opened_at
+        return elapsed >= 0.5 * (self._endpointer.duration - FIRST_PARTIAL)
+
+    def _ask(self, live: _Live, priority: Priority) -> asyncio.Task[Transcription | None]:
+        request = self._finals.request(*self._endpointer.audio(), priority)
+        end = self._endpointer.speech_end
+        self._hypothesis = asyncio.create_task(self._hypothesize(live, request, end))
+        return self._hypothesis
+
+    def _drop_hypothesis(self) -> None:
+        """Whatever is being asked is of no use any more."""
+        if self._hypothesis is not None:
+            self._hypothesis.cancel()
+            self._hypothesis = None
+
+    async def _hypothesize(
+        self, live: _Live, request: TranscriptionRequest, end: float
+    ) -> Transcription | None:
+        """One request in flight; None when the engine failed. Raises nothing."""
+        task = asyncio.current_task()
+        asked_at = self._clock.time()
+        result: Transcription | None = None
+        try:
+            result = await self._transcriber.transcribe(request)
+        except EngineError as error:
+            logger.info("a hypothesis failed: %s", type(error).__name__)
+        except Exception as error:
+            logger.error("transcriber is broken: %s", type(error).__name__)  # noqa: TRY400, RUF100
+        if self._hypothesis is task:
+            self._hypothesis = None
+            self._hypothesis_took = self._clock.time() - asked_at
+        if live is self._live:
+            self._learn(live, result, end, speculative=request.priority is Priority.SPECULATIVE)
+        return result
+
+    def _learn(
+        self, live: _Live, result: Transcription | None, end: float, *, speculative: bool
+    ) -> None:
+        text = result.text.strip() if result is not None else ""
+        if speculative and self._endpointer.is_silent and self._endpointer.speech_end == end:
+            if result is None:
+                live.speculation = None
+                self._endpointer.patience = turns.UNKNOWN
+            else:
+                live.answer = result
+                # No words in it: nothing to wait for.
+                self._endpointer.patience = turns.patience_after(text) if text else turns.FINISHED
+            self._handle(self._endpointer.poll())
+        if live is self._live:
+            if self._partials and text and text != live.text:
+                live.text = text
+                self._emit_partial(live, text, result.language if result is not None else None)
+            self._consider()
+
+    def _emit_partial(self, live: _Live, text: str, language: str | None) -> None:
+        start = round(live.start, 3)
+        self._emit(PartialTranscript(live.id, self.speaker, language, text, start))
+
+    # --- warnings ---------------------------------------------------------------------------
+
+    def _warn(self, warning: StreamWarning) -> None:
+        """Tell the client, but not ten times a second."""
+        now = self._clock.time()
+        last, held_back = self._warned.get(warning.code, (-WARNING_EVERY, 0))
+        if now - last < WARNING_EVERY:
+            self._warned[warning.code] = (last, held_back + 1)
+            return
+        self._warned[warning.code] = (now, 0)
+        message = warning.message
+        if held_back:
+            message = f"{message} ({held_back} more like it since the last such warning)"
+        self._emit(replace(warning, message=message, speaker=self.speaker))
