@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from django.test import Client
 
 from kallglot_site.accounts.models import Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
@@ -56,3 +57,9 @@ def cast(db: None) -> Cast:
         teammate=member(organization, "teammate@acme.example", Membership.Role.REVIEWER),
         outsider=member(other, "outsider@rival.example", Membership.Role.ADMIN),
     )
+
+
+@pytest.fixture
+def api(cast: Cast) -> Client:
+    """An HTTP client that carries the owner's live key, which has every scope."""
+    return Client(headers={"Authorization": f"Bearer {cast.key}"})

@@ -39,3 +39,10 @@ def event_record(
         sequence=_next_sequence(session_id) if session_id else None,
         data=data,
     )
+
+
+def session_events_erase(*, session_id: str) -> None:
+    """Empty the payloads of a session's events; that they happened stays known."""
+    Event.objects.filter(session_id=session_id).update(
+        data={"id": session_id, "object": "session", "erased": True}
+    )

@@ -1,17 +1,23 @@
-"""The one error envelope, and every code the contract knows."""
+"""The one error envelope: domain errors carry a contract code, one handler renders them all."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from django.core import exceptions as django_errors
+from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions as drf_errors
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-@dataclass(frozen=True, slots=True)
-class ErrorCode:
-    """A code's type and status, and what the served error page says of it."""
+from kallglot_site.api.error_codes import ERROR_CODES, ErrorCode
+from kallglot_site.api.links import public_url
 
-    code: str
-    type: str
-    status: int
-    meaning: str
-    remedy: str
+__all__ = ["ERROR_CODES", "ApiError", "ErrorCode", "NotFound", "exception_handler"]
+
+logger = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
@@ -36,3 +42,122 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.headers = headers or {}
+
+    @property
+    def status(self) -> int:
+        return ERROR_CODES[self.code].status
+
+
+class NotFound(ApiError):
+    """Unknown, malformed and foreign ids alike: the answer gives nothing away."""
+
+    code = "resource_not_found"
+
+    def __init__(self, kind: str = "object") -> None:
+        super().__init__(f"There is no such {kind}.")
+
+
+class InvalidFieldValue(ApiError):
+    code = "invalid_field_value"
+
+
+class UnknownField(ApiError):
+    code = "unknown_field"
+
+
+def envelope(error: ApiError, request: HttpRequest | Request | None) -> dict[str, Any]:
+    """The body of every error response."""
+    return {
+        "error": {
+            "type": ERROR_CODES[error.code].type,
+            "code": error.code,
+            "message": error.message,
+            "param": error.param,
+            "doc_url": f"{public_url(request)}/errors#{error.code}",
+            "request_id": getattr(request, "request_id", None),
+        }
+    }
+
+
+def error_headers(error: ApiError) -> dict[str, str]:
+    headers = dict(error.headers)
+    if error.status == 401:
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="Kallglot API"')
+    if error.status in {429, 503}:
+        headers.setdefault("Retry-After", "1")
+    return headers
+
+
+def error_response(error: ApiError, request: HttpRequest) -> JsonResponse:
+    """The envelope for failures outside of a view: unknown routes, Django's own refusals."""
+    return JsonResponse(envelope(error, request), status=error.status, headers=error_headers(error))
+
+
+def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """Any exception of a v1 view, in the envelope. What nobody foresaw is a 500 and is logged."""
+    request = context.get("request")
+    error = _api_error(exception)
+    if error is None:
+        # The traceback goes to the log and nowhere else; the request id joins the two.
+        logger.error("unhandled %s in a v1 view", type(exception).__name__, exc_info=exception)
+        error = ApiError("Something went wrong on our side. It has been logged.")
+    return Response(envelope(error, request), status=error.status, headers=error_headers(error))
+
+
+def _api_error(exception: Exception) -> ApiError | None:
+    if isinstance(exception, ApiError):
+        return exception
+    if isinstance(exception, drf_errors.ValidationError):
+        return _from_validation(exception)
+    if isinstance(exception, drf_errors.MethodNotAllowed):
+        return ApiError(str(exception.detail), code="method_not_allowed")
+    if isinstance(exception, Http404 | drf_errors.NotFound):
+        return NotFound()
+    if isinstance(exception, RequestDataTooBig):
+        return ApiError("The request body is too large.", code="body_too_large")
+    if isinstance(exception, OperationalError):
+        logger.warning("database unavailable", exc_info=exception)
+        return ApiError("The database is busy or away. Try again.", code="service_unavailable")
+    for kind, code in _BY_KIND.items():
+        if isinstance(exception, kind):
+            return ApiError(str(getattr(exception, "detail", exception)), code=code)
+    return None
+
+
+_BY_KIND: dict[type[Exception], str] = {
+    drf_errors.NotAuthenticated: "missing_api_key",
+    drf_errors.AuthenticationFailed: "invalid_api_key",
+    drf_errors.PermissionDenied: "insufficient_permissions",
+    drf_errors.UnsupportedMediaType: "unsupported_media_type",
+    drf_errors.ParseError: "invalid_json",
+    drf_errors.Throttled: "rate_limit_exceeded",
+    django_errors.PermissionDenied: "insufficient_permissions",
+    django_errors.BadRequest: "invalid_request",
+    django_errors.SuspiciousOperation: "invalid_request",
+}
+
+_VALIDATION_CODES = {"required": "missing_required_field", "unknown": "unknown_field"}
+
+
+def _from_validation(exception: drf_errors.ValidationError) -> ApiError:
+    """The first of the faults: one error has one ``param``."""
+    path, detail = next(_faults(exception.detail))
+    code = _VALIDATION_CODES.get(detail.code or "", detail.code)
+    return ApiError(
+        str(detail),
+        code=code if code in ERROR_CODES else "invalid_field_value",
+        param=path or None,
+    )
+
+
+def _faults(detail: Any, path: str = "") -> Iterator[tuple[str, drf_errors.ErrorDetail]]:
+    """Each fault with its dotted path; ``non_field_errors`` belong to the path they hang on."""
+    if isinstance(detail, drf_errors.ErrorDetail):
+        yield path, detail
+    elif isinstance(detail, list):
+        for item in detail:
+            yield from _faults(item, path)
+    elif isinstance(detail, dict):
+        for name, below in detail.items():
+            step = "" if name == "non_field_errors" else str(name)
+            yield from _faults(below, ".".join(part for part in (path, step) if part))

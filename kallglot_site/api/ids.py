@@ -1,5 +1,6 @@
 """Public identifiers: ``<prefix>_`` + ULID (26 characters, Crockford base32, sortable by time)."""
 
+import datetime
 import re
 
 from ulid import ULID
@@ -7,11 +8,24 @@ from ulid import ULID
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
-def new_id(prefix: str) -> str:
-    """A fresh id, for example ``new_id("sess")`` → ``sess_01KD3M…``."""
-    return f"{prefix}_{ULID()}"
+def new_id(prefix: str, at: datetime.datetime | None = None) -> str:
+    """A fresh id, for example ``new_id("sess")`` → ``sess_01KD3M…``.
+
+    ``at`` backdates it. Lists are ordered and bounded by id, so whoever writes a past
+    ``created_at`` (seeds, imports) must give the row an id of that time too.
+    """
+    return f"{prefix}_{ULID() if at is None else ULID.from_datetime(at)}"
 
 
 def is_id(value: str, prefix: str) -> bool:
     """Whether ``value`` has the form of an id of that kind. Says nothing about existence."""
     return value.startswith(f"{prefix}_") and bool(_ULID.fullmatch(value[len(prefix) + 1 :]))
+
+
+def id_floor(prefix: str, at: datetime.datetime) -> str:
+    """The least id of that kind that could have been made at ``at`` (to the millisecond).
+
+    Turns a bound on time into a bound on the primary key, which is what the list indexes end in.
+    """
+    milliseconds = min(max(int(at.timestamp() * 1000), 0), 2**48 - 1)
+    return f"{prefix}_{ULID(milliseconds.to_bytes(6, 'big') + bytes(10))}"

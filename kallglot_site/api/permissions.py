@@ -1,0 +1,34 @@
+"""What a key may do: each action names the scope it needs."""
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from kallglot_site.accounts.models import ApiKey
+from kallglot_site.api.errors import ApiError
+
+if TYPE_CHECKING:  # rest_framework.views imports this module by its setting
+    from rest_framework.views import APIView
+
+
+class InsufficientPermissions(ApiError):
+    code = "insufficient_permissions"
+
+
+def scope_require(key: ApiKey, scope: str) -> None:
+    """Raises InsufficientPermissions, naming the scope that is missing."""
+    if scope not in key.scopes:
+        raise InsufficientPermissions(f"This API key lacks the scope `{scope}`.")
+
+
+class HasScope(BasePermission):
+    """Holds the key to ``view.scopes[view.action]``. An action without a scope is a mistake."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        action: str | None = getattr(view, "action", None)
+        if action is None or action == "options":
+            return True  # a method that the route does not know: 405 follows
+        scopes: dict[str, Any] = getattr(view, "scopes", {})
+        scope_require(request.auth, scopes[action])  # type: ignore[arg-type]  # authenticated
+        return True

@@ -1,0 +1,144 @@
+"""What comes in over REST about sessions."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from kallglot_site.api.serializers import (
+    MomentField,
+    QueryBooleanField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictSerializer,
+)
+from sessions_app.languages import is_language_code
+from sessions_app.models import Session
+from sessions_app.transcripts import FORMATS
+
+MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 50, 40, 500
+MAX_VOCABULARY, MAX_VOCABULARY_ENTRY = 100, 100
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class LanguageField(StrictCharField):
+    """ISO 639-1, alone or with a region; null: detected per speaker from the audio."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, max_length=16, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data is serializers.empty or data is None:
+            return super().run_validation(data)
+        if not isinstance(data, str) or not is_language_code(data):
+            raise serializers.ValidationError(
+                "Must be an ISO 639-1 code such as `es`, or one with a region such as `es-MX`.",
+                code="invalid_language_code",
+            )
+        return data
+
+
+class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """Up to 50 pairs of strings."""
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Must be an object of string pairs.")
+        if len(data) > MAX_METADATA:
+            raise serializers.ValidationError(f"May hold at most {MAX_METADATA} pairs.")
+        for key, value in data.items():
+            if not 1 <= len(key) <= MAX_METADATA_KEY:
+                raise serializers.ValidationError(
+                    f"Keys must have 1 to {MAX_METADATA_KEY} characters."
+                )
+            if not isinstance(value, str) or len(value) > MAX_METADATA_VALUE:
+                raise serializers.ValidationError(
+                    f"The value of {key!r} must be a string of at most "
+                    f"{MAX_METADATA_VALUE} characters."
+                )
+        return data
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+
+class RecordingInput(StrictSerializer):
+    enabled = StrictBooleanField(default=False)
+    channels = StrictChoiceField(Session.Channels.values, default=Session.Channels.MIXED.value)
+
+
+class ProviderInput(StrictSerializer):
+    type = StrictCharField(default="websocket", max_length=32)
+    phone_number = StrictCharField(default=None, allow_null=True)
+    call_sid = StrictCharField(default=None, allow_null=True, min_length=1, max_length=255)
+
+    def validate_type(self, value: str) -> str:
+        if not _PROVIDER.fullmatch(value):
+            raise serializers.ValidationError("Must be a word such as `websocket` or `twilio`.")
+        return value
+
+    def validate_phone_number(self, value: str | None) -> str | None:
+        if value is not None and not _E164.fullmatch(value):
+            raise serializers.ValidationError("Must be in E.164 form, such as +15551234567.")
+        return value
+
+
+class TranscriptionInput(StrictSerializer):
+    partials = StrictBooleanField(default=True)
+    vocabulary = serializers.ListField(
+        child=StrictCharField(min_length=1, max_length=MAX_VOCABULARY_ENTRY),
+        default=list,
+        max_length=MAX_VOCABULARY,
+    )
+
+
+class SessionInput(StrictSerializer):
+    """The body of POST /v1/sessions."""
+
+    mode = StrictChoiceField(Session.Mode.values, code="invalid_mode")
+    source_language = LanguageField()
+    target_language = LanguageField()
+    recording = RecordingInput(required=False)
+    provider = ProviderInput(required=False)
+    transcription = TranscriptionInput(required=False)
+    metadata = MetadataField(required=False)
+
+    def service_arguments(self) -> dict[str, Any]:
+        """The validated body as keyword arguments of ``session_create``."""
+        data = dict(self.validated_data)
+        for group, names in (
+            ("recording", {"enabled": "recording_enabled", "channels": "recording_channels"}),
+            (
+                "provider",
+                {
+                    "type": "provider_type",
+                    "phone_number": "provider_phone_number",
+                    "call_sid": "provider_call_sid",
+                },
+            ),
+            ("transcription", {"partials": "partials", "vocabulary": "vocabulary"}),
+        ):
+            values = data.pop(group, {})
+            data.update({argument: values[name] for name, argument in names.items() if values})
+        return data
+
+
+class SessionEndInput(StrictSerializer):
+    """The body of POST /v1/sessions/:id/end."""
+
+    reason = StrictChoiceField(Session.EndReason.values, default=Session.EndReason.COMPLETED.value)
+
+
+class SessionListQuery(StrictSerializer):
+    status = StrictChoiceField(Session.Status.values, required=False)
+    mode = StrictChoiceField(Session.Mode.values, required=False, code="invalid_mode")
+    created_after = MomentField(required=False)
+    created_before = MomentField(required=False)
+
+
+class TranscriptQuery(StrictSerializer):
+    format = StrictChoiceField(FORMATS, default="json")
+    include_translations = QueryBooleanField(default=True)

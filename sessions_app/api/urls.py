@@ -1,0 +1,15 @@
+"""The addresses of sessions under /v1."""
+
+from django.urls import path
+
+from sessions_app.api.views import SessionViewSet
+
+urlpatterns = [
+    path("sessions", SessionViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        "sessions/<str:session_id>",
+        SessionViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+    ),
+    path("sessions/<str:session_id>/end", SessionViewSet.as_view({"post": "end"})),
+    path("sessions/<str:session_id>/transcript", SessionViewSet.as_view({"get": "transcript"})),
+]

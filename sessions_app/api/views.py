@@ -1,0 +1,97 @@
+"""Sessions over REST: HTTP shape only."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kallglot_site.accounts.models import Scope
+from kallglot_site.api.idempotency import idempotent
+from kallglot_site.api.links import stream_url
+from kallglot_site.api.viewsets import V1ViewSet
+from sessions_app import selectors, services
+from sessions_app.api.serializers import (
+    SessionEndInput,
+    SessionInput,
+    SessionListQuery,
+    TranscriptQuery,
+)
+from sessions_app.events import moment, session_payload, transcript_payload
+from sessions_app.models import Session
+from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.transcripts import RENDERERS
+
+
+class SessionViewSet(V1ViewSet):
+    """The life of a session, apart from its stream."""
+
+    throttle_group = "sessions"
+    scopes = {
+        "list": Scope.SESSIONS_READ,
+        "create": Scope.SESSIONS_WRITE,
+        "retrieve": Scope.SESSIONS_READ,
+        "end": Scope.SESSIONS_WRITE,
+        "destroy": Scope.SESSIONS_WRITE,
+        "transcript": Scope.SESSIONS_READ,
+    }
+    paginated = {"list"}
+    queries = {"list": SessionListQuery, "transcript": TranscriptQuery}
+
+    def list(self, request: Request) -> Response:
+        sessions = selectors.session_list(tenant=self.tenant, **self.query)
+        return self.page(sessions, prefix="sess", payload=session_payload)
+
+    @idempotent
+    def create(self, request: Request) -> Response:
+        serializer = self.input(SessionInput)
+        session = services.session_create(tenant=self.tenant, **serializer.service_arguments())
+        return self._with_stream(session, status=201)
+
+    def retrieve(self, request: Request, session_id: str) -> Response:
+        return self._with_stream(self._session(session_id))
+
+    @idempotent
+    def end(self, request: Request, session_id: str) -> Response:
+        body = self.body(SessionEndInput)
+        session = services.session_end(session=self._session(session_id), reason=body["reason"])
+        return Response(session_payload(session))
+
+    def destroy(self, request: Request, session_id: str) -> Response:
+        self.body()
+        services.session_erase(session=self._session(session_id))
+        return Response(status=204)
+
+    def transcript(self, request: Request, session_id: str) -> HttpResponse | Response:
+        session = selectors.session_get_with_languages(tenant=self.tenant, session_id=session_id)
+        segments = selectors.transcript_segments(session)
+        translations = self.query["include_translations"]
+        if (format := self.query["format"]) != "json":
+            content_type, render = RENDERERS[format]
+            return HttpResponse(render(segments, translations), content_type=content_type)
+        payload = transcript_payload(
+            session,
+            segments,
+            languages=selectors.transcript_languages(session),
+            include_translations=translations,
+        )
+        return Response(payload)
+
+    def _session(self, session_id: str) -> Session:
+        return selectors.session_get(tenant=self.tenant, session_id=session_id)
+
+    def _with_stream(self, session: Session, status: int = 200) -> Response:
+        """The session with its stream: a fresh token for keys that may write, else a null one."""
+        if session.is_ended:
+            return Response(session_payload(session), status=status)
+        stream: dict[str, Any] = {
+            "url": f"{stream_url(self.request)}/v1/sessions/{session.id}/connect",
+            "token": None,
+            "expires_at": None,
+        }
+        headers = {}
+        if self.has_scope(Scope.SESSIONS_WRITE):
+            token, expires_at = stream_token_issue(session, self.api_key.id, session.environment)
+            stream.update(token=token, expires_at=moment(expires_at))
+            headers["Cache-Control"] = "no-store"
+        return Response(session_payload(session, stream), status=status, headers=headers)

@@ -1,0 +1,111 @@
+"""Sessions as the outside sees them: one set of payloads for the API and for webhook events."""
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from kallglot_site.accounts.tenancy import Tenant
+from sessions_app.models import Segment, Session
+from webhooks_app.services import event_record
+
+SESSION_CREATED = "session.created"
+SESSION_STARTED = "session.started"
+SESSION_ENDED = "session.ended"
+TRANSCRIPT_SEGMENT = "transcript.segment"
+TRANSCRIPT_READY = "transcript.ready"
+
+
+def moment(value: datetime.datetime | None) -> str | None:
+    """ISO 8601 in UTC, ending in Z."""
+    if value is None:
+        return None
+    return value.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def session_payload(session: Session, stream: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The session object. ``stream`` only where the contract shows one; events never do."""
+    payload: dict[str, Any] = {
+        "id": session.id,
+        "object": "session",
+        "environment": session.environment,
+        "status": session.status,
+        "mode": session.mode,
+        "source_language": session.source_language,
+        "target_language": session.target_language,
+        "stream": stream,
+        "provider": {
+            "type": session.provider_type,
+            "phone_number": session.provider_phone_number,
+            "call_sid": session.provider_call_sid,
+            "status": session.provider_status,
+        },
+        "recording": {
+            "enabled": session.recording_enabled,
+            "channels": session.recording_channels,
+        },
+        "transcription": {"partials": session.partials, "vocabulary": session.vocabulary},
+        "transcript": {
+            "available": session.segment_count > 0,
+            "word_count": session.word_count,
+        },
+        "duration": round(session.duration, 3),
+        "metadata": session.metadata,
+        "created_at": moment(session.created_at),
+        "started_at": moment(session.started_at),
+        "ended_at": moment(session.ended_at),
+        "end_reason": session.end_reason,
+    }
+    if stream is None:
+        del payload["stream"]
+    return payload
+
+
+def segment_payload(segment: Segment, *, include_translation: bool = True) -> dict[str, Any]:
+    """One segment as the transcript holds it. Times are seconds on the session's timeline."""
+    return {
+        "id": segment.id,
+        "speaker": segment.speaker,
+        "language": segment.language,
+        "text": segment.text,
+        "translation": segment.translation if include_translation else None,
+        "start_time": round(segment.start_time, 3),
+        "end_time": round(segment.end_time, 3),
+        "confidence": round(segment.confidence, 3),
+    }
+
+
+def transcript_payload(
+    session: Session,
+    segments: Iterable[Segment] | None,
+    *,
+    languages: tuple[str | None, str | None],
+    include_translations: bool = True,
+) -> dict[str, Any]:
+    """The transcript object. ``segments=None`` leaves them out, as ``transcript.ready`` does.
+
+    ``languages`` are the customer's and the agent's, see ``selectors.transcript_languages``.
+    """
+    payload: dict[str, Any] = {
+        "object": "transcript",
+        "session_id": session.id,
+        "status": session.transcript_status,
+        "language": {"source": languages[0], "target": languages[1]},
+        "duration": round(session.duration, 3),
+        "word_count": session.word_count,
+    }
+    if segments is not None:
+        payload["segments"] = [
+            segment_payload(segment, include_translation=include_translations)
+            for segment in segments
+        ]
+    return payload
+
+
+def session_event(type: str, session: Session, data: dict[str, Any] | None = None) -> None:
+    """Record an event of a session into the caller's transaction (``data``: the session itself)."""
+    event_record(
+        tenant=Tenant(session.organization, session.environment),
+        type=type,
+        session_id=session.id,
+        data=data if data is not None else session_payload(session),
+    )

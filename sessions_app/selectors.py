@@ -1,0 +1,80 @@
+"""Every scoped read of sessions. Tenancy is filtered here and only here."""
+
+import datetime
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.api.ids import id_floor
+from kallglot_site.api.lookup import get_or_not_found
+from sessions_app.models import Segment, Session, Track
+
+# An id is minted some moments apart from its row's created_at.
+_SLACK = datetime.timedelta(seconds=2)
+
+
+def sessions_of(tenant: Tenant) -> QuerySet[Session]:
+    return Session.objects.filter(**tenant.filters)
+
+
+def session_list(
+    *,
+    tenant: Tenant,
+    status: str | None = None,
+    mode: str | None = None,
+    created_after: datetime.datetime | None = None,
+    created_before: datetime.datetime | None = None,
+) -> QuerySet[Session]:
+    """The tenant's sessions, unordered. Bounds on time are exclusive.
+
+    Times are bounded by id as well: the index of the list ends in the id, so a page in the
+    distant past costs what one of today costs.
+    """
+    sessions = sessions_of(tenant)
+    if status is not None:
+        sessions = sessions.filter(status=status)
+    if mode is not None:
+        sessions = sessions.filter(mode=mode)
+    if created_after is not None:
+        floor = id_floor("sess", created_after - _SLACK)
+        sessions = sessions.filter(created_at__gt=created_after, id__gte=floor)
+    if created_before is not None:
+        ceiling = id_floor("sess", created_before + _SLACK)
+        sessions = sessions.filter(created_at__lt=created_before, id__lt=ceiling)
+    return sessions
+
+
+def session_get(*, tenant: Tenant, session_id: str) -> Session:
+    """Raises NotFound, for unknown, foreign and malformed ids alike."""
+    return get_or_not_found(sessions_of(tenant), session_id, prefix="sess", kind="session")
+
+
+def session_get_with_languages(*, tenant: Tenant, session_id: str) -> Session:
+    """``session_get`` that also reads what ``transcript_languages`` needs, in the same query."""
+    sessions = sessions_of(tenant).annotate(
+        customer_language=_track_language("customer"), agent_language=_track_language("agent")
+    )
+    return get_or_not_found(sessions, session_id, prefix="sess", kind="session")
+
+
+def _track_language(speaker: str) -> Subquery:
+    tracks = Track.objects.filter(session=OuterRef("pk"), speaker=speaker)
+    return Subquery(tracks.values("language")[:1])
+
+
+def transcript_languages(session: Session) -> tuple[str | None, str | None]:
+    """The customer's and the agent's language: as promised at creation, else as heard."""
+    source, target = session.source_language, session.target_language
+    if source is not None and target is not None:
+        return source, target
+    if hasattr(session, "customer_language"):
+        heard = {"customer": session.customer_language, "agent": session.agent_language}  # type: ignore[attr-defined]  # annotated
+    else:
+        tracks = Track.objects.filter(session=session)
+        heard = dict(tracks.values_list("speaker", "language"))
+    return source or heard.get("customer"), target or heard.get("agent")
+
+
+def transcript_segments(session: Session) -> QuerySet[Segment]:
+    """What was said, in the order of time."""
+    return Segment.objects.filter(session=session).order_by("start_time", "id")
