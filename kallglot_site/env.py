@@ -230,6 +230,16 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "`file:///path` or `s3://bucket/prefix?endpoint=…&region=…`. Empty: the data directory.",
     ),
+    Setting(
+        "EMAIL_URL",
+        text,
+        "",
+        "Mail server for password resets, `smtp+tls://user:password@host:587`. Empty: no email is "
+        "sent; an admin hands out reset links instead.",
+        "Storage and services",
+        secret=True,
+    ),
+    _services("EMAIL_FROM", text, "kallglot@localhost", "The sender of that email."),
     _engines(
         "TRANSCRIBER_URL",
         text,

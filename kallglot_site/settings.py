@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "kallglot_site.api.middleware.NullPathMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kallglot_site.accounts.dashboard.middleware.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -97,6 +98,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "kallglot_site.accounts.dashboard.middleware.TimeZoneMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -110,6 +112,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "kallglot_site.accounts.dashboard.context.dashboard",
             ],
         },
     },
@@ -156,6 +159,23 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_USERNAME_FORM_FIELD = "username"  # else it looks for a field "email" and finds nobody
+AXES_USERNAME_CALLABLE = "kallglot_site.accounts.dashboard.lockout.username"
+AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
+
+# --- Email ---------------------------------------------------------------------------------------
+
+# Only password resets go by email. Without a server the page says to ask an admin for a link.
+_email: dict[str, Any] = environ.Env.email_url_config(ENV["EMAIL_URL"]) if ENV["EMAIL_URL"] else {}
+EMAIL_BACKEND: str = _email.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_HOST: str = _email.get("EMAIL_HOST") or ""
+EMAIL_PORT: int = _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER: str = _email.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD: str = _email.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS: bool = bool(_email.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL: bool = bool(_email.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = ENV["EMAIL_FROM"]
 
 # --- Database ------------------------------------------------------------------------------------
 

@@ -2,8 +2,20 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
+
+from kallglot_site.accounts.dashboard.urls import doors
+from kallglot_site.accounts.dashboard.urls import urlpatterns as account_pages
+from kallglot_site.overview.urls import urlpatterns as overview_pages
+
+# The pages of accounts, sessions and the overview share the namespace "dashboard"; other apps hang
+# their own dashboards beside it under their own names.
+dashboard = ([*overview_pages, *account_pages], "dashboard")
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="dashboard:overview")),
+    *doors,
+    path("dashboard/", include(dashboard)),
     path("v1/", include("sessions_app.api.urls")),
     path("v1/", include("kallglot_site.api.urls")),  # ends in a catch-all: keep it the last of v1
     path("admin/", admin.site.urls),

@@ -1,0 +1,101 @@
+"""Who may open a dashboard page, and whose objects it shows.
+
+Every page of every app derives from ``StaffView``; pages for admins put ``AdminRequired`` first::
+
+    class KeysView(AdminRequired, StaffView): ...
+
+Inside a view ``request.tenant`` is the organization and environment that the person has chosen in
+the navigation, and ``request.membership`` their role there.
+"""
+
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.views import View
+
+from kallglot_site.accounts.models import Environment, Membership, User
+from kallglot_site.accounts.tenancy import Tenant
+
+ORGANIZATION_KEY = "organization"
+ENVIRONMENT_KEY = "environment"
+
+
+class StaffRequest(HttpRequest):
+    """What a request is inside a ``StaffView``."""
+
+    user: User
+    tenant: Tenant
+    membership: Membership
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """The person's memberships, by name of organization."""
+    return list(
+        Membership.objects.filter(user=user)
+        .select_related("organization")
+        .order_by("organization__name", "organization_id")
+    )
+
+
+def membership_chosen(request: HttpRequest, memberships: list[Membership]) -> Membership | None:
+    """The one chosen in the navigation, or the first. None if there is none at all."""
+    chosen = request.session.get(ORGANIZATION_KEY)
+    for membership in memberships:
+        if membership.organization_id == chosen:
+            return membership
+    return memberships[0] if memberships else None
+
+
+def environment_chosen(request: HttpRequest) -> str:
+    """Live unless the person switched to test."""
+    chosen = request.session.get(ENVIRONMENT_KEY)
+    return str(chosen) if chosen in Environment.values else Environment.LIVE.value
+
+
+def _to_login(request: HttpRequest) -> HttpResponseBase:
+    if request.headers.get("HX-Request"):
+        # A fragment must not be replaced by the login form: htmx opens the page anew instead.
+        came_from = request.headers.get("HX-Current-URL", "")
+        path = "/" + came_from.split("/", 3)[3] if came_from.count("/") > 2 else "/dashboard/"
+        response = HttpResponse(status=401)
+        response["HX-Redirect"] = f"{reverse('login')}?{urlencode({'next': path})}"
+        return response
+    return redirect_to_login(request.get_full_path())
+
+
+class StaffView(View):
+    """A page for signed-in members of an organization."""
+
+    request: StaffRequest
+    admin_only: ClassVar[bool] = False
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not isinstance(request.user, User):
+            return _to_login(request)
+        memberships = memberships_of(request.user)
+        membership = membership_chosen(request, memberships)
+        if membership is None:
+            return render(request, "accounts/no_organization.html", status=403)
+        request.memberships = memberships  # type: ignore[attr-defined]  # read by the navigation
+        request.membership = membership  # type: ignore[attr-defined]
+        request.tenant = Tenant(  # type: ignore[attr-defined]
+            membership.organization, environment_chosen(request)
+        )
+        if self.admin_only and not membership.is_admin:
+            raise PermissionDenied("This page is for admins of the organization.")
+        response = super().dispatch(request, *args, **kwargs)
+        # Pages hold what people said: neither a shared computer nor a proxy keeps them.
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+class AdminRequired:
+    """Put before ``StaffView``: reviewers get 403, whatever the method."""
+
+    admin_only: ClassVar[bool] = True

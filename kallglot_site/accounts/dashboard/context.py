@@ -1,0 +1,34 @@
+"""What every template may use without its view passing it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from kallglot_site.accounts.dashboard.navigation import entries_for
+
+THEMES = ("light", "dark")
+
+
+def dashboard(request: HttpRequest) -> dict[str, Any]:
+    """``theme`` ("" follows the system), and inside staff views tenant, membership and navigation.
+
+    ``is_admin`` decides what a template shows; what it *allows* is decided by the view.
+    """
+    theme = request.COOKIES.get("theme", "")
+    context: dict[str, Any] = {"theme": theme if theme in THEMES else ""}
+    tenant = getattr(request, "tenant", None)
+    if tenant is None:
+        return context
+    membership = request.membership  # type: ignore[attr-defined]  # set beside the tenant
+    is_admin = membership.is_admin
+    return context | {
+        "tenant": tenant,
+        "membership": membership,
+        "memberships": request.memberships,  # type: ignore[attr-defined]
+        "is_admin": is_admin,
+        "navigation": SimpleLazyObject(lambda: entries_for(request, tenant, admin=False)),
+        "admin_navigation": SimpleLazyObject(
+            lambda: entries_for(request, tenant, admin=True) if is_admin else []
+        ),
+    }

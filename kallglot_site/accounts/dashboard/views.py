@@ -1,0 +1,59 @@
+"""The person's own choices: organization, environment, password."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from kallglot_site.accounts.dashboard.access import (
+    ENVIRONMENT_KEY,
+    ORGANIZATION_KEY,
+    StaffView,
+)
+from kallglot_site.accounts.models import Environment
+
+
+class SwitchView(StaffView):
+    """Changes which organization and environment the pages show."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        organization = request.POST.get("organization")
+        if organization in {m.organization_id for m in request.memberships}:  # type: ignore[attr-defined]
+            request.session[ORGANIZATION_KEY] = organization
+        environment = request.POST.get("environment")
+        if environment in Environment.values:
+            request.session[ENVIRONMENT_KEY] = environment
+        return redirect(_page_to_return_to(request))
+
+
+def _page_to_return_to(request: HttpRequest) -> str:
+    """The list that the person was on. A single object's page has no twin in the other world."""
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return "/dashboard/"
+    section = target.split("?")[0].strip("/").split("/")[:2]
+    return "/" + "/".join(section) + ("/" if len(section) == 1 else "")
+
+
+class ProfileView(StaffView):
+    """The person's own account: their password."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._page(PasswordChangeForm(self.request.user))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = PasswordChangeForm(self.request.user, request.POST)
+        if not form.is_valid():
+            return self._page(form, status=422)
+        update_session_auth_hash(request, form.save())
+        messages.success(request, "Your password was changed. Other devices are signed out.")
+        return redirect("dashboard:profile")
+
+    def _page(self, form: Any, status: int = 200) -> HttpResponse:
+        return render(self.request, "accounts/profile.html", {"form": form}, status=status)

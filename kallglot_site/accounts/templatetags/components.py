@@ -1,0 +1,150 @@
+"""The dashboard's building blocks for templates: ``{% load components %}``.
+
+Blocks (``{% panel %}``, ``{% data_table %}``) wrap markup; small things are filters and tags.
+What is plain markup is in ``templates/components/`` and included. Each file says how at its top.
+"""
+
+from typing import Any
+
+from django import template
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A drawn sign. Without a label it is decoration and hidden from screen readers."""
+    return format_html(
+        '<svg class="icon"{}><use href="{}#{}"></use></svg>',
+        format_html(' role="img" aria-label="{}"', label)
+        if label
+        else SafeString(' aria-hidden="true"'),
+        static("vendor/lucide-1.62.0/icons.svg"),
+        name,
+    )
+
+
+@register.simple_block_tag
+def panel(
+    content: str,
+    title: str = "",
+    small: str = "",
+    classes: str = "",
+    id: str = "",
+) -> SafeString:
+    """A surface with a heading: ``{% panel title="Summary" small="local" %}…{% endpanel %}``."""
+    return render_to_string(
+        "components/panel.html",
+        {"content": content, "title": title, "small": small, "classes": classes, "id": id},
+    )
+
+
+@register.simple_block_tag
+def data_table(content: str, label: str = "", classes: str = "") -> SafeString:
+    """A table that scrolls inside itself on a phone: put ``<thead>`` and ``<tbody>`` inside."""
+    return render_to_string(
+        "components/table.html", {"content": content, "label": label, "classes": classes}
+    )
+
+
+@register.filter
+def when(value: Any, style: str = "short") -> str | SafeString:
+    """A moment, in the reader's zone, with the exact time on hover.
+
+    Styles: ``short`` (22 Nov 14:02), ``long`` (22 Nov 2026 14:02:31), ``time`` (14:02:31),
+    ``ago`` (3 min ago, kept current by the page). Takes a datetime or an ISO 8601 text.
+    """
+    moment = parse_datetime(value) if isinstance(value, str) else value
+    if not moment:
+        return "—"
+    local = timezone.localtime(moment)
+    forms = {"long": "%-d %b %Y %H:%M:%S", "time": "%H:%M:%S", "date": "%-d %b %Y"}
+    text = local.strftime(forms.get(style, "%-d %b %H:%M"))
+    return format_html(
+        '<time datetime="{}" title="{}"{}>{}</time>',
+        moment.isoformat(),
+        local.strftime("%-d %b %Y %H:%M:%S %Z"),
+        SafeString(" data-ago") if style == "ago" else "",
+        _ago(moment) if style == "ago" else text,
+    )
+
+
+def _ago(moment: Any) -> str:
+    seconds = (timezone.now() - moment).total_seconds()
+    ahead, seconds = seconds < 0, abs(seconds)
+    if seconds < 45:
+        return "in a moment" if ahead else "just now"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size * 0.99:
+            text = f"{round(seconds / size)} {unit}"
+            return f"in {text}" if ahead else f"{text} ago"
+    return "in 1 min" if ahead else "1 min ago"
+
+
+@register.filter
+def clock(seconds: Any) -> str:
+    """Seconds as 04:12, or 1:04:12 from an hour on; a dash for None."""
+    if seconds is None:
+        return "—"
+    whole = int(float(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
+
+
+@register.filter
+def words(value: Any) -> str:
+    """A code word for reading: ``bidirectional_translation`` → bidirectional translation."""
+    return str(value or "").replace("_", " ")
+
+
+@register.filter
+def short_id(value: Any) -> str:
+    """An id that fits a heading: sess_01KD3M…7Q2."""
+    text = str(value)
+    return text if len(text) <= 18 else f"{text[:11]}…{text[-4:]}"
+
+
+@register.filter
+def masked_phone(value: Any) -> str:
+    """A phone number with its middle hidden: +34 ••• 218. A dash for none."""
+    text = str(value or "")
+    if not text:
+        return "—"
+    return f"{text[:3]} ••• {text[-3:]}" if len(text) > 7 else "•••"
+
+
+TONES = {
+    "active": "live",
+    "live": "live",
+    "created": "warn",
+    "ended": "",
+    "ready": "ok",
+    "complete": "ok",
+    "delivered": "ok",
+    "enabled": "ok",
+    "resolved": "ok",
+    "positive": "ok",
+    "passed": "ok",
+    "processing": "busy",
+    "queued": "busy",
+    "pending": "busy",
+    "failed": "bad",
+    "disabled": "bad",
+    "unresolved": "bad",
+    "negative": "bad",
+    "deleted": "",
+    "cancelled": "",
+    "follow_up": "warn",
+}
+
+
+@register.filter
+def tone(value: Any) -> str:
+    """The badge tone of a status word: ok, bad, warn, busy, live or "" (plain)."""
+    return TONES.get(str(value), "")
