@@ -72,6 +72,10 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=20, choices=EndReason, null=True, blank=True)
     last_audio_at = models.DateTimeField(null=True, blank=True)
+
+    # Facets: what other apps found, kept here so that lists can be filtered by it.
+    sentiment = models.CharField(max_length=10, null=True, blank=True, editable=False)
+    compliance_passed = models.BooleanField(null=True, blank=True, editable=False)
     media_zero_ms = models.BigIntegerField(
         null=True, blank=True, help_text="Timestamp of the first audio, where sent."
     )

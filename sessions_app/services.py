@@ -115,3 +115,11 @@ def session_erase(*, session: Session) -> None:
     signals.session_erased.send(sender=Session, session=locked)
     session_events_erase(session_id=locked.id)
     locked.delete()
+
+
+def session_facets_set(*, session_id: str, **facets: str | bool | None) -> None:
+    """Write what another app found of a session (``sentiment``, ``compliance_passed``)."""
+    unknown = facets.keys() - {"sentiment", "compliance_passed"}
+    if unknown:
+        raise TypeError(f"not facets: {', '.join(sorted(unknown))}")
+    Session.objects.filter(pk=session_id).update(**facets)
