@@ -52,6 +52,9 @@ DELAYED: Final = 20.0
 CONTEXT_LENGTH: Final = 200
 """Characters of what the speaker said before that an engine is given."""
 
+SAME_BREATH: Final = 3.0
+"""Seconds between two utterances that may belong together."""
+
 Emit = Callable[[PipelineEvent], None]
 
 
@@ -80,6 +83,7 @@ class FinalTranscriber:
         self._vocabulary = vocabulary
         self._language = SpeakerLanguage(language)
         self._context = ""
+        self._context_end = 0.0
         self._backlog = Backlog(journal_directory)
         self._current: Utterance | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -100,6 +104,10 @@ class FinalTranscriber:
     def likely_language(self) -> str | None:
         """The best guess at what the speaker speaks."""
         return self._language.likely
+
+    def words_before(self, start: float) -> str:
+        """What the speaker said just before ``start``; empty after a longer pause."""
+        return self._context if start - self._context_end < SAME_BREATH else ""
 
     def request(
         self, audio: Samples, sample_rate: int, priority: Priority, *, plain: bool = False
@@ -170,6 +178,7 @@ class FinalTranscriber:
     async def _persist(self, utterance: Utterance) -> Transcription | None:
         attempt = faults = refusals = 0
         while True:
+            wait = 0.0
             request = self.request(
                 utterance.audio, utterance.sample_rate, Priority.FINAL, plain=refusals > 0
             )
@@ -179,9 +188,10 @@ class FinalTranscriber:
                 refusals += 1
             except EngineError as error:
                 logger.warning("transcription failed: %s", type(error).__name__)
+                wait = getattr(error, "retry_after", None) or 0.0
             except Exception as error:
                 # Not logged with its text: nobody knows what an engine's bug puts there.
-                logger.error("transcriber is broken: %s", type(error).__name__)  # noqa: TRY400, RUF100
+                logger.error("transcriber is broken: %s", type(error).__name__)
                 faults += 1
             if refusals > 1 or faults >= GIVE_UP_AFTER_FAULTS:
                 self._warn(
@@ -194,7 +204,8 @@ class FinalTranscriber:
             if attempt == WARN_AFTER_ATTEMPTS:
                 self._tell_of_delay("The transcription engine does not answer; still trying.")
             if not refusals:
-                await self._clock.sleep(min(FIRST_BACKOFF * 2 ** (attempt - 1), LONGEST_BACKOFF))
+                wait = max(wait, FIRST_BACKOFF * 2 ** min(attempt - 1, 10))
+                await self._clock.sleep(min(wait, LONGEST_BACKOFF))
 
     def _learn(self, result: Transcription, utterance: Utterance) -> bool:
         """Note the language heard; whether this utterance was written down in the wrong one."""
@@ -215,6 +226,7 @@ class FinalTranscriber:
                 self._emit(PartialTranscript(utterance.id, self._speaker, None, "", start))
             return
         self._context = f"{self._context} {text}"[-CONTEXT_LENGTH:].strip()
+        self._context_end = utterance.end
         self._told_of_delay = self._told_of_delay and self._backlog.seconds > DELAYED / 4
         SPEECH_END_TO_FINAL.observe(max(0.0, self._clock.time() - utterance.ended))
         self._emit(

@@ -84,9 +84,10 @@ class _Live:
     opened_at: float  # on the clock
     asked: float = 0.0  # seconds of it that the latest partial was asked for
     text: str = ""  # the latest partial
-    speculated: float | None = None  # end of speech that a speculation was begun for
-    speculation: asyncio.Task[Transcription | None] | None = None
-    answer: Transcription | None = None  # for that end of speech
+    request: TranscriptionRequest | None = None  # the latest
+    asked_end: float | None = None  # end of speech when it was made
+    speculation: asyncio.Task[Transcription | None] | None = None  # holds all that was said
+    answer: Transcription | None = None  # the speculation's
 
 
 class TrackPipeline:
@@ -248,7 +249,8 @@ class TrackPipeline:
                     if self._live is not None:
                         self._live.answer = self._live.speculation = None
                 case SilenceBegan():
-                    self._be_patient()
+                    if self._live is not None and self._endpointer.is_silent:
+                        self._be_patient(self._live)
 
     def _open(self, event: UtteranceOpened) -> None:
         self._live = _Live(new_id("seg"), event.start, self._fed_at)
@@ -260,9 +262,11 @@ class TrackPipeline:
     def _close(self, event: UtteranceClosed) -> None:
         live, self._live = self._live, None
         assert live is not None
-        answer = live.answer or live.speculation if live.speculated == event.end else None
+        answer = live.answer or live.speculation if live.asked_end == event.end else None
         if answer is None or answer is not self._hypothesis:
             self._drop_hypothesis()
+        elif live.request is not None:
+            self._transcriber.promote(live.request)
         if not event.cut:
             self._emit(SpeechStopped(self.speaker, round(event.end, 3)))
         silence = max(0.0, self.timeline.position - event.end)
@@ -279,11 +283,17 @@ class TrackPipeline:
             )
         )
 
-    def _be_patient(self) -> None:
-        """Without words for what was just said, an older partial can still tell of dictation."""
-        if self._live is not None and self._live.text and self._endpointer.is_silent:
-            wait = turns.patience_after(self._live.text)
-            self._endpointer.patience = wait if wait == turns.DICTATING else turns.UNKNOWN
+    def _be_patient(self, live: _Live) -> None:
+        """Choose how much silence ends the utterance that has just fallen silent."""
+        if live.answer is not None and self._covers(live):
+            text = live.answer.text.strip()
+            # No words in it: nothing to wait for.
+            patience = turns.patience_after(text) if text else turns.FINISHED
+        else:
+            # Older words can still tell of dictation, but not whether the sentence is finished.
+            patience = turns.patience_after(live.text or self._finals.words_before(live.start))
+            patience = patience if patience == turns.DICTATING else turns.UNKNOWN
+        self._endpointer.patience = patience
 
     async def _watch(self) -> None:
         """Close an utterance whose audio just stops coming."""
@@ -303,15 +313,17 @@ class TrackPipeline:
     def _consider(self) -> None:
         """Ask the engine about the open utterance, if that is worth it and costs nobody else."""
         live = self._live
-        if live is None or self._hypothesis is not None:
+        if live is None:
             return
         endpointer = self._endpointer
+        if self._hypothesis is not None:
+            # A partial that happened to be begun after the last word is as good as a speculation.
+            if endpointer.is_silent and live.speculation is None and self._covers(live):
+                self._expect(live, self._hypothesis)
+            return
         if endpointer.is_silent:
-            if live.speculated == endpointer.speech_end or not self._may_ask(live):
-                return
-            live.speculated = endpointer.speech_end
-            endpointer.patience = max(endpointer.patience, WAIT_FOR_WORDS)
-            live.speculation = self._ask(live, Priority.SPECULATIVE)
+            if not self._covers(live) and self._may_ask(live):
+                self._expect(live, self._ask(live, Priority.SPECULATIVE))
         elif self._partials:
             pause = max(PARTIAL_EVERY, 1.5 * self._hypothesis_took) if live.asked else FIRST_PARTIAL
             if endpointer.duration - live.asked >= pause and self._may_ask(live):
@@ -326,10 +338,20 @@ class TrackPipeline:
         return elapsed >= 0.5 * (self._endpointer.duration - FIRST_PARTIAL)
 
     def _ask(self, live: _Live, priority: Priority) -> asyncio.Task[Transcription | None]:
-        request = self._finals.request(*self._endpointer.audio(), priority)
-        end = self._endpointer.speech_end
-        self._hypothesis = asyncio.create_task(self._hypothesize(live, request, end))
+        live.request = self._finals.request(*self._endpointer.audio(), priority)
+        live.asked_end = self._endpointer.speech_end
+        live.answer = live.speculation = None
+        self._hypothesis = asyncio.create_task(self._hypothesize(live, live.request))
         return self._hypothesis
+
+    def _covers(self, live: _Live) -> bool:
+        """Whether the latest request holds everything said so far."""
+        return live.asked_end == self._endpointer.speech_end
+
+    def _expect(self, live: _Live, speculation: asyncio.Task[Transcription | None]) -> None:
+        """Wait for the words that say how long to wait."""
+        live.speculation = speculation
+        self._endpointer.patience = max(self._endpointer.patience, WAIT_FOR_WORDS)
 
     def _drop_hypothesis(self) -> None:
         """Whatever is being asked is of no use any more."""
@@ -338,7 +360,7 @@ class TrackPipeline:
             self._hypothesis = None
 
     async def _hypothesize(
-        self, live: _Live, request: TranscriptionRequest, end: float
+        self, live: _Live, request: TranscriptionRequest
     ) -> Transcription | None:
         """One request in flight; None when the engine failed. Raises nothing."""
         task = asyncio.current_task()
@@ -349,27 +371,23 @@ class TrackPipeline:
         except EngineError as error:
             logger.info("a hypothesis failed: %s", type(error).__name__)
         except Exception as error:
-            logger.error("transcriber is broken: %s", type(error).__name__)  # noqa: TRY400, RUF100
-        if self._hypothesis is task:
-            self._hypothesis = None
-            self._hypothesis_took = self._clock.time() - asked_at
+            logger.error("transcriber is broken: %s", type(error).__name__)
+        finally:
+            if self._hypothesis is task:
+                self._hypothesis = None
+                self._hypothesis_took = self._clock.time() - asked_at
         if live is self._live:
-            self._learn(live, result, end, speculative=request.priority is Priority.SPECULATIVE)
+            self._learn(live, result)
         return result
 
-    def _learn(
-        self, live: _Live, result: Transcription | None, end: float, *, speculative: bool
-    ) -> None:
+    def _learn(self, live: _Live, result: Transcription | None) -> None:
+        """The words so far: show them, and decide with them how long to wait."""
         text = result.text.strip() if result is not None else ""
-        if speculative and self._endpointer.is_silent and self._endpointer.speech_end == end:
-            if result is None:
-                live.speculation = None
-                self._endpointer.patience = turns.UNKNOWN
-            else:
-                live.answer = result
-                # No words in it: nothing to wait for.
-                self._endpointer.patience = turns.patience_after(text) if text else turns.FINISHED
-            self._handle(self._endpointer.poll())
+        if self._covers(live):
+            live.answer, live.speculation = result, None
+            if self._endpointer.is_silent:
+                self._be_patient(live)
+                self._handle(self._endpointer.poll())
         if live is self._live:
             if self._partials and text and text != live.text:
                 live.text = text

@@ -7,6 +7,7 @@ from sessions_app.streaming import media, turns
 from sessions_app.streaming.endpointing import (
     LONGEST_UTTERANCE,
     Endpointer,
+    EndpointEvent,
     SilenceBegan,
     SpeechResumed,
     UtteranceClosed,
@@ -112,7 +113,7 @@ class TestWhatIsNotSpeech:
 class TestPatience:
     def test_more_patience_joins_what_is_spelled_out(self):
         endpointer = Endpointer()
-        events = []
+        events: list[EndpointEvent] = []
         for frame in frames(speech(1), silence(1.2), speech(1), silence(3)):
             heard = endpointer.feed(frame)
             if only(heard, SilenceBegan):

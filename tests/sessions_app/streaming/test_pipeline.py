@@ -22,7 +22,7 @@ from sessions_app.streaming.events import (
 )
 from sessions_app.streaming.media import AudioFrame
 from sessions_app.streaming.pipeline import PipelineOptions, TrackPipeline
-from sessions_app.streaming.timeline import Timeline
+from sessions_app.streaming.timeline import ClockMode, Timeline
 from tests.fakes.audio import MULAW, frames, silence, speech
 from tests.fakes.clock import VirtualClock, settle
 from tests.sessions_app.streaming.scripted import ScriptedTranscriber
@@ -45,7 +45,7 @@ class Call:
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     options: PipelineOptions = field(default_factory=PipelineOptions)
-    clock_mode: str = "arrival"
+    clock_mode: ClockMode = "arrival"
 
     def __post_init__(self):
         self.engine = ScriptedTranscriber(self.clock)

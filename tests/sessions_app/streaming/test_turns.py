@@ -52,7 +52,7 @@ def test_dictation_waits_longest(text):
     "text",
     [
         "I wanted to ask because",
-        "Well,",
+        "I am not sure but um,",
         "I called you and",
         "Ich wollte fragen, ob ich und",
         "so...",
@@ -66,6 +66,7 @@ def test_a_sentence_that_goes_on_waits_longer(text):
     "text",
     [
         "I would like to speak",
+        "Well, yes,",
         "It costs 15.",
         "My name is Jonathan.",
         "My number is 415 555 0199 22.",

@@ -1,6 +1,7 @@
 import base64
 import contextlib
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ def codec():
 
 
 def audio_input(payload=b"\x7f" * 160, **changes):
-    message = {
+    message: dict[str, Any] = {
         "type": "audio.input",
         "sequence": 3,
         "timestamp_ms": 60,
