@@ -232,6 +232,14 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Sweeps find what no doorbell rang for; each is one indexed query when there is nothing to do.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "end-idle-sessions": {"task": "sessions_app.tasks.end_idle_sessions", "schedule": 15.0},
+    "complete-abandoned-transcripts": {
+        "task": "sessions_app.tasks.complete_abandoned_transcripts",
+        "schedule": 2.0,
+    },
+}
 CELERY_TASK_TIME_LIMIT = 6 * 3600
 if CELERY_BROKER_URL.startswith("filesystem"):
     _broker = DATA_DIR / "broker"
