@@ -204,6 +204,14 @@ SETTINGS: tuple[Setting, ...] = (
         "INFO",
         "Least level logged.",
     ),
+    Setting(
+        "KALLGLOT_METRICS_TOKEN",
+        text,
+        "",
+        "Bearer token for `/metrics`. Empty: only callers on the same machine are answered.",
+        "General",
+        secret=True,
+    ),
     _general("KALLGLOT_LOG_FORMAT", one_of("console", "json"), "console", "How logs are written."),
     _services(
         "DATABASE_URL",

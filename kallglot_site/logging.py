@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 _REDACTED = "[redacted]"
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -56,7 +56,14 @@ _TAKEN_OVER = (
     "uvicorn.error",
 )
 # Chatty at INFO, and what they say there (addresses called, tasks received) nobody acts on.
-_QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "kombu", "axes")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "axes",
+    "daphne.server",
+)
 
 
 def logging_configure(options: dict[str, Any]) -> None:
@@ -67,6 +74,7 @@ def logging_configure(options: dict[str, Any]) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
+        _without_requests,
     ]
     structlog.configure(
         processors=[
@@ -102,6 +110,12 @@ def logging_configure(options: dict[str, Any]) -> None:
             },
         }
     )
+
+
+def _without_requests(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Django attaches the whole request to its records; printed, it shows the query string."""
+    event.pop("request", None)
+    return event
 
 
 def max_level(one: str, other: str) -> str:

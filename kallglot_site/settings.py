@@ -86,6 +86,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kallglot_site.health.HealthMiddleware",
     "kallglot_site.api.middleware.RequestIdMiddleware",
     "kallglot_site.api.middleware.NullPathMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -120,6 +121,7 @@ TEMPLATES = [
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from the source folders: no collectstatic step stands between a clone and a page.
 WHITENOISE_USE_FINDERS = True
@@ -197,6 +199,7 @@ def _database(url: str) -> dict[str, Any]:
     else:
         config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
+        config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     return config
 
 
@@ -207,6 +210,7 @@ DATABASES = {
 # --- Services ------------------------------------------------------------------------------------
 
 REDIS_URL: str = ENV["REDIS_URL"]
+METRICS_TOKEN: str = ENV["KALLGLOT_METRICS_TOKEN"]
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": (
@@ -227,7 +231,7 @@ CACHES: dict[str, dict[str, Any]] = {
     )
 }
 
-CELERY_BROKER_URL: str = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://"
+CELERY_BROKER_URL: str = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://localhost"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -240,6 +244,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 2.0,
     },
 }
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_TIME_LIMIT = 6 * 3600
 if CELERY_BROKER_URL.startswith("filesystem"):
     _broker = DATA_DIR / "broker"

@@ -1,5 +1,6 @@
 """The cast that every test shares: an owner, a teammate, an outsider, and their keys."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -8,6 +9,7 @@ from django.test import Client
 from kallglot_site.accounts.models import Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
+from tests.e2e.server import Server, running
 from tests.factories import OrganizationFactory
 from tests.requirements import browser_path, postgres_url, redis_url
 
@@ -63,3 +65,15 @@ def cast(db: None) -> Cast:
 def api(cast: Cast) -> Client:
     """An HTTP client that carries the owner's live key, which has every scope."""
     return Client(headers={"Authorization": f"Bearer {cast.key}"})
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real installation, started once for all tests that want one: `manage.py up`.
+
+    It serves private webhook receivers, so that a test can be one. Take `server.client()`.
+    """
+    with running(
+        tmp_path_factory.mktemp("server"), settings={"KALLGLOT_WEBHOOK_ALLOW_PRIVATE": "true"}
+    ) as server:
+        yield server

@@ -127,6 +127,13 @@ class Engine(ABC):
     attempts: int = 2
     backoff: float = 0.2  # seconds before the second attempt; doubles, with jitter
 
+    async def prepare(self) -> None:
+        """Make ready on disk what starting needs, so that a person waits once and sees how long.
+
+        Optional: ``start`` does it too. Raises ``EngineMisconfigured`` or ``EngineUnavailable``.
+        """
+        return
+
     async def start(self) -> None:
         """Load and warm up, so that the first call is not slow. Calling it is optional.
 

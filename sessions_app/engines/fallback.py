@@ -4,6 +4,7 @@ An engine that failed several times in a row is left alone for a while (a short 
 and then tried again, so that the first choice comes back by itself.
 """
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
@@ -60,6 +61,12 @@ class Chain(Generic[E]):
         self.engines = engines
         self._breakers = {engine: Breaker(clock) for engine in engines}
         self._broken: dict[E, EngineMisconfigured] = {}
+
+    async def prepare(self) -> None:
+        """Prepare all; what cannot be is ``start``'s to judge."""
+        for engine in self.engines:
+            with contextlib.suppress(EngineError):
+                await engine.prepare()
 
     async def start(self) -> None:
         """Start all; those that cannot work are left out, and only if none can is that an error."""

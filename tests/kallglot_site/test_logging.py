@@ -28,6 +28,7 @@ def logged(request):
     logging_configure({"level": "DEBUG", "format": request.param})
     buffer = io.StringIO()
     (handler,) = [h for h in logging.getLogger().handlers if h.get_name() == "stderr"]
+    assert isinstance(handler, logging.StreamHandler)
     handler.setStream(buffer)
     yield buffer
     structlog.contextvars.clear_contextvars()

@@ -82,6 +82,9 @@ class WhisperTranscriber(Transcriber):
 
     # -- life cycle ------------------------------------------------------------------------
 
+    async def prepare(self) -> None:
+        await asyncio.to_thread(self._locate)
+
     async def start(self) -> None:
         """Prepare the model files, spawn the child and load the model.
 
@@ -90,9 +93,7 @@ class WhisperTranscriber(Transcriber):
         async with self._starting:
             self._closed = False
             if self._process is None:
-                directory = await asyncio.to_thread(
-                    locate, self._model, self._context.data_dir / "models", self._context.progress
-                )
+                directory = await asyncio.to_thread(self._locate)
                 self._process = WorkerProcess(self.name, load, self._settings(directory))
             await self._process.start()
             self.languages = self._process.loaded
@@ -111,6 +112,9 @@ class WhisperTranscriber(Transcriber):
         for entry in [*self._working, *self._queue.waiting()]:
             _fail(entry, EngineUnavailable("the speech engine was shut down"))
         self._working = []
+
+    def _locate(self) -> Path:
+        return locate(self._model, self._context.data_dir / "models", self._context.progress)
 
     def _settings(self, directory: Path) -> ModelSettings:
         compute = self._compute

@@ -1,0 +1,63 @@
+"""One log line for every request and WebSocket, whatever server runs.
+
+The servers' own access logs are off: they print the query string, and a stream token may stand in
+it. Nothing is added to the path of a WebSocket's frames.
+"""
+
+import time
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+# Asked every few seconds by machines, or many at once by a page: not worth a line each.
+_QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
+
+
+class AccessLog:
+    """ASGI middleware."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _http(self, scope: Any, receive: Any, send: Any) -> None:
+        started = time.perf_counter()
+        answer: dict[str, Any] = {"status": None}
+
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answer["status"] = message["status"]
+                for name, value in message.get("headers", ()):
+                    if name.lower() == b"x-request-id":
+                        answer["request_id"] = value.decode("latin-1")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:
+            quiet = scope["path"].startswith(_QUIET) and (answer["status"] or 500) < 500
+            (log.debug if quiet else log.info)(
+                "http",
+                method=scope["method"],
+                path=scope["path"],
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                **answer,
+            )
+
+    async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:
+        started = time.perf_counter()
+        log.info("websocket.open", path=scope["path"])
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            seconds = round(time.perf_counter() - started, 1)
+            log.info("websocket.closed", path=scope["path"], seconds=seconds)

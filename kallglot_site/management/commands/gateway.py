@@ -1,0 +1,41 @@
+"""``manage.py gateway``: one web and WebSocket process. ``up`` runs one, large sites several."""
+
+from argparse import SUPPRESS, ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from kallglot_site import live
+from kallglot_site.servers import SERVERS, serve
+from kallglot_site.supervised import end_with_supervisor
+
+
+class Command(BaseCommand):
+    help = "Serve REST, WebSockets and the dashboard until SIGTERM, then drain and stop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+        parser.add_argument(
+            "--server",
+            choices=SERVERS,
+            default="daphne",
+            help="uvicorn is recommended where many calls are live (default: %(default)s)",
+        )
+        parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from kallglot_site.access_log import AccessLog
+        from kallglot_site.asgi import application
+
+        if options["supervised"]:
+            end_with_supervisor(settings.DRAIN_TIMEOUT + 10)
+        serve(
+            options["server"],
+            AccessLog(application),
+            host=options["host"],
+            port=options["port"],
+            start=live.start,
+            drain=live.drain,
+        )

@@ -1,0 +1,178 @@
+"""``manage.py up``: the whole installation by one command, for a laptop or a single server."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from filelock import FileLock, Timeout
+
+from kallglot_site.accounts.models import Organization
+from kallglot_site.accounts.services import organization_bootstrap
+from kallglot_site.management.commands.bootstrap import as_text
+from kallglot_site.preparation import models_prepare
+from kallglot_site.servers import SERVERS
+from kallglot_site.supervisor import Child, Hopeless, Supervisor
+
+DEMO_STAFF = "admin@demo.example"
+
+
+class Command(BaseCommand):
+    help = "Start everything: database, gateway, worker. Ctrl-C stops it all, calls drained."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+        parser.add_argument(
+            "--server",
+            choices=SERVERS,
+            default="daphne",
+            help="uvicorn is recommended where many calls are live (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--demo-organization",
+            action="store_true",
+            help="if there is no organization yet, make one named Demo and print its keys once",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        lock = FileLock(settings.DATA_DIR / "up.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise CommandError(
+                f"Another `up` is running on {settings.DATA_DIR} (at {running_url() or 'start'}). "
+                "Stop it first, or set KALLGLOT_DATA_DIR to another folder."
+            ) from None
+        with lock:
+            self._run(options)
+
+    def _run(self, options: dict[str, Any]) -> None:
+        _port_check(options["host"], options["port"])
+        self._say("Preparing the database")
+        call_command("migrate", verbosity=0, interactive=False)
+        models_prepare()
+        self._organization(demo=options["demo_organization"])
+        url = _url(options["host"], options["port"])
+        state = _state_file()
+        state.write_text(json.dumps({"url": url}))
+        try:
+            asyncio.run(self._supervise(options, url))
+        except Hopeless as error:
+            raise CommandError(f"{error}. Its last lines above say why.") from None
+        finally:
+            state.unlink(missing_ok=True)
+        self._say("stopped")
+
+    def _organization(self, *, demo: bool) -> None:
+        if Organization.objects.exists():
+            return
+        if demo:
+            made = organization_bootstrap(name="Demo", staff_email=DEMO_STAFF)
+            self._say(as_text(made))
+        else:
+            self._say(
+                "There is no organization yet. In another terminal, make one and its keys:\n"
+                f"  {sys.executable} manage.py bootstrap --organization NAME"
+            )
+
+    async def _supervise(self, options: dict[str, Any], url: str) -> None:
+        manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+        address = [f"--host={options['host']}", f"--port={options['port']}"]
+        supervisor = Supervisor(
+            [
+                Child(
+                    "gateway",
+                    [*manage, "gateway", *address, f"--server={options['server']}", "--supervised"],
+                    grace=settings.DRAIN_TIMEOUT + 15,
+                ),
+                # Live calls come first: deferred work takes the processor time they leave.
+                Child("worker", [*manage, "worker", "--beat", "--nice=5", "--supervised"], 30),
+            ],
+            say=self._say,
+            prefix=settings.ENV["KALLGLOT_LOG_FORMAT"] == "console",
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, supervisor.stop)
+        announcing = asyncio.create_task(self._announce(supervisor, url))
+        try:
+            await supervisor.run()
+        finally:
+            announcing.cancel()
+
+    async def _announce(self, supervisor: Supervisor, url: str) -> None:
+        started, waiting_for = time.monotonic(), ""
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            while (reason := await _not_ready(client, url)) is not None:
+                if time.monotonic() - started > 15 and reason != waiting_for:
+                    self._say(f"waiting: {reason}")
+                    waiting_for = reason
+                await asyncio.sleep(0.2)
+        supervisor.worked = True
+        self._say(f"Dashboard {url}/dashboard/ · API reference {url}/v1/docs · Ctrl-C stops")
+        self._say(f"ready {url}")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def running_url() -> str | None:
+    """Where the `up` of this data directory serves, if one is running."""
+    lock = FileLock(settings.DATA_DIR / "up.lock")
+    try:
+        with lock.acquire(timeout=0):
+            return None
+    except Timeout:
+        try:
+            return str(json.loads(_state_file().read_text())["url"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def _state_file() -> Path:
+    return Path(settings.DATA_DIR) / "up.json"
+
+
+def _url(host: str, port: int) -> str:
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{name}]:{port}" if ":" in name.strip("[]") else f"http://{name}:{port}"
+
+
+def _port_check(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error}. Choose another with --port "
+            f"(make run PORT={port + 1}), or stop what uses it."
+        ) from None
+
+
+async def _not_ready(client: httpx.AsyncClient, url: str) -> str | None:
+    try:
+        answer = await client.get(f"{url}/readyz")
+    except httpx.HTTPError:
+        return "the gateway does not answer yet"
+    if answer.status_code == 200:
+        return None
+    try:
+        checks = answer.json()["checks"]
+        return "; ".join(f"{name}: {c['reason']}" for name, c in checks.items() if not c["ok"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"/readyz answers {answer.status_code}"

@@ -1,0 +1,59 @@
+"""``manage.py worker``: one process for deferred work. ``up`` runs one; large sites run several."""
+
+import os
+import warnings
+from argparse import SUPPRESS, ArgumentParser
+from typing import Any
+
+from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # stubs lack it
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from kallglot_site.celery import app
+from kallglot_site.supervised import end_with_supervisor
+
+
+class Command(BaseCommand):
+    help = "Run deferred work: recordings, analyses, webhook deliveries. One worker has the clock."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--beat",
+            action="store_true",
+            help="also ring the clock for periodic work; on exactly one worker of an installation",
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=max(2, os.cpu_count() or 2),
+            help="jobs at once (default: the number of cores)",
+        )
+        parser.add_argument(
+            "--nice",
+            type=int,
+            default=0,
+            metavar="N",
+            help="give way to other processes of this machine, as nice(1) does",
+        )
+        parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["supervised"]:
+            end_with_supervisor(grace=30)
+        if options["nice"]:
+            os.nice(options["nice"])
+        # Containers run as root, and what Celery warns of (pickled tasks) is not accepted here.
+        warnings.simplefilter("ignore", SecurityWarning)
+        arguments = [
+            "--quiet",
+            "worker",
+            f"--concurrency={options['concurrency']}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+        if options["beat"]:
+            schedule = settings.DATA_DIR / "beat"
+            schedule.mkdir(exist_ok=True)
+            arguments += ["--beat", f"--schedule={schedule / 'schedule'}"]
+        app.worker_main(arguments)

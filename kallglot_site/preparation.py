@@ -1,0 +1,55 @@
+"""What takes a person's time once: speech models made ready on disk, with a progress bar."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from sessions_app.engines import registry
+from sessions_app.engines.base import EngineError
+from sessions_app.engines.urls import EngineContext
+from sessions_app.engines.urls import Progress as Report
+
+
+def models_prepare() -> None:
+    """Prepare the engines that the settings name. Raises CommandError with what to do."""
+    with _progress() as report:
+        context = EngineContext(data_dir=settings.DATA_DIR, progress=report)
+        try:
+            asyncio.run(registry.transcriber_from_url(settings.TRANSCRIBER_URL, context).prepare())
+        except EngineError as error:
+            raise CommandError(f"The speech engine is not usable: {error}") from None
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A bar on standard error while something is reported; on a log, a line at its start."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total or None)
+                if not console.is_terminal:
+                    console.print(what)
+            progress.update(tasks[what], completed=done, total=total or None)
+
+        yield report

@@ -1,0 +1,135 @@
+"""Runs the ASGI application under Daphne or uvicorn, and stops it without cutting a sentence.
+
+On SIGTERM or SIGINT the process first drains (no new streams; what was said is transcribed;
+connections close with 1001), then the server stops. A second signal stops it at once.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+SERVERS = ("daphne", "uvicorn")
+
+LARGEST_MESSAGE = 1024 * 1024
+"""Bytes. The application closes at 64 KiB with a code of its own; this bounds memory before it."""
+
+Hook = Callable[[], Awaitable[None]]
+
+
+def serve(server: str, application: Any, *, host: str, port: int, start: Hook, drain: Hook) -> None:
+    """Serve until a signal comes. ``start`` runs beside the server, ``drain`` before it stops."""
+    {"daphne": _daphne, "uvicorn": _uvicorn}[server](application, host, port, start, drain)
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], Awaitable[None]]) -> None:
+    """The first signal stops gracefully, the second at once."""
+    running: list[asyncio.Task[None]] = []
+
+    def handle() -> None:
+        if running:
+            log.warning("gateway.killed", reason="a second signal")
+            os._exit(1)
+        running.append(loop.create_task(_stopping(stop)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handle)
+
+
+async def _stopping(stop: Callable[[], Awaitable[None]]) -> None:
+    log.info("gateway.draining")
+    await stop()
+
+
+async def _drained(drain: Hook) -> None:
+    """A drain that fails must not keep the process from stopping."""
+    try:
+        await drain()
+    except Exception:
+        log.exception("gateway.drain_failed")
+
+
+async def _started(start: Hook) -> None:
+    """The server answers while engines load; /readyz says how far they are, or what failed."""
+    try:
+        await start()
+    except Exception:
+        log.exception("gateway.start_failed")
+
+
+def _uvicorn(application: Any, host: str, port: int, start: Hook, drain: Hook) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # signals drain first: see _on_signals
+
+    server = Server(
+        uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            # The application knows which proxies to trust; uvicorn would trust the whole machine.
+            proxy_headers=False,
+            server_header=False,
+            ws_max_size=LARGEST_MESSAGE,
+            # Base64 audio does not shrink, and deflating it would cost most of a core.
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=10,
+        )
+    )
+
+    async def stop() -> None:
+        await _drained(drain)
+        server.should_exit = True
+
+    async def main() -> None:
+        _on_signals(asyncio.get_running_loop(), stop)
+        starting = asyncio.create_task(_started(start))
+        await server.serve()
+        starting.cancel()
+
+    asyncio.run(main())
+    if not server.started:
+        raise SystemExit(1)
+
+
+def _daphne(application: Any, host: str, port: int, start: Hook, drain: Hook) -> None:
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server, twisted_loop
+
+    server = Server(
+        application=application,
+        endpoints=build_endpoint_description_strings(host=host, port=port),
+        signal_handlers=False,
+        action_logger=None,
+        websocket_max_message_size=LARGEST_MESSAGE,
+        websocket_max_frame_size=LARGEST_MESSAGE,
+        # A call has no longest duration; idle connections are the application's to close.
+        websocket_timeout=-1,
+        server_name="",
+        ready_callable=lambda: ready(),
+    )
+    background: list[asyncio.Task[None]] = []
+
+    async def stop() -> None:
+        await _drained(drain)
+        server.stop()
+
+    def ready() -> None:
+        _on_signals(twisted_loop, stop)
+        background.append(twisted_loop.create_task(_started(start)))
+
+    server.run()
+    if not server.listening_addresses:
+        raise SystemExit(1)

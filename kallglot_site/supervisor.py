@@ -1,0 +1,184 @@
+"""Runs the processes of a small installation: starts, prefixes their logs, restarts, stops."""
+
+import asyncio
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+Say = Callable[[str], None]
+
+_LONGEST_BACKOFF = 30.0  # seconds
+_STABLE = 60.0  # seconds alive after which a crash counts as the first again
+_HOPELESS = 3  # crashes before anything ever worked, after which trying again helps nobody
+_PENDING_LINES = 10_000
+
+
+class Hopeless(Exception):
+    """A process ended again and again before the installation was ready once."""
+
+
+class Lines:
+    """Log lines of all processes on standard error, written by a thread of its own.
+
+    A stopped terminal must not stop calls: when nobody reads, lines are dropped and counted.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_PENDING_LINES)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write, name="log lines", daemon=True)
+        self._thread.start()
+
+    def put(self, line: bytes) -> None:
+        try:
+            self._queue.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=1)
+        self._thread.join(timeout=1)
+
+    def _write(self) -> None:
+        while (line := self._queue.get()) is not None:
+            if dropped := self._dropped:
+                self._dropped = 0
+                line = f"(nobody read this log: {dropped} lines dropped)\n".encode() + line
+            try:
+                sys.stderr.buffer.write(line)
+                if self._queue.empty():
+                    sys.stderr.buffer.flush()
+            except OSError:
+                continue  # the terminal is gone; the calls are not
+
+
+@dataclass
+class Child:
+    """One process. ``grace`` is how many seconds it gets to stop by itself."""
+
+    name: str
+    command: Sequence[str]
+    grace: float
+    process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+
+
+class Supervisor:
+    """Keeps ``children`` running until ``stop``; they stop in the order given.
+
+    ``prefix`` puts each process's name before its lines (off when lines are JSON).
+    """
+
+    def __init__(self, children: Sequence[Child], *, say: Say, prefix: bool = True) -> None:
+        self._children = children
+        self._say = say
+        self._width = max(len(child.name) for child in children) if prefix else 0
+        self._lines = Lines()
+        self._stopping = asyncio.Event()
+        self.worked = False
+        """Set it when the installation has worked once: from then on crashes are survived."""
+
+    async def run(self) -> None:
+        """Until ``stop`` is called. Raises ``Hopeless``; no process is left in any case."""
+        keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([*keepers, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stopping.set()
+            for child in self._children:
+                await self._end(child)
+            # A keeper that is sleeping before a restart has nothing more to wait for.
+            stopping.cancel()
+            outcomes = await asyncio.gather(*keepers, return_exceptions=True)
+            self._lines.close()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    def stop(self) -> None:
+        """Stop all, gracefully; called again, at once."""
+        if self._stopping.is_set():
+            for child in self._children:
+                _kill_group(child.process)
+        self._stopping.set()
+
+    async def _keep(self, child: Child) -> None:
+        crashes = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            code = await self._run_once(child)
+            if self._stopping.is_set():
+                return
+            crashes = 1 if time.monotonic() - started > _STABLE else crashes + 1
+            if not self.worked and crashes >= _HOPELESS:
+                raise Hopeless(f"{child.name} ended {crashes} times with {_reason(code)}")
+            pause = min(2.0 ** (crashes - 1), _LONGEST_BACKOFF)
+            self._say(
+                f"{child.name} ended with {_reason(code)}; starting it again in {pause:.0f} s"
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _run_once(self, child: Child) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *child.command,
+            stdin=asyncio.subprocess.PIPE,  # closes with us, whatever ends us: see supervised.py
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Its own group: Ctrl-C reaches only us, and its helpers can be ended with it.
+            start_new_session=True,
+        )
+        child.process = process
+        if self._stopping.is_set():
+            process.terminate()
+        reading = asyncio.create_task(self._read(child.name, process))
+        code = await process.wait()
+        _kill_group(process)
+        # A helper that left the group may hold the pipe open: do not wait for it for ever.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reading, 1)
+        return code
+
+    async def _read(self, name: str, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        before = f"{name:<{self._width}} | ".encode() if self._width else b""
+        rest = b""
+        while chunk := await process.stdout.read(65536):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._lines.put(before + line + b"\n")
+            if len(rest) > 65536:
+                self._lines.put(before + rest + b"\n")
+                rest = b""
+        if rest:
+            self._lines.put(before + rest + b"\n")
+
+    async def _end(self, child: Child) -> None:
+        process = child.process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), child.grace)
+        except TimeoutError:
+            self._say(f"{child.name} did not stop within {child.grace:.0f} s; killing it")
+        _kill_group(process)
+
+
+def _kill_group(process: asyncio.subprocess.Process | None) -> None:
+    """Ends the process and the helpers it started, if any are left."""
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _reason(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

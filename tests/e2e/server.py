@@ -1,0 +1,168 @@
+"""A real installation in processes of its own: ``manage.py up`` on a free port."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+MANAGE = [sys.executable, str(ROOT / "manage.py")]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What ``manage.py bootstrap --json`` printed."""
+
+    organization_id: str
+    live_key: str = field(repr=False)
+    test_key: str = field(repr=False)
+    staff_email: str
+    staff_password: str = field(repr=False)
+
+
+@dataclass
+class Server:
+    """A running installation. ``url`` is where REST, WebSockets and pages are served."""
+
+    url: str
+    credentials: Credentials
+    environment: dict[str, str] = field(repr=False)
+    data_dir: Path
+    process: subprocess.Popen[str] = field(repr=False)
+    output: list[str] = field(repr=False)
+    """Every line printed so far, logs included."""
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """A REST client that sends the live key, or the key given."""
+        return httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key or self.credentials.live_key}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Another command on the same installation, run to its end."""
+        return subprocess.run(
+            [*MANAGE, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=check,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """This process's environment without its settings, and with those given.
+
+    DATABASE_URL and REDIS_URL stay away too: they are the test run's own databases.
+    """
+    names = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "STORAGE_URL", "PYTEST_VERSION"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KALLGLOT_", "DJANGO_SETTINGS_MODULE", "PYTEST_"))
+        and name not in names
+    }
+    return {**kept, "KALLGLOT_DATA_DIR": str(data_dir), **settings}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(
+    data_dir: Path,
+    *,
+    server: str = "daphne",
+    settings: Mapping[str, str] | None = None,
+    patience: float = 90,
+) -> Iterator[Server]:
+    """Start ``up``, bootstrap an organization, yield when it is ready; stop it all afterwards.
+
+    ``settings`` are further environment variables. ``patience`` is in seconds, for the start.
+    """
+    environment = clean_environment(data_dir, **(settings or {}))
+    port = free_port()
+    command = [*MANAGE, "up", f"--port={port}", f"--server={server}"]
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    output: list[str] = []
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        url = wait_for(lines, "ready http", patience, output).split()[1]
+        made = subprocess.run(
+            [*MANAGE, "bootstrap", "--organization", "Acme Support", "--json"],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        credentials = Credentials(**json.loads(made.stdout))
+        yield Server(url, credentials, environment, data_dir, process, output)
+    finally:
+        stop(process)
+
+
+def wait_for(
+    lines: "queue.Queue[str | None]", start: str, patience: float, output: list[str]
+) -> str:
+    """The first line that begins with ``start``. Fails with everything printed until then."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            line = lines.get(timeout=max(0.01, deadline - time.monotonic()))
+        except queue.Empty:
+            line = None
+        if line is None:
+            raise AssertionError(f"no line {start!r} within {patience} s in:\n{''.join(output)}")
+        if line.startswith(start):
+            return line
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """As Ctrl-C would; by force if that takes longer than a minute and a half."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=90)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
