@@ -50,7 +50,11 @@ FIRST_PARTIAL: Final = 0.8
 """Seconds of an utterance before it is worth a partial."""
 
 PARTIAL_EVERY: Final = 1.0
-"""Seconds of audio between partials; more when the engine takes longer than that."""
+"""Seconds of audio from one partial to the next."""
+
+PARTIAL_SHARE: Final = 3.0
+"""And at least so many times what the last one took: a partial that is being computed when the
+speaker stops delays the final."""
 
 WAIT_FOR_WORDS: Final = 1.2
 """Seconds of silence to wait for the speculative transcript that says how long to wait. The
@@ -85,7 +89,7 @@ class _Live:
     asked: float = 0.0  # seconds of it that the latest partial was asked for
     text: str = ""  # the latest partial
     request: TranscriptionRequest | None = None  # the latest
-    asked_end: float | None = None  # end of speech when it was made
+    speculated_end: float | None = None  # end of the speech that the latest speculation holds
     speculation: asyncio.Task[Transcription | None] | None = None  # holds all that was said
     answer: Transcription | None = None  # the speculation's
 
@@ -262,7 +266,7 @@ class TrackPipeline:
     def _close(self, event: UtteranceClosed) -> None:
         live, self._live = self._live, None
         assert live is not None
-        answer = live.answer or live.speculation if live.asked_end == event.end else None
+        answer = live.answer or live.speculation if live.speculated_end == event.end else None
         if answer is None or answer is not self._hypothesis:
             self._drop_hypothesis()
         elif live.request is not None:
@@ -285,15 +289,22 @@ class TrackPipeline:
 
     def _be_patient(self, live: _Live) -> None:
         """Choose how much silence ends the utterance that has just fallen silent."""
-        if live.answer is not None and self._covers(live):
+        if live.answer is not None:
             text = live.answer.text.strip()
             # No words in it: nothing to wait for.
-            patience = turns.patience_after(text) if text else turns.FINISHED
+            self._endpointer.patience = turns.patience_after(text) if text else turns.FINISHED
+        elif self._hypothesis is not None:
+            # A partial is still on its way, and the speculation comes after it: a final begun
+            # without waiting would have to queue behind that partial just the same.
+            self._endpointer.patience = WAIT_FOR_WORDS
         else:
-            # Older words can still tell of dictation, but not whether the sentence is finished.
-            patience = turns.patience_after(live.text or self._finals.words_before(live.start))
-            patience = patience if patience == turns.DICTATING else turns.UNKNOWN
-        self._endpointer.patience = patience
+            self._endpointer.patience = self._plain_patience(live)
+
+    def _plain_patience(self, live: _Live) -> float:
+        """Older words can still tell of dictation, but not whether the sentence is finished."""
+        text = live.text or self._finals.words_before(live.start)
+        wait = turns.patience_after(text)
+        return wait if wait == turns.DICTATING else turns.UNKNOWN
 
     async def _watch(self) -> None:
         """Close an utterance whose audio just stops coming."""
@@ -313,22 +324,28 @@ class TrackPipeline:
     def _consider(self) -> None:
         """Ask the engine about the open utterance, if that is worth it and costs nobody else."""
         live = self._live
-        if live is None:
+        if live is None or self._hypothesis is not None:
             return
         endpointer = self._endpointer
-        if self._hypothesis is not None:
-            # A partial that happened to be begun after the last word is as good as a speculation.
-            if endpointer.is_silent and live.speculation is None and self._covers(live):
-                self._expect(live, self._hypothesis)
-            return
         if endpointer.is_silent:
-            if not self._covers(live) and self._may_ask(live):
-                self._expect(live, self._ask(live, Priority.SPECULATIVE))
-        elif self._partials:
-            pause = max(PARTIAL_EVERY, 1.5 * self._hypothesis_took) if live.asked else FIRST_PARTIAL
-            if endpointer.duration - live.asked >= pause and self._may_ask(live):
+            if not self._covers(live):
+                self._speculate(live)
+        elif self._partials and not endpointer.silence:
+            # In silence, however short, a partial would only be in the speculation's way.
+            pause = max(PARTIAL_EVERY, PARTIAL_SHARE * self._hypothesis_took)
+            wanted = live.asked + pause if live.asked else FIRST_PARTIAL
+            if endpointer.duration >= wanted and self._may_ask(live):
                 live.asked = endpointer.duration
                 self._ask(live, Priority.PARTIAL)
+
+    def _speculate(self, live: _Live) -> None:
+        """Begin the final now, and wait for its words to say how long to wait."""
+        if not self._may_ask(live):
+            self._endpointer.patience = self._plain_patience(live)
+            return
+        live.speculated_end = self._endpointer.speech_end
+        live.speculation = self._ask(live, Priority.SPECULATIVE)
+        self._endpointer.patience = WAIT_FOR_WORDS
 
     def _may_ask(self, live: _Live) -> bool:
         if self._finals.busy or not self._transcriber.idle:
@@ -339,19 +356,12 @@ class TrackPipeline:
 
     def _ask(self, live: _Live, priority: Priority) -> asyncio.Task[Transcription | None]:
         live.request = self._finals.request(*self._endpointer.audio(), priority)
-        live.asked_end = self._endpointer.speech_end
-        live.answer = live.speculation = None
         self._hypothesis = asyncio.create_task(self._hypothesize(live, live.request))
         return self._hypothesis
 
     def _covers(self, live: _Live) -> bool:
-        """Whether the latest request holds everything said so far."""
-        return live.asked_end == self._endpointer.speech_end
-
-    def _expect(self, live: _Live, speculation: asyncio.Task[Transcription | None]) -> None:
-        """Wait for the words that say how long to wait."""
-        live.speculation = speculation
-        self._endpointer.patience = max(self._endpointer.patience, WAIT_FOR_WORDS)
+        """Whether the latest speculation holds everything said so far."""
+        return live.speculated_end == self._endpointer.speech_end
 
     def _drop_hypothesis(self) -> None:
         """Whatever is being asked is of no use any more."""
@@ -383,11 +393,10 @@ class TrackPipeline:
     def _learn(self, live: _Live, result: Transcription | None) -> None:
         """The words so far: show them, and decide with them how long to wait."""
         text = result.text.strip() if result is not None else ""
-        if self._covers(live):
+        if self._covers(live) and self._endpointer.is_silent:
             live.answer, live.speculation = result, None
-            if self._endpointer.is_silent:
-                self._be_patient(live)
-                self._handle(self._endpointer.poll())
+            self._be_patient(live)
+            self._handle(self._endpointer.poll())
         if live is self._live:
             if self._partials and text and text != live.text:
                 live.text = text
