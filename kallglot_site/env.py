@@ -286,6 +286,12 @@ SETTINGS: tuple[Setting, ...] = (
     _webhooks(
         "KALLGLOT_WEBHOOK_PROXY", web_url, "", "Egress proxy that webhook deliveries go through."
     ),
+    _webhooks(
+        "KALLGLOT_WEBHOOK_DISPATCHERS",
+        positive_integer,
+        "1",
+        "How many worker processes of the whole installation deliver webhooks at once.",
+    ),
     _retention("KALLGLOT_EVENT_RETENTION_DAYS", positive_integer, "30", "Days events are kept."),
     _retention(
         "KALLGLOT_RECORDING_RETENTION_DAYS",

@@ -255,6 +255,7 @@ if CELERY_BROKER_URL.startswith("filesystem"):
         "data_folder_in": str(_broker / "queue"),
         "data_folder_out": str(_broker / "queue"),
         "control_folder": str(_broker / "control"),
+        "polling_interval": 0.2,
     }
 else:
     # Doorbells must never hold up a request: give up quickly, the sweep finds the row.
@@ -262,7 +263,28 @@ else:
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "visibility_timeout": 7 * 3600,
+        "max_retries": 1,
+        "interval_start": 0.1,
     }
+
+# What rows hold is found without any doorbell, too. A sweep that nobody took in time is dropped.
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "webhooks: deliver what is due": {
+        "task": "webhooks_app.tasks.dispatch",
+        "schedule": 1.0,
+        "options": {"expires": 5.0},
+    },
+    "webhooks: tidy up": {
+        "task": "webhooks_app.tasks.tidy",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "webhooks: forget what is old": {
+        "task": "webhooks_app.tasks.purge",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+}
 
 
 def _storage(url: str) -> dict[str, Any]:
@@ -312,6 +334,7 @@ MAX_STREAMS: int = ENV["KALLGLOT_MAX_STREAMS"]
 
 WEBHOOK_ALLOW_PRIVATE: bool = ENV["KALLGLOT_WEBHOOK_ALLOW_PRIVATE"]
 WEBHOOK_PROXY: str = ENV["KALLGLOT_WEBHOOK_PROXY"]
+WEBHOOK_DISPATCHERS: int = ENV["KALLGLOT_WEBHOOK_DISPATCHERS"]
 
 EVENT_RETENTION_DAYS: int = ENV["KALLGLOT_EVENT_RETENTION_DAYS"]
 RECORDING_RETENTION_DAYS: int = ENV["KALLGLOT_RECORDING_RETENTION_DAYS"]

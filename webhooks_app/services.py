@@ -1,12 +1,32 @@
-"""Every write of events and deliveries."""
+"""Every write of events, endpoints and deliveries, except those of the running dispatcher."""
 
+import datetime
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
+from kallglot_site import doorbell
 from kallglot_site.accounts.tenancy import Tenant
-from webhooks_app.models import Event, EventCounter
+from webhooks_app import signing
+from webhooks_app.delivery.urls import url_check
+from webhooks_app.errors import (
+    EndpointDisabled,
+    EndpointUnknown,
+    PayloadErased,
+    TooManyEndpoints,
+    UnknownEventType,
+)
+from webhooks_app.events import ALL, SUBSCRIBABLE
+from webhooks_app.models import Attempt, Delivery, Endpoint, Event, EventCounter, SigningSecret
+
+DISPATCH_TASK = "webhooks_app.tasks.dispatch"
+ROTATION_OVERLAP = datetime.timedelta(hours=24)
+MAX_ENDPOINTS = 100  # per organization and environment
+
+# --- Events --------------------------------------------------------------------------------------
 
 
 def _next_sequence(session_id: str) -> int:
@@ -23,13 +43,30 @@ def _next_sequence(session_id: str) -> int:
 def event_record(
     *, tenant: Tenant, type: str, data: dict[str, Any], session_id: str | None = None
 ) -> Event:
-    """Write an event into the caller's transaction: it happens exactly if the change does.
+    """Write an event and a delivery for every endpoint that wants it, in the caller's transaction.
 
-    ``data`` is the object as the API returns it, without tokens or secrets.
+    They happen exactly if the change does. ``data`` is the object as the API returns it, without
+    tokens or secrets.
     """
+    event = _event_insert(tenant=tenant, type=type, data=data, session_id=session_id)
+    endpoints = Endpoint.objects.filter(
+        **tenant.filters,
+        kind=Endpoint.Kind.SUBSCRIPTION,
+        status=Endpoint.Status.ENABLED,
+        deleted_at=None,
+    ).values_list("id", "events")
+    _deliveries_insert(
+        event, [id for id, wanted in endpoints if ALL in wanted or event.type in wanted]
+    )
+    return event
+
+
+def _event_insert(
+    *, tenant: Tenant, type: str, data: dict[str, Any], session_id: str | None = None
+) -> Event:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
-            "event_record belongs inside the change's transaction"
+            "an event belongs inside its change's transaction"
         )
     return Event.objects.create(
         organization=tenant.organization,
@@ -41,8 +78,309 @@ def event_record(
     )
 
 
-def session_events_erase(*, session_id: str) -> None:
-    """Empty the payloads of a session's events; that they happened stays known."""
-    Event.objects.filter(session_id=session_id).update(
-        data={"id": session_id, "object": "session", "erased": True}
+def _deliveries_insert(event: Event, endpoint_ids: Iterable[str]) -> list[Delivery]:
+    deliveries = Delivery.objects.bulk_create(
+        Delivery(
+            event=event,
+            endpoint_id=endpoint_id,
+            session_id=event.session_id,
+            sequence=event.sequence,
+        )
+        for endpoint_id in endpoint_ids
     )
+    if deliveries:
+        _ring()
+    return deliveries
+
+
+def _ring() -> None:
+    transaction.on_commit(lambda: doorbell.ring(DISPATCH_TASK), robust=True)
+
+
+@transaction.atomic
+def session_events_erase(*, session_id: str) -> int:
+    """Forget what a session's events said, and what receivers answered; stop what is under way.
+
+    The events themselves stay: that something happened, and when. Returns how many were erased.
+    """
+    # Locked in one order everywhere, so that two writers of several rows never wait for each other.
+    deliveries = [
+        delivery.id
+        for delivery in Delivery.objects.filter(session_id=session_id)
+        .order_by("id")
+        .select_for_update()
+    ]
+    Delivery.objects.filter(id__in=deliveries, status=Delivery.Status.PENDING).update(
+        status=Delivery.Status.CANCELLED, next_attempt_at=None, claim_id=""
+    )
+    Attempt.objects.filter(delivery__session_id=session_id).update(
+        response_body="", response_headers={}, request_headers={}
+    )
+    return Event.objects.filter(session_id=session_id).update(
+        data={"id": session_id, "object": "session", "erased": True}, erased_at=timezone.now()
+    )
+
+
+# --- Endpoints -----------------------------------------------------------------------------------
+
+
+def _checked_types(events: Iterable[str]) -> list[str]:
+    chosen = list(dict.fromkeys(events))
+    if not chosen:
+        raise UnknownEventType('Name at least one event type, or "*" for all.', param="events")
+    if ALL in chosen:
+        return [ALL]
+    for name in chosen:
+        if name not in SUBSCRIBABLE:
+            raise UnknownEventType(
+                f"There is no event type {name[:80]!r} to subscribe to. "
+                f'Use "*" or some of: {", ".join(SUBSCRIBABLE)}.',
+                param="events",
+            )
+    return chosen
+
+
+def endpoint_create(
+    *, tenant: Tenant, url: str, events: Iterable[str], description: str = ""
+) -> tuple[Endpoint, str]:
+    """A new endpoint and its secret, which is shown this once.
+
+    Asks the name service about the URL, so it must not be called inside of a transaction.
+    Raises InvalidUrl, UnknownEventType, TooManyEndpoints.
+    """
+    url, types = url_check(url), _checked_types(events)
+    return _endpoint_insert(tenant=tenant, url=url, events=types, description=description)
+
+
+@transaction.atomic
+def _endpoint_insert(
+    *, tenant: Tenant, url: str, events: list[str], description: str
+) -> tuple[Endpoint, str]:
+    listed = Endpoint.objects.filter(
+        **tenant.filters, kind=Endpoint.Kind.SUBSCRIPTION, deleted_at=None
+    )
+    if listed.count() >= MAX_ENDPOINTS:
+        raise TooManyEndpoints(
+            f"There are {MAX_ENDPOINTS} endpoints already. Delete one that is not needed."
+        )
+    secret = signing.secret_generate()
+    endpoint = Endpoint.objects.create(
+        **tenant.filters,
+        url=url,
+        events=events,
+        description=description,
+        secret=signing.secret_seal(secret),
+    )
+    return endpoint, secret
+
+
+def endpoint_update(
+    *,
+    endpoint: Endpoint,
+    url: str | None = None,
+    events: Iterable[str] | None = None,
+    description: str | None = None,
+    status: str | None = None,
+) -> Endpoint:
+    """Change what is given. Disabling cancels what is pending; enabling forgets past failures.
+
+    Not inside of a transaction, as for ``endpoint_create``.
+    """
+    url = None if url is None else url_check(url)
+    types = None if events is None else _checked_types(events)
+    with transaction.atomic():
+        endpoint = _endpoint_locked(endpoint)
+        if url is not None:
+            endpoint.url = url
+        if types is not None:
+            endpoint.events = types
+        if description is not None:
+            endpoint.description = description
+        endpoint.save(update_fields=["url", "events", "description"])
+        if status is not None and status != endpoint.status:
+            if status == Endpoint.Status.ENABLED:
+                _endpoint_enable(endpoint)
+            else:
+                endpoint_disable(endpoint=endpoint, reason=Endpoint.DisabledReason.MANUAL)
+    return endpoint
+
+
+def _endpoint_locked(endpoint: Endpoint) -> Endpoint:
+    """The row as it is now, held until the commit; inserting deliveries for it may go on."""
+    found = (
+        Endpoint.objects.select_for_update(no_key=True)
+        .filter(id=endpoint.id, deleted_at=None)
+        .first()
+    )
+    if found is None:
+        raise EndpointUnknown("There is no such webhook endpoint.")
+    return found
+
+
+def _endpoint_enable(endpoint: Endpoint) -> None:
+    endpoint.status = Endpoint.Status.ENABLED
+    endpoint.disabled_reason = endpoint.disabled_at = None
+    endpoint.failing_since = endpoint.paused_until = None
+    endpoint.slowdown = 0
+    endpoint.save(
+        update_fields=[
+            "status",
+            "disabled_reason",
+            "disabled_at",
+            "failing_since",
+            "paused_until",
+            "slowdown",
+        ]
+    )
+
+
+@transaction.atomic
+def endpoint_disable(*, endpoint: Endpoint, reason: str) -> None:
+    """Stop sending, and cancel what is pending: it can be redelivered once the endpoint is back."""
+    now = timezone.now()
+    Endpoint.objects.filter(id=endpoint.id, status=Endpoint.Status.ENABLED).update(
+        status=Endpoint.Status.DISABLED, disabled_reason=reason, disabled_at=now
+    )
+    endpoint.refresh_from_db(fields=["status", "disabled_reason", "disabled_at"])
+    deliveries_cancel(endpoint_ids=[endpoint.id])
+
+
+@transaction.atomic
+def endpoint_delete(*, endpoint: Endpoint) -> None:
+    """The endpoint is gone at once; its rows follow when they have aged out."""
+    endpoint = _endpoint_locked(endpoint)
+    endpoint.deleted_at = timezone.now()
+    endpoint.secret = endpoint.previous_secret = None
+    endpoint.save(update_fields=["deleted_at", "secret", "previous_secret"])
+    deliveries_cancel(endpoint_ids=[endpoint.id])
+
+
+@transaction.atomic
+def deliveries_cancel(*, endpoint_ids: Iterable[str]) -> int:
+    """Cancel what is pending for these endpoints, also what is under way."""
+    pending = Delivery.objects.filter(
+        endpoint_id__in=list(endpoint_ids), status=Delivery.Status.PENDING
+    )
+    locked = [row.id for row in pending.order_by("id").only("id").select_for_update()]
+    return Delivery.objects.filter(id__in=locked).update(
+        status=Delivery.Status.CANCELLED, next_attempt_at=None, claim_id=""
+    )
+
+
+# --- Secrets -------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def endpoint_secret_rotate(*, endpoint: Endpoint) -> tuple[Endpoint, str]:
+    """A new secret, shown this once. The old one signs beside it for 24 hours."""
+    endpoint = _endpoint_locked(endpoint)
+    return endpoint, _rotate(endpoint)
+
+
+def organization_secret(*, tenant: Tenant) -> str:
+    """The organization's own signing secret in this environment, made when first asked for."""
+    return signing.secret_open(bytes(_signing_secret(tenant).secret))
+
+
+@transaction.atomic
+def organization_secret_rotate(*, tenant: Tenant) -> str:
+    """A new secret for deliveries to given URLs. The old one signs beside it for 24 hours."""
+    _signing_secret(tenant)
+    return _rotate(SigningSecret.objects.select_for_update().get(**tenant.filters))
+
+
+def _signing_secret(tenant: Tenant) -> SigningSecret:
+    found, _ = SigningSecret.objects.get_or_create(
+        organization=tenant.organization,
+        environment=tenant.environment,
+        defaults={"secret": signing.secret_seal(signing.secret_generate())},
+    )
+    return found
+
+
+def _rotate(row: Endpoint | SigningSecret) -> str:
+    secret = signing.secret_generate()
+    row.previous_secret = row.secret
+    row.previous_expires_at = timezone.now() + ROTATION_OVERLAP
+    row.secret = signing.secret_seal(secret)
+    row.save(update_fields=["secret", "previous_secret", "previous_expires_at"])
+    return secret
+
+
+# --- Deliveries ----------------------------------------------------------------------------------
+
+
+def delivery_create_for_url(*, tenant: Tenant, event: Event, url: str) -> Delivery:
+    """Deliver an event to a URL that came with a request, signed with the organization's secret.
+
+    Belongs inside the transaction that records the event. The URL must have passed ``url_check``
+    when it was given; connecting checks it again.
+    """
+    _signing_secret(tenant)
+    # Locked: the purge must not take the row away before its delivery exists.
+    endpoint, _ = Endpoint.objects.select_for_update(no_key=True).get_or_create(
+        organization=tenant.organization,
+        environment=tenant.environment,
+        kind=Endpoint.Kind.URL,
+        url=url,
+    )
+    return _deliveries_insert(event, [endpoint.id])[0]
+
+
+@transaction.atomic
+def endpoint_test(*, endpoint: Endpoint) -> Delivery:
+    """Send a ``webhook.test`` event to this endpoint alone. Raises EndpointDisabled."""
+    endpoint = _endpoint_locked(endpoint)
+    if not endpoint.is_enabled:
+        raise EndpointDisabled("The endpoint is disabled. Enable it to test it.", param="status")
+    event = _event_insert(
+        tenant=Tenant(endpoint.organization, endpoint.environment),
+        type="webhook.test",
+        data={
+            "id": endpoint.id,
+            "object": "webhook_endpoint",
+            "url": endpoint.url,
+            "events": endpoint.events,
+            "description": endpoint.description,
+        },
+    )
+    return _deliveries_insert(event, [endpoint.id])[0]
+
+
+@transaction.atomic
+def delivery_redeliver(*, delivery: Delivery) -> Delivery:
+    """Send again, now, with a fresh schedule. One that is under way already is left alone.
+
+    Raises EndpointDisabled, PayloadErased.
+    """
+    if not delivery.endpoint.is_enabled:
+        raise EndpointDisabled("The endpoint is disabled or deleted.", param="status")
+    if delivery.event.erased_at is not None:
+        raise PayloadErased("The event's payload was erased along with its session.")
+    _make_due(Delivery.objects.filter(id=delivery.id, claim_id=""))
+    delivery.refresh_from_db()
+    return delivery
+
+
+@transaction.atomic
+def endpoint_redeliver(*, endpoint: Endpoint, since: datetime.datetime) -> int:
+    """Send again whatever failed or was cancelled since then. Returns how many."""
+    if not endpoint.is_enabled:
+        raise EndpointDisabled("The endpoint is disabled. Enable it first.", param="status")
+    missed = Delivery.objects.filter(
+        endpoint=endpoint,
+        status__in=[Delivery.Status.FAILED, Delivery.Status.CANCELLED],
+        created_at__gte=since,
+        event__erased_at=None,
+    )
+    locked = [row.id for row in missed.order_by("id").only("id").select_for_update(of=("self",))]
+    return _make_due(Delivery.objects.filter(id__in=locked))
+
+
+def _make_due(deliveries: Any) -> int:
+    changed: int = deliveries.update(
+        status=Delivery.Status.PENDING, next_attempt_at=timezone.now(), tries=0
+    )
+    if changed:
+        _ring()
+    return changed

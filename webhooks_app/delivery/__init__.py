@@ -1,0 +1,1 @@
+"""From due rows to signed requests: addresses, claims, schedule, sender, dispatcher."""

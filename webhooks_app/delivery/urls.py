@@ -1,0 +1,86 @@
+"""What may be a receiver's URL. Checked when it is given, and at every connection again."""
+
+import functools
+import ipaddress
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+
+import httpx
+from django.conf import settings
+
+from webhooks_app.delivery.addresses import is_public
+from webhooks_app.errors import InvalidUrl
+
+MAX_LENGTH = 2048
+LOOKUP_TIMEOUT = 3.0  # seconds a creating request waits for the name service
+
+_NOT_PUBLIC = (
+    "This URL leads to an address that is not public. Receivers must be reachable on the internet; "
+    "for development set KALLGLOT_WEBHOOK_ALLOW_PRIVATE=true."
+)
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address of a name, each once, in the system's order. Blocks. Raises OSError.
+
+    Numbers in any disguise (``0x7f.1``, ``2130706433``) resolve as the system would dial them.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@functools.cache
+def _lookups() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="webhook-url")
+
+
+def url_parse(url: str) -> httpx.URL:
+    """The URL if it has an allowed form. Asks no network. Raises InvalidUrl."""
+    schemes = ("https", "http") if settings.WEBHOOK_ALLOW_PRIVATE else ("https",)
+    if len(url) > MAX_LENGTH:
+        raise InvalidUrl(f"A URL has at most {MAX_LENGTH} characters.", param="url")
+    if not url.isprintable() or any(character in url for character in " \\"):
+        raise InvalidUrl("A URL holds no spaces, backslashes or control characters.", param="url")
+    try:
+        parsed = httpx.URL(url)
+        host, port = parsed.host, parsed.port
+    except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
+        raise InvalidUrl("This is not a URL.", param="url") from error
+    if parsed.scheme not in schemes:
+        raise InvalidUrl(f"The URL must start with {' or '.join(schemes)}://", param="url")
+    if not host or (port is not None and not 0 < port < 65536):
+        raise InvalidUrl("The URL names no host, or a port that does not exist.", param="url")
+    if parsed.userinfo:
+        raise InvalidUrl(
+            "A URL must not hold a user name or password: verify the signature instead.",
+            param="url",
+        )
+    if len(str(parsed)) > MAX_LENGTH:
+        raise InvalidUrl(f"A URL has at most {MAX_LENGTH} characters.", param="url")
+    return parsed
+
+
+def url_check(url: str) -> str:
+    """The URL, checked in form and, as far as can be known now, in where it leads.
+
+    Asks the name service: call it outside of any transaction. A name that cannot be resolved
+    within a few seconds passes, because it may appear later; connecting checks again.
+    Raises InvalidUrl.
+    """
+    parsed = url_parse(url)
+    if settings.WEBHOOK_ALLOW_PRIVATE:
+        return url
+    host = parsed.raw_host.decode("ascii").strip("[]")
+    try:
+        addresses = [str(ipaddress.ip_address(host))]
+    except ValueError:
+        lookup = _lookups().submit(resolve, host, parsed.port or 443)
+        try:
+            addresses = lookup.result(timeout=LOOKUP_TIMEOUT)
+        except (OSError, UnicodeError, FutureTimeout):
+            lookup.cancel()
+            return url
+    if not all(is_public(address) for address in addresses):
+        raise InvalidUrl(_NOT_PUBLIC, param="url")
+    return url

@@ -1,0 +1,111 @@
+"""The event catalog, and how an event looks outside."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from kallglot_site.accounts.models import Scope
+from webhooks_app.models import Event
+
+API_VERSION = "v1"
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """``carries`` names the object in ``data``; ``scope`` is what reading that object needs."""
+
+    name: str
+    carries: str
+    scope: str | None
+    description: str
+
+
+_TYPES = (
+    EventType(
+        "session.created", "session", Scope.SESSIONS_READ, "A session was created over REST."
+    ),
+    EventType(
+        "session.started", "session", Scope.SESSIONS_READ, "The first audio of a session arrived."
+    ),
+    EventType(
+        "session.ended",
+        "session",
+        Scope.SESSIONS_READ,
+        "A session has ended; `end_reason` says why. Segments of speech already received may "
+        "still follow.",
+    ),
+    EventType(
+        "session.provider.connected",
+        "session",
+        Scope.SESSIONS_READ,
+        "The telephony provider opened its audio stream.",
+    ),
+    EventType(
+        "session.provider.disconnected",
+        "session",
+        Scope.SESSIONS_READ,
+        "The telephony provider's audio stream closed. The session goes on until it is ended.",
+    ),
+    EventType(
+        "transcript.segment",
+        "segment",
+        Scope.SESSIONS_READ,
+        "A speaker finished an utterance: its text, and its translation if there is one yet.",
+    ),
+    EventType(
+        "transcript.ready",
+        "transcript",
+        Scope.SESSIONS_READ,
+        "The transcript is complete. Sent without its segments: retrieve them.",
+    ),
+    EventType(
+        "recording.ready",
+        "recording",
+        Scope.RECORDINGS_READ,
+        "A recording is assembled and can be downloaded.",
+    ),
+    EventType(
+        "recording.failed",
+        "recording",
+        Scope.RECORDINGS_READ,
+        "A recording could not be assembled.",
+    ),
+    EventType(
+        "analysis.complete",
+        "analysis",
+        Scope.ANALYSIS_READ,
+        "An analysis has finished; `results` holds what was asked for.",
+    ),
+    EventType(
+        "analysis.failed",
+        "analysis",
+        Scope.ANALYSIS_READ,
+        "An analysis could not be made; `error` says why.",
+    ),
+    EventType(
+        "webhook.test",
+        "webhook_endpoint",
+        None,
+        "Sent on request, to see that a receiver works. Only the endpoint under test gets it.",
+    ),
+)
+CATALOG: dict[str, EventType] = {kind.name: kind for kind in _TYPES}
+SUBSCRIBABLE: tuple[str, ...] = tuple(name for name in CATALOG if name != "webhook.test")
+
+
+def timestamp(at: datetime.datetime) -> str:
+    """ISO 8601 in UTC, ending in ``Z``."""
+    return at.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def event_payload(event: Event) -> dict[str, Any]:
+    """The event as the API returns it and as receivers get it: the same at every attempt."""
+    return {
+        "id": event.id,
+        "object": "webhook_event",
+        "type": event.type,
+        "api_version": API_VERSION,
+        "created_at": timestamp(event.created_at),
+        "data": event.data,
+    }
