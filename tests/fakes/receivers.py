@@ -31,9 +31,7 @@ class Received:
 Script = Callable[[Received, socket.socket], None]
 
 
-def reply(
-    status: int = 200, body: bytes = b"ok", headers: dict[str, str] | None = None
-) -> Script:
+def reply(status: int = 200, body: bytes = b"ok", headers: dict[str, str] | None = None) -> Script:
     """A complete answer on a connection that stays open."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
@@ -70,7 +68,7 @@ def _read_request(stream) -> Received | None:
     if not start:
         return None
     headers = {}
-    while (line := stream.readline().strip()):
+    while line := stream.readline().strip():
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", 0)))
