@@ -243,6 +243,22 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "sessions_app.tasks.complete_abandoned_transcripts",
         "schedule": 2.0,
     },
+    # A sweep that no worker took in time is dropped: they must not pile up.
+    "dispatch-webhooks": {
+        "task": "webhooks_app.tasks.dispatch",
+        "schedule": 1.0,
+        "options": {"expires": 5.0},
+    },
+    "tidy-webhooks": {
+        "task": "webhooks_app.tasks.tidy",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "purge-old-events": {
+        "task": "webhooks_app.tasks.purge",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
@@ -266,25 +282,6 @@ else:
         "max_retries": 1,
         "interval_start": 0.1,
     }
-
-# What rows hold is found without any doorbell, too. A sweep that nobody took in time is dropped.
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "webhooks: deliver what is due": {
-        "task": "webhooks_app.tasks.dispatch",
-        "schedule": 1.0,
-        "options": {"expires": 5.0},
-    },
-    "webhooks: tidy up": {
-        "task": "webhooks_app.tasks.tidy",
-        "schedule": 60.0,
-        "options": {"expires": 60.0},
-    },
-    "webhooks: forget what is old": {
-        "task": "webhooks_app.tasks.purge",
-        "schedule": 3600.0,
-        "options": {"expires": 3600.0},
-    },
-}
 
 
 def _storage(url: str) -> dict[str, Any]:
