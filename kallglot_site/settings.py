@@ -263,6 +263,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_TIME_LIMIT = 6 * 3600
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "api-sweep": {"task": "kallglot_site.api.tasks.api_sweep", "schedule": 3600},
+}
 if CELERY_BROKER_URL.startswith("filesystem"):
     _broker = DATA_DIR / "broker"
     for _folder in ("queue", "control"):

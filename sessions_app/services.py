@@ -1,5 +1,6 @@
 """Every write of sessions that is not a running call's own (those are in ``lifecycle``)."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from sessions_app.capabilities import mode_require
 from sessions_app.errors import ConcurrentSessionsExceeded, SessionNotEnded
 from sessions_app.events import SESSION_CREATED, SESSION_ENDED, session_event
 from sessions_app.models import Session
+from sessions_app.streaming.bells import ring
 from webhooks_app.services import session_events_erase
 
 
@@ -97,6 +99,7 @@ def session_end(*, session: Session, reason: str = Session.EndReason.COMPLETED) 
     session.save(update_fields=["status", "ended_at", "end_reason"])
     session_event(SESSION_ENDED, session)
     signals.session_ended.send(sender=Session, session=session)
+    transaction.on_commit(functools.partial(ring, session.id))
     return session
 
 
@@ -115,6 +118,7 @@ def session_erase(*, session: Session) -> None:
     signals.session_erased.send(sender=Session, session=locked)
     session_events_erase(session_id=locked.id)
     locked.delete()
+    transaction.on_commit(functools.partial(ring, session.pk))
 
 
 def session_facets_set(*, session_id: str, **facets: str | bool | None) -> None:

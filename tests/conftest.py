@@ -1,9 +1,12 @@
 """The cast that every test shares: an owner, a teammate, an outsider, and their keys."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from kallglot_site.accounts.models import Environment, Membership, Organization, User
@@ -77,3 +80,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         tmp_path_factory.mktemp("server"), settings={"KALLGLOT_WEBHOOK_ALLOW_PRIVATE": "true"}
     ) as server:
         yield server
+
+
+@pytest.fixture
+def second_connection() -> Callable[[], AbstractContextManager[Any]]:
+    """Opens raw connections to the test database, as another process would."""
+
+    @contextmanager
+    def connect() -> Iterator[Any]:
+        wrapper = connection.copy()
+        wrapper.ensure_connection()
+        raw = wrapper.connection
+        if connection.vendor == "postgresql":
+            raw.autocommit = False
+        try:
+            yield raw
+        finally:
+            raw.rollback()
+            raw.close()
+
+    return connect

@@ -1,8 +1,10 @@
 """API keys: found by their visible prefix, proven by their hash."""
 
+import contextlib
 import datetime
 import hmac
 
+from django.db import OperationalError
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -11,6 +13,7 @@ from rest_framework.request import Request
 from kallglot_site.accounts.models import ApiKey
 from kallglot_site.accounts.services import api_key_hash, api_key_prefix
 from kallglot_site.api.errors import ApiError
+from kallglot_site.api.patience import sqlite_patience
 
 USE_NOTED_EVERY = datetime.timedelta(minutes=1)
 
@@ -62,10 +65,11 @@ def api_key_use_is_due(key: ApiKey) -> bool:
 
 
 def api_key_note_use(key: ApiKey) -> None:
-    """Write ``last_used_at``; a no-op when another process has just done so."""
+    """Write ``last_used_at``, unless another process has just done so or the database is busy."""
     now = timezone.now()
     due = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_NOTED_EVERY)
-    ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
+    with contextlib.suppress(OperationalError), sqlite_patience(0.1):
+        ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
 
 
 class ApiKeyAuthentication(BaseAuthentication):

@@ -118,8 +118,7 @@ _VALIDATION = _table(
         "idempotency_mismatch",
         "validation_error",
         400,
-        "The Idempotency-Key was used before with another request, or is not 1 to 255 printable "
-        "characters.",
+        "The Idempotency-Key was used before with another request.",
         "Use a fresh key (a UUID) for every new operation, and repeat a request unchanged.",
     ),
     (
