@@ -73,10 +73,10 @@ def _parse(text: str) -> EngineURL:
         parts = urlsplit(text.strip())
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     except ValueError:
-        raise EngineMisconfigured(f"an engine URL cannot be read ({_safe(text)})") from None
+        raise EngineMisconfigured(f"the engine URL {_safe(text)} cannot be read") from None
     if not parts.scheme or "://" not in text:
         raise EngineMisconfigured(
-            f"{_safe(text)} is no engine URL; an example: whisper://base or "
+            f"{_safe(text)} is no engine URL; examples: whisper://base and "
             "openai+https://:key@host/v1?model=name"
         )
     scheme, _, transport = parts.scheme.partition("+")
@@ -94,4 +94,5 @@ def _parse(text: str) -> EngineURL:
 
 def _safe(text: str) -> str:
     """Enough of a broken URL to recognise it, and nothing that could be a key."""
-    return repr(text.rpartition("@")[2].partition("?")[0][:60])
+    match = re.match(r"\s*[a-z][a-z0-9+.\-]*", text, re.IGNORECASE)
+    return f"{match.group().strip()}…" if match else "it"
