@@ -60,6 +60,9 @@ WAIT_FOR_WORDS: Final = 1.2
 """Seconds of silence to wait for the speculative transcript that says how long to wait. The
 final cannot be sent before that transcript is there anyway."""
 
+HYPOTHESIS_TIMEOUT: Final = 10.0
+"""Seconds an engine may take for what is only a hypothesis; then the final is asked for anew."""
+
 STALLED: Final = 1.2
 """Seconds without any audio after which an open utterance is over: some clients send none while
 nobody speaks."""
@@ -377,7 +380,7 @@ class TrackPipeline:
         asked_at = self._clock.time()
         result: Transcription | None = None
         try:
-            result = await self._transcriber.transcribe(request)
+            result = await self._transcriber.transcribe(request, timeout=HYPOTHESIS_TIMEOUT)
         except EngineError as error:
             logger.info("a hypothesis failed: %s", type(error).__name__)
         except Exception as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import numpy as np
 
@@ -28,25 +28,34 @@ class FakeTranscriber(Transcriber):
     """Answers from a script, in order; when that is used up, ``default``.
 
     An answer may be a text, a ``Transcription`` or an error to raise. ``hold()`` makes requests
-    wait until ``release()``; ``delay`` is awaited in loop time (a virtual clock moves it).
+    wait until ``release()``; ``delay`` seconds are awaited with ``sleep``, which may be a virtual
+    clock's.
     ``requests`` and ``cancelled`` say what was asked and what was withdrawn.
     """
 
     attempts = 1
     backoff = 0.0
 
-    def __init__(self, *answers: Answer, default: Answer = "", delay: float = 0.0) -> None:
+    def __init__(
+        self,
+        *answers: Answer,
+        default: Answer = "",
+        delay: float = 0.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.name = "fake"
         self.languages = frozenset({"en", "es", "de", "fr"})
         self.answers = deque(answers)
         self.answer: Callable[[TranscriptionRequest], Answer] = lambda request: default
         self.delay = delay
+        self._sleep = sleep
         self.requests: list[TranscriptionRequest] = []
         self.promoted: list[TranscriptionRequest] = []
         self.cancelled: list[TranscriptionRequest] = []
         self.started = False
         self.closed = False
         self.scripted_idle: bool | None = None
+        self.most_at_once = 0
         self._in_work: list[TranscriptionRequest] = []
         self._gate = asyncio.Event()
         self._gate.set()
@@ -88,10 +97,11 @@ class FakeTranscriber(Transcriber):
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
         self.requests.append(request)
         self._in_work.append(request)
+        self.most_at_once = max(self.most_at_once, len(self._in_work))
         answer = self.answers.popleft() if self.answers else self.answer(request)
         try:
             if self.delay:
-                await asyncio.sleep(self.delay)
+                await self._sleep(self.delay)
             await self._gate.wait()
         except asyncio.CancelledError:
             self.cancelled.append(request)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sessions_app.engines.base import (
     EngineRejected,
@@ -25,7 +27,7 @@ from sessions_app.streaming.pipeline import PipelineOptions, TrackPipeline
 from sessions_app.streaming.timeline import ClockMode, Timeline
 from tests.fakes.audio import MULAW, frames, silence, speech
 from tests.fakes.clock import VirtualClock, settle
-from tests.sessions_app.streaming.scripted import ScriptedTranscriber
+from tests.fakes.engines import FakeTranscriber
 
 
 class ListTap:
@@ -48,7 +50,7 @@ class Call:
     clock_mode: ClockMode = "arrival"
 
     def __post_init__(self):
-        self.engine = ScriptedTranscriber(self.clock)
+        self.engine = FakeTranscriber(default="Hello there.", delay=0.2, sleep=self.clock.sleep)
         self.events = []
         self.emitted_at = []
         self.tap = ListTap()
@@ -130,7 +132,7 @@ class TestOneUtterance:
         assert final.text == "Hello there."
         assert final.start_time == pytest.approx(0.5, abs=0.1)
         assert final.end_time == pytest.approx(2.5, abs=0.15)
-        assert (final.speaker, final.language, final.confidence) == ("customer", "en", 0.8)
+        assert (final.speaker, final.language, final.confidence) == ("customer", "en", 0.9)
 
     async def test_partials_have_the_finals_id_and_start(self, call):
         await call.say(speech(4), silence(1.5))
@@ -148,7 +150,7 @@ class TestOneUtterance:
 
     async def test_a_final_without_words_is_no_segment(self):
         call = quiet_call()
-        call.engine.answer = "  "
+        call.engine.answer = lambda request: "  "
         await call.say(speech(2), silence(1.5))
         assert call.finals == []
         assert call.of(SpeechStopped)
@@ -188,27 +190,27 @@ class TestSpeculation:
         waits = []
         for text in ("That is all.", "I wanted to say that"):
             call = quiet_call()
-            call.engine.answer = text
+            call.engine.say(text)
             await call.say(speech(2), silence(2.5))
             waits.append(call.when(FinalTranscript)[0] - call.finals[0].end_time)
         assert waits[0] < 0.55 < waits[1]
 
     async def test_a_spelled_number_is_not_cut_apart(self):
         call = quiet_call()
-        call.engine.answer = "My number is 5 5 5."
+        call.engine.answer = lambda request: "My number is 5 5 5."
         await call.say(speech(1), silence(1.2), speech(1), silence(1.2), speech(1), silence(3))
         assert len(call.finals) == 1
 
     async def test_a_slow_engine_is_waited_for_rather_than_cutting(self):
         call = quiet_call()
-        call.engine.latency = 0.7
-        call.engine.answer = "My number is 5 5 5."
+        call.engine.delay = 0.7
+        call.engine.answer = lambda request: "My number is 5 5 5."
         await call.say(speech(1), silence(1.4), speech(1), silence(3))
         assert len(call.finals) == 1
 
     async def test_a_busy_engine_means_plain_endpointing(self):
         call = quiet_call()
-        call.engine.busy_elsewhere = True
+        call.engine.scripted_idle = False
         await call.say(speech(2), silence(1.5))
         [request] = call.engine.requests
         assert request.priority is Priority.FINAL
@@ -233,17 +235,17 @@ class TestSpeculation:
 
 class TestPartials:
     async def test_there_is_one_in_flight_at_most(self, call):
-        call.engine.latency = 3.0
+        call.engine.delay = 3.0
         await call.say(speech(8), silence(1))
-        assert call.engine.most_running == 1
+        assert call.engine.most_at_once == 1
 
     async def test_none_is_asked_for_while_the_engine_works_for_others(self, call):
-        call.engine.busy_elsewhere = True
+        call.engine.scripted_idle = False
         await call.say(speech(4))
         assert call.engine.requests == []
 
     async def test_a_stale_one_is_not_shown_after_the_utterance(self, call):
-        call.engine.latency = 2.5
+        call.engine.delay = 2.5
         await call.say(speech(2), silence(6))
         final_at = call.when(FinalTranscript)[0]
         assert all(at < final_at for at in call.when(PartialTranscript))
@@ -266,7 +268,7 @@ class TestFinalsAreNeverDropped:
 
     async def test_they_stay_in_order_behind_one_that_fails(self):
         call = quiet_call()
-        call.engine.busy_elsewhere = True
+        call.engine.scripted_idle = False
         failures = iter([EngineUnavailable()] * 2)
         call.engine.answer = lambda request: next(failures, "Words.")
         await call.say(*[speech(1), silence(1)] * 3)
@@ -306,8 +308,8 @@ class TestFinalsAreNeverDropped:
             clock_mode="media",
             options=PipelineOptions(partials=False, journal_directory=tmp_path),
         )
-        call.engine.latency = 0.0
-        call.engine.answer = EngineUnavailable()
+        call.engine.delay = 0.0
+        call.engine.answer = lambda request: EngineUnavailable()
         for number in range(20):
             await call.say(speech(10, level=3000 + 500 * number), silence(1), pace=0.0001)
         assert call.pipeline.backlog_seconds == pytest.approx(200, abs=4)
@@ -327,12 +329,12 @@ class TestFinalsAreNeverDropped:
 
     async def test_draining_ends_in_time_with_an_engine_that_never_answers(self):
         call = quiet_call()
-        call.engine.latency = 10_000
+        call.engine.delay = 10_000
         await call.say(speech(1), silence(1))
         assert not await call.drain(within=5)
         call.pipeline.close()
         await settle()
-        assert call.engine.running == 0
+        assert call.engine.idle
 
     async def test_draining_finishes_the_utterance_under_way(self):
         call = quiet_call()
@@ -443,3 +445,51 @@ async def test_speech_events_come_in_pairs(call):
     pairs = [event for event in call.events if isinstance(event, SpeechStarted | SpeechStopped)]
     assert [type(event) for event in pairs] == [SpeechStarted, SpeechStopped] * 3
     assert [event.at for event in pairs] == sorted(event.at for event in pairs)
+
+
+SWITCHES = [
+    "mute",
+    "unmute",
+    "pause_transcription",
+    "resume_transcription",
+    "pause_recording",
+    "resume_recording",
+]
+steps = st.lists(
+    st.one_of(
+        st.sampled_from(SWITCHES),
+        st.tuples(st.sampled_from(["speech", "silence", "nothing"]), st.floats(0.1, 3)),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=steps, answers=st.lists(st.sampled_from(["Yes.", "", "My number is 5", None])))
+def test_whatever_happens_in_a_call_its_events_make_sense(steps, answers):
+    asyncio.run(_check_events(steps, answers))
+
+
+async def _check_events(steps, answers):
+    call = Call()
+    call.engine.say(*[EngineUnavailable() if each is None else each for each in answers])
+    for step in steps:
+        if isinstance(step, str):
+            getattr(call.pipeline, step)()
+        elif step[0] == "nothing":
+            await call.clock.advance(step[1])
+        else:
+            await call.say(speech(step[1]) if step[0] == "speech" else silence(step[1]))
+    assert await call.drain()
+    edges = [event for event in call.events if isinstance(event, SpeechStarted | SpeechStopped)]
+    assert [type(event) for event in edges] == [SpeechStarted, SpeechStopped] * (len(edges) // 2)
+    ends = [0.0]
+    for final in call.finals:
+        assert ends[-1] <= final.start_time < final.end_time <= call.pipeline.position + 0.001
+        ends.append(final.end_time)
+    final_ids = {final.id for final in call.finals}
+    last_partial = {partial.id: partial.text for partial in call.partials}
+    for shown, text in last_partial.items():
+        assert shown in final_ids or text == "", "a partial was neither confirmed nor withdrawn"
+    assert call.pipeline.backlog_seconds == 0
+    call.pipeline.close()
