@@ -238,6 +238,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Sweeps find what no doorbell rang for; each is one indexed query when there is nothing to do.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep-api": {"task": "kallglot_site.api.tasks.api_sweep", "schedule": 3600.0},
     "end-idle-sessions": {"task": "sessions_app.tasks.end_idle_sessions", "schedule": 15.0},
     "complete-abandoned-transcripts": {
         "task": "sessions_app.tasks.complete_abandoned_transcripts",
@@ -263,9 +264,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_TIME_LIMIT = 6 * 3600
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "api-sweep": {"task": "kallglot_site.api.tasks.api_sweep", "schedule": 3600},
-}
 if CELERY_BROKER_URL.startswith("filesystem"):
     _broker = DATA_DIR / "broker"
     for _folder in ("queue", "control"):

@@ -34,7 +34,15 @@ def api_key_create(
     expires_at: datetime.datetime | None = None,
     created_by: User | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. The secret exists only in the answer: show it once."""
+    """A new key and its secret. The secret exists only in the answer: show it once.
+
+    Raises ValueError for a scope that does not exist, none at all, or an expiry in the past.
+    """
+    unknown = set(scopes) - set(Scope.values)
+    if unknown or not scopes:
+        raise ValueError(f"choose from the scopes {', '.join(Scope.values)}")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValueError("a key cannot expire in the past")
     secret = f"sk_{tenant.environment}_{secrets.token_hex(32)}"
     key = ApiKey.objects.create(
         organization=tenant.organization,
@@ -42,7 +50,7 @@ def api_key_create(
         name=name,
         prefix=api_key_prefix(secret),
         secret_hash=api_key_hash(secret),
-        scopes=sorted(scopes),
+        scopes=sorted(set(scopes)),
         expires_at=expires_at,
         created_by=created_by,
     )
@@ -51,10 +59,45 @@ def api_key_create(
 
 def api_key_revoke(*, api_key: ApiKey) -> ApiKey:
     """Ends the key at once. Revoking twice changes nothing."""
-    if api_key.revoked_at is None:
-        api_key.revoked_at = timezone.now()
-        api_key.save(update_fields=["revoked_at"])
+    now = timezone.now()
+    ApiKey.objects.filter(pk=api_key.pk, revoked_at=None).update(revoked_at=now)
+    api_key.refresh_from_db(fields=["revoked_at"])
     return api_key
+
+
+@transaction.atomic
+def api_key_roll(
+    *,
+    api_key: ApiKey,
+    overlap: datetime.timedelta = datetime.timedelta(0),
+    created_by: User | None = None,
+) -> tuple[ApiKey, str]:
+    """A successor with the same name, scopes and expiry, and its secret, to be shown once.
+
+    The old key ends at once, or after ``overlap``, so that programs can be moved over. A key that
+    was revoked or has expired cannot be rolled: ValueError.
+    """
+    locked = (
+        ApiKey.objects.select_for_update(of=("self",))
+        .select_related("organization")
+        .get(pk=api_key.pk)
+    )
+    if locked.revoked_at is not None or locked.has_expired:
+        raise ValueError("this key has ended: create a new one")
+    successor, secret = api_key_create(
+        tenant=Tenant(locked.organization, locked.environment),
+        name=locked.name,
+        scopes=locked.scopes,
+        expires_at=locked.expires_at,
+        created_by=created_by,
+    )
+    if overlap > datetime.timedelta(0):
+        ends = timezone.now() + overlap
+        locked.expires_at = min(ends, locked.expires_at) if locked.expires_at else ends
+        locked.save(update_fields=["expires_at"])
+    else:
+        api_key_revoke(api_key=locked)
+    return successor, secret
 
 
 @transaction.atomic
