@@ -212,6 +212,14 @@ SETTINGS: tuple[Setting, ...] = (
         "General",
         secret=True,
     ),
+    Setting(
+        "KALLGLOT_API_KEY",
+        text,
+        "",
+        "What `manage.py call` sends. The server itself does not use it.",
+        "General",
+        secret=True,
+    ),
     _general("KALLGLOT_LOG_FORMAT", one_of("console", "json"), "console", "How logs are written."),
     _services(
         "DATABASE_URL",

@@ -1,26 +1,30 @@
 """``manage.py up``: the whole installation by one command, for a laptop or a single server."""
 
 import asyncio
-import json
 import signal
 import socket
 import sys
 import time
-from argparse import ArgumentParser
-from pathlib import Path
+from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 import httpx
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from filelock import FileLock, Timeout
 
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.services import organization_bootstrap
 from kallglot_site.management.commands.bootstrap import as_text
 from kallglot_site.preparation import models_prepare
+from kallglot_site.running import (
+    AlreadyRunning,
+    data_directory_held,
+    running_at,
+    running_url,
+)
 from kallglot_site.servers import SERVERS
+from kallglot_site.supervised import end_with_supervisor
 from kallglot_site.supervisor import Child, Hopeless, Supervisor
 
 DEMO_STAFF = "admin@demo.example"
@@ -43,18 +47,19 @@ class Command(BaseCommand):
             action="store_true",
             help="if there is no organization yet, make one named Demo and print its keys once",
         )
+        parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lock = FileLock(settings.DATA_DIR / "up.lock")
+        if options["supervised"]:
+            end_with_supervisor(settings.DRAIN_TIMEOUT + 60)
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            with data_directory_held():
+                self._run(options)
+        except AlreadyRunning:
             raise CommandError(
-                f"Another `up` is running on {settings.DATA_DIR} (at {running_url() or 'start'}). "
+                f"Another `up` is running on {settings.DATA_DIR}, serving {running_url()}. "
                 "Stop it first, or set KALLGLOT_DATA_DIR to another folder."
             ) from None
-        with lock:
-            self._run(options)
 
     def _run(self, options: dict[str, Any]) -> None:
         _port_check(options["host"], options["port"])
@@ -63,14 +68,11 @@ class Command(BaseCommand):
         models_prepare()
         self._organization(demo=options["demo_organization"])
         url = _url(options["host"], options["port"])
-        state = _state_file()
-        state.write_text(json.dumps({"url": url}))
+        running_at(url)
         try:
             asyncio.run(self._supervise(options, url))
         except Hopeless as error:
             raise CommandError(f"{error}. Its last lines above say why.") from None
-        finally:
-            state.unlink(missing_ok=True)
         self._say("stopped")
 
     def _organization(self, *, demo: bool) -> None:
@@ -125,23 +127,6 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
-
-
-def running_url() -> str | None:
-    """Where the `up` of this data directory serves, if one is running."""
-    lock = FileLock(settings.DATA_DIR / "up.lock")
-    try:
-        with lock.acquire(timeout=0):
-            return None
-    except Timeout:
-        try:
-            return str(json.loads(_state_file().read_text())["url"])
-        except (OSError, ValueError, KeyError):
-            return None
-
-
-def _state_file() -> Path:
-    return Path(settings.DATA_DIR) / "up.json"
 
 
 def _url(host: str, port: int) -> str:

@@ -1,0 +1,81 @@
+"""A call of two people, spoken by the installation's own synthesizer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+
+from kallglot_site.caller.audio import SAMPLE_RATE, frames_of_samples
+from kallglot_site.caller.errors import CallFailed
+from sessions_app.engines.base import EngineError, Synthesizer
+from sessions_app.engines.registry import synthesizer_from_url
+from sessions_app.engines.urls import EngineContext
+from sessions_app.streaming.media import resample
+
+Samples = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one party says."""
+
+    speaker: str
+    text: str
+
+
+SCRIPT = (
+    Line("agent", "Good morning, thank you for calling Acme Support. How can I help you today?"),
+    Line("customer", "Hello. I ordered a coffee machine last week, and it has not arrived yet."),
+    Line("agent", "I am sorry to hear that. May I have your order number, please?"),
+    Line("customer", "Yes, of course. The number is four seven one nine."),
+    Line("agent", "Thank you. I can see that your parcel left our warehouse yesterday."),
+    Line("customer", "That is great news. When will it be delivered?"),
+    Line("agent", "It should arrive tomorrow before noon. I will send you the tracking link."),
+    Line("customer", "Wonderful, thank you very much for your help. Goodbye."),
+)
+
+_PAUSE = 0.7  # seconds between two lines
+_LEAD = 0.5  # seconds before the first and after the last
+_HIGHER = 1.16  # the customer's pitch against the agent's, where one voice must do for both
+
+
+async def call_speak(script: Sequence[Line] = SCRIPT) -> dict[str, list[bytes]]:
+    """Frames of each party, on one timeline: silence while the other speaks.
+
+    Raises CallFailed when the installation cannot speak English.
+    """
+    synthesizer = synthesizer_from_url(
+        settings.SYNTHESIZER_URL, EngineContext(data_dir=settings.DATA_DIR)
+    )
+    try:
+        spoken = [(line.speaker, await _spoken(synthesizer, line)) for line in script]
+    except EngineError as error:
+        raise CallFailed(f"The demo cannot speak: {error}") from None
+    finally:
+        await synthesizer.close()
+    tracks = lay_out(spoken)
+    return {speaker: frames_of_samples(samples) for speaker, samples in tracks.items()}
+
+
+def lay_out(spoken: Sequence[tuple[str, Samples]]) -> dict[str, Samples]:
+    """Lines one after the other (8 kHz), each in its speaker's track; tracks are equally long."""
+    pause, lead = int(_PAUSE * SAMPLE_RATE), int(_LEAD * SAMPLE_RATE)
+    length = 2 * lead + sum(len(samples) + pause for _, samples in spoken)
+    tracks = {speaker: np.zeros(length, np.int16) for speaker, _ in spoken}
+    at = lead
+    for speaker, samples in spoken:
+        tracks[speaker][at : at + len(samples)] = samples
+        at += len(samples) + pause
+    return tracks
+
+
+async def _spoken(synthesizer: Synthesizer, line: Line) -> Samples:
+    higher = _HIGHER if line.speaker == "customer" else 1.0
+    pieces = [
+        # Played at a higher rate than it was made for, a voice sounds like somebody else's.
+        resample(piece.samples, round(piece.sample_rate * higher), SAMPLE_RATE)
+        async for piece in synthesizer.stream(line.text, "en")
+    ]
+    return np.concatenate(pieces)

@@ -1,0 +1,90 @@
+"""``manage.py call``: play audio files into a session and watch the transcript grow."""
+
+import asyncio
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from kallglot_site.caller.access import api_key, server_url
+from kallglot_site.caller.audio import frames_of_file
+from kallglot_site.caller.client import Caller, CallPlan
+from kallglot_site.caller.display import JsonLines, Watching
+from kallglot_site.caller.errors import CallFailed
+
+MODES = ("transcription", "bidirectional_translation", "assistive_translation")
+
+
+def _speed(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0.1 <= number <= 100:
+        raise ArgumentTypeError("give a factor from 0.1 to 100; 1 is as fast as people speak")
+    return number
+
+
+class Command(BaseCommand):
+    help = (
+        "Play a call into a running server as an outside client would, over REST and WebSockets, "
+        "and print its transcript. One file is the customer's; of two, the first is the agent's."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "files",
+            nargs="+",
+            type=Path,
+            metavar="AUDIO",
+            help="CUSTOMER, or AGENT CUSTOMER: any audio file that FFmpeg can read",
+        )
+        parser.add_argument("--url", help="the server (default: the one that runs here)")
+        parser.add_argument(
+            "--key", help="API key (default: KALLGLOT_API_KEY; here, a passing one)"
+        )
+        parser.add_argument("--mode", choices=MODES, default="transcription")
+        parser.add_argument("--source", metavar="LANGUAGE", help="the customer's, such as es")
+        parser.add_argument("--target", metavar="LANGUAGE", help="the agent's, such as en")
+        parser.add_argument(
+            "--speed", type=_speed, default=1.0, metavar="X", help="times as fast as spoken"
+        )
+        parser.add_argument("--record", action="store_true", help="record both parties")
+        parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        files: list[Path] = options["files"]
+        if len(files) > 2:
+            raise CommandError(
+                "A call has two parties: give one file, or the agent's and then the customer's."
+            )
+        speakers = ("customer",) if len(files) == 1 else ("agent", "customer")
+        try:
+            plan = CallPlan(
+                parties={
+                    speaker: frames_of_file(file)
+                    for speaker, file in zip(speakers, files, strict=True)
+                },
+                mode=options["mode"],
+                source=options["source"],
+                target=options["target"],
+                speed=options["speed"],
+                record=options["record"],
+            )
+            url = server_url(options["url"])
+            with api_key(options["key"], url) as key:
+                call_play(plan, url=url, key=key, as_json=options["json"])
+        except CallFailed as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted; the session was ended.", returncode=130) from None
+
+
+def call_play(plan: CallPlan, *, url: str, key: str, as_json: bool = False) -> dict[str, Any]:
+    """Play the plan, showing it; the complete transcript. Raises CallFailed."""
+    with JsonLines() if as_json else Watching() as display:
+        transcript = asyncio.run(Caller(url, key, display.message).play(plan))
+        display.transcript(transcript)
+    return transcript

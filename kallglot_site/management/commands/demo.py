@@ -1,0 +1,79 @@
+"""``manage.py demo``: a spoken call of two people, played as an outside client would."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from kallglot_site.caller.access import api_key
+from kallglot_site.caller.client import CallPlan
+from kallglot_site.caller.errors import CallFailed
+from kallglot_site.caller.spoken import call_speak
+from kallglot_site.management.commands.call import call_play
+from kallglot_site.running import running_url
+
+
+class Command(BaseCommand):
+    help = "Speak a call of two people and watch its transcript grow. Starts a server if none runs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--port", type=int, default=8000, help="for the server that is started if none runs"
+        )
+        parser.add_argument("--key", help="API key (default: KALLGLOT_API_KEY, or a passing one)")
+        parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        say = self.stderr.write if options["json"] else self.stdout.write
+        try:
+            with _server(options["port"], say) as url:
+                say("Speaking the parts of two people …")
+                parties = asyncio.run(call_speak())
+                plan = CallPlan(parties, source="en", target="en", record=True)
+                say(f"Playing the call: {plan.duration:.0f} s, as fast as people speak")
+                with api_key(options["key"], url) as key:
+                    call_play(plan, url=url, key=key, as_json=options["json"])
+                say(f"\nIt is in the dashboard now: {url}/dashboard/")
+        except CallFailed as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted; the session was ended.", returncode=130) from None
+
+
+@contextmanager
+def _server(port: int, say: Any) -> Iterator[str]:
+    """The server that runs here, or one that lives as long as the demo."""
+    if url := running_url():
+        yield url
+        return
+    say("No server runs here: starting one for the demo (`make run` starts one that stays)")
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*manage, "up", "--demo-organization", f"--port={port}", "--supervised"],
+        env={**os.environ, "KALLGLOT_LOG_LEVEL": "WARNING"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C ends the call first, then the server
+    ) as process:
+        try:
+            yield _ready(process, say)
+        finally:
+            say("Stopping the server")
+            process.terminate()
+
+
+def _ready(process: "subprocess.Popen[str]", say: Any) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("ready "):
+            return line.split()[1]
+        say(line.rstrip())
+    raise CallFailed("The server did not start; its words above say why.")
