@@ -1,0 +1,187 @@
+"""The whole way: from committed events to a receiver on a real socket."""
+
+import socket
+import time
+
+import pytest
+from django.db import OperationalError, transaction
+from standardwebhooks import Webhook
+
+from kallglot_site import doorbell
+from tests.fakes.receivers import receiving, reply
+from tests.webhooks_app.conftest import deliveries
+from webhooks_app import services
+from webhooks_app.delivery import claims, dispatcher
+from webhooks_app.delivery.dispatcher import Load, dispatch_while_due
+from webhooks_app.delivery.messages import Message
+from webhooks_app.models import Attempt, Delivery, DispatcherSlot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def record(cast, count=1, session_id="sess_1", type="session.ended"):
+    with transaction.atomic():
+        for number in range(count):
+            services.event_record(
+                tenant=cast.tenant, type=type, data={"number": number}, session_id=session_id
+            )
+
+
+def deliver():
+    return dispatch_while_due(linger=0.0)
+
+
+def test_every_event_arrives_signed_and_in_the_order_of_its_session(cast, private):
+    with receiving() as receiver:
+        _, secret = services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast, 20)
+        assert deliver() == 20
+    verified = [Webhook(secret).verify(got.body, got.headers) for got in receiver.received]
+    assert [event["data"]["number"] for event in verified] == list(range(20))
+    assert {event["object"] for event in verified} == {"webhook_event"}
+    assert {row.status for row in deliveries()} == {"delivered"}
+    assert Attempt.objects.count() == 20
+
+
+def test_a_repeat_has_the_same_body_and_ids_and_a_higher_count(cast, private):
+    with receiving(reply(500)) as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast)
+        deliver()
+        Delivery.objects.update(next_attempt_at="2020-01-01T00:00:00Z")
+        deliver()
+    first, second = receiver.received
+    assert first.body == second.body
+    for name in ("webhook-id", "kallglot-webhook-id", "kallglot-original-timestamp"):
+        assert first.headers[name] == second.headers[name]
+    assert [got.headers["kallglot-retry-count"] for got in receiver.received] == ["0", "1"]
+
+
+def test_a_slow_receiver_delays_only_itself(cast, private):
+    def slowly(received, connection):
+        time.sleep(1.0)
+        reply()(received, connection)
+
+    with receiving(slowly) as slow, receiving() as quick:
+        for url in (slow.url, quick.url):
+            services.endpoint_create(tenant=cast.tenant, url=url, events=["*"])
+        record(cast, 50, session_id=None)
+        started = time.monotonic()
+        arrived: list[float] = []
+        quick.script = lambda got, conn: (
+            arrived.append(time.monotonic() - started),
+            reply()(got, conn),
+        )
+        deliver()
+    assert len(quick.received) == len(slow.received) == 50
+    assert max(arrived) < 1.0
+
+
+def test_a_receiver_that_is_away_does_not_disturb_the_others(cast, private):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    with receiving() as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=dead, events=["*"])
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast, 5)
+        deliver()
+    assert len(receiver.received) == 5
+    assert Delivery.objects.filter(status="pending", attempts=1).count() == 5
+
+
+def test_with_nothing_due_it_returns_at_once_and_takes_no_slot(cast, private):
+    assert deliver() == 0
+    assert not DispatcherSlot.objects.exists()
+
+
+def test_its_slot_is_free_again_afterwards(cast, private):
+    with receiving() as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast)
+        deliver()
+    assert DispatcherSlot.objects.get().owner == ""
+
+
+def test_what_is_due_waits_while_all_slots_are_taken(cast, private):
+    claims.slot_acquire("dsp_other", 1)
+    services.endpoint_create(tenant=cast.tenant, url="http://127.0.0.1:9/", events=["*"])
+    record(cast)
+    assert deliver() == 0
+
+
+def test_an_event_that_comes_while_it_lingers_needs_no_bell(cast, private):
+    with receiving() as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        sent_more = []
+
+        def once_more(got, connection):
+            reply()(got, connection)
+            if not sent_more:
+                sent_more.append(True)
+                record(cast)
+
+        receiver.script = once_more
+        record(cast)
+        assert dispatch_while_due(linger=1.0) == 2
+
+
+def test_when_the_database_fails_for_a_moment_no_outcome_is_lost(cast, private, monkeypatch):
+    real, failures = dispatcher.outcomes_record, iter([OperationalError("gone")] * 2)
+
+    def flaky(owner, results):
+        for failure in failures:
+            raise failure
+        real(owner, results)
+
+    monkeypatch.setattr(dispatcher, "outcomes_record", flaky)
+    with receiving() as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast, 3)
+        deliver()
+    assert len(receiver.received) == 3
+    assert {row.status for row in deliveries()} == {"delivered"}
+
+
+def test_a_run_that_has_lasted_long_frees_its_slot_and_rings_for_a_successor(cast, private, rings):
+    with receiving() as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast)
+        dispatch_while_due(linger=60.0, budget=0.0)
+    assert rings[-1] == services.DISPATCH_TASK
+    assert DispatcherSlot.objects.get().owner == ""
+
+
+def test_a_full_share_of_slow_endpoints_leaves_room_for_the_others():
+    load = Load()
+    for number in range(4):
+        load.pace[f"wh_slow{number}"] = 10.0
+    assert sum(load.shares().values()) <= dispatcher.SLOW_SHARE
+    assert "wh_quick" not in load.shares()
+
+
+def test_an_unanswered_request_makes_its_endpoint_slow(monkeypatch):
+    load = Load()
+    for number in range(dispatcher.SLOW_SHARE):
+        load.begin(_message(f"whd_{number}", f"wh_{number}"))
+    late = time.monotonic() + 2 * dispatcher.SLOW_AFTER
+    monkeypatch.setattr(dispatcher.time, "monotonic", lambda: late)
+    assert set(load.shares().values()) == {0}
+
+
+def _message(delivery_id, endpoint_id):
+    return Message(delivery_id, endpoint_id, "evt_1", "http://x/", b"", (), 0, 0, None, False)
+
+
+def test_ringing_never_fails_and_never_waits_even_without_a_broker(monkeypatch):
+    called = []
+
+    def broken(task, **options):
+        called.append(task)
+        time.sleep(0.2)
+        raise ConnectionError
+
+    monkeypatch.setattr(doorbell.app, "send_task", broken)
+    started = time.monotonic()
+    for _ in range(100):
+        doorbell.ring("some.task")
+    assert time.monotonic() - started < 0.1

@@ -1,0 +1,86 @@
+"""Old events go, in batches; nothing that still waits goes with them."""
+
+import datetime
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from webhooks_app import services
+from webhooks_app.models import Attempt, Delivery, Endpoint, Event, EventCounter
+from webhooks_app.retention import events_purge
+from webhooks_app.tidying import strays_cancel
+
+
+def record(cast, count, age_days, status="delivered"):
+    at = timezone.now() - datetime.timedelta(days=age_days)
+    made = []
+    for number in range(count):
+        with transaction.atomic():
+            event = services.event_record(
+                tenant=cast.tenant,
+                type="session.ended",
+                data={},
+                session_id=f"sess_{age_days}_{number}",
+            )
+        Event.objects.filter(id=event.id).update(created_at=at)
+        delivery = event.deliveries.get()
+        Delivery.objects.filter(id=delivery.id).update(status=status)
+        Attempt.objects.create(
+            delivery=delivery,
+            endpoint=delivery.endpoint,
+            number=1,
+            at=at,
+            duration_ms=1,
+            succeeded=True,
+        )
+        made.append(event.id)
+    return made
+
+
+def left():
+    return set(Event.objects.values_list("id", flat=True))
+
+
+def test_events_older_than_the_retention_go_with_all_that_hangs_on_them(cast, endpoint):
+    record(cast, 7, age_days=31)
+    kept = record(cast, 2, age_days=29)
+    assert events_purge(batch=3) == 7
+    assert left() == set(kept)
+    assert Delivery.objects.count() == Attempt.objects.count() == 2
+    assert EventCounter.objects.count() == 2
+
+
+def test_an_old_event_whose_delivery_is_pending_is_kept(cast, endpoint):
+    kept = record(cast, 1, age_days=31, status="pending")
+    assert events_purge() == 0
+    assert left() == set(kept)
+
+
+def test_each_batch_is_a_few_statements(cast, endpoint, django_assert_max_num_queries):
+    record(cast, 10, age_days=31)
+    with django_assert_max_num_queries(16):
+        events_purge()
+
+
+@pytest.mark.parametrize(("age", "remains"), [(29, True), (31, False)])
+def test_a_deleted_endpoint_goes_when_its_history_has_gone(cast, endpoint, age, remains):
+    at = timezone.now() - datetime.timedelta(days=age)
+    services.endpoint_delete(endpoint=endpoint)
+    Endpoint.objects.update(created_at=at, deleted_at=at)
+    events_purge()
+    assert Endpoint.objects.exists() is remains
+
+
+def test_an_endpoint_in_use_stays_however_old(cast, endpoint):
+    Endpoint.objects.update(created_at=timezone.now() - datetime.timedelta(days=400))
+    events_purge()
+    assert Endpoint.objects.exists()
+
+
+def test_what_was_recorded_while_an_endpoint_was_switched_off_is_cancelled(cast, endpoint):
+    record(cast, 2, age_days=0, status="pending")
+    Endpoint.objects.update(status="disabled")
+    assert strays_cancel() == 2
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"cancelled"}
+    assert strays_cancel() == 0
