@@ -4,6 +4,7 @@ The supervisor holds the other end of this process's standard input and never wr
 whatever way, even ``kill -9``, closes the pipe; then this process stops as if told to.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -21,7 +22,9 @@ def end_with_supervisor(grace: float) -> None:
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
-        log.warning("supervisor.gone", stopping_within=grace)
+        # The log went to the supervisor: nobody reads it now, and writing to it may fail.
+        with contextlib.suppress(OSError):
+            log.warning("supervisor.gone", stopping_within=grace)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(grace)
         # The supervisor made this process the leader of a group of its own: helpers go with it.

@@ -72,12 +72,21 @@ class Child:
 class Supervisor:
     """Keeps ``children`` running until ``stop``; they stop in the order given.
 
-    ``prefix`` puts each process's name before its lines (off when lines are JSON).
+    ``prefix`` puts each process's name before its lines (off when lines are JSON). ``first_pause``
+    is how many seconds pass before the first restart; it doubles with every crash.
     """
 
-    def __init__(self, children: Sequence[Child], *, say: Say, prefix: bool = True) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        say: Say,
+        prefix: bool = True,
+        first_pause: float = 1.0,
+    ) -> None:
         self._children = children
         self._say = say
+        self._first_pause = first_pause
         self._width = max(len(child.name) for child in children) if prefix else 0
         self._lines = Lines()
         self._stopping = asyncio.Event()
@@ -119,10 +128,8 @@ class Supervisor:
             crashes = 1 if time.monotonic() - started > _STABLE else crashes + 1
             if not self.worked and crashes >= _HOPELESS:
                 raise Hopeless(f"{child.name} ended {crashes} times with {_reason(code)}")
-            pause = min(2.0 ** (crashes - 1), _LONGEST_BACKOFF)
-            self._say(
-                f"{child.name} ended with {_reason(code)}; starting it again in {pause:.0f} s"
-            )
+            pause = min(self._first_pause * 2.0 ** (crashes - 1), _LONGEST_BACKOFF)
+            self._say(f"{child.name} ended with {_reason(code)}; starting it again in {pause:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 

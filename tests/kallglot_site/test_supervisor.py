@@ -1,0 +1,200 @@
+"""The supervisor's promises, kept with small real processes."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kallglot_site.supervisor import Child, Hopeless, Supervisor
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20
+WAITING = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"
+
+
+def python(name: str, code: str, grace: float = 10) -> Child:
+    return Child(name, [sys.executable, "-c", code], grace)
+
+
+def until_stopped(said: str = "up") -> str:
+    """A program that says something and then waits for its SIGTERM."""
+    return f"{WAITING}; print({said!r}, flush=True); signal.pause()"
+
+
+class Said:
+    """What the supervisor told the person, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, text: str) -> None:
+        self.lines.append(text)
+        self._news.set()
+
+    async def wait_for(self, text: str, times: int = 1) -> str:
+        """The latest line with that text, once there have been so many."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                lines = [line for line in self.lines if text in line]
+                if len(lines) >= times:
+                    return lines[-1]
+                self._news.clear()
+                await self._news.wait()
+
+
+def lines_of(path: Path, count: int = 1) -> list[str]:
+    """The lines of a file that processes are writing, once there are so many."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        text = path.read_text() if path.exists() else ""
+        if text.count("\n") >= count:
+            return text.split("\n")[:-1]
+        time.sleep(0.02)
+    raise AssertionError(f"{path} has not {count} lines after {PATIENCE} s")
+
+
+async def appear(path: Path, count: int = 1) -> list[str]:
+    return await asyncio.to_thread(lines_of, path, count)
+
+
+def writes(path: Path, then: str = "signal.pause()") -> str:
+    """A program that appends its process id to a file, one line each start."""
+    return f"{WAITING}; import os; open({str(path)!r}, 'a').write(f'{{os.getpid()}}\\n'); {then}"
+
+
+async def test_what_crashes_is_started_again(tmp_path):
+    said = Said()
+    once = f"sys.exit(3) if open({str(tmp_path / 'ids')!r}).read().count(chr(10)) < 2 else 0"
+    supervisor = Supervisor(
+        [python("gateway", writes(tmp_path / "ids", f"{once}; signal.pause()"))],
+        say=said,
+        first_pause=0.01,
+    )
+    running = asyncio.create_task(supervisor.run())
+    assert "gateway ended with exit code 3" in await said.wait_for("gateway ended")
+    await appear(tmp_path / "ids", 2)
+    supervisor.stop()
+    await running
+
+
+async def test_what_never_worked_ends_everything_and_says_why(tmp_path):
+    supervisor = Supervisor(
+        [python("worker", writes(tmp_path / "worker")), python("gateway", "raise SystemExit(2)")],
+        say=Said(),
+        first_pause=0.01,
+    )
+    with pytest.raises(Hopeless, match="gateway ended 3 times with exit code 2"):
+        await supervisor.run()
+    for process in (
+        (tmp_path / "worker").read_text().split() if (tmp_path / "worker").exists() else []
+    ):
+        assert not psutil.pid_exists(int(process))
+
+
+async def test_what_worked_once_is_never_given_up(tmp_path):
+    said = Said()
+    supervisor = Supervisor([python("gateway", "raise SystemExit(2)")], say=said, first_pause=0.001)
+    supervisor.worked = True
+    running = asyncio.create_task(supervisor.run())
+    await said.wait_for("gateway ended", 4)
+    supervisor.stop()
+    await running
+
+
+async def test_all_are_told_to_stop_in_their_order(tmp_path):
+    log = tmp_path / "log"
+    program = (
+        "import signal, sys\n"
+        f"def stop(*_): open({str(log)!r}, 'a').write('{{0}}\\n'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        f"open({str(tmp_path)!r} + '/{{0}}', 'w').write('up\\n')\n"
+        "signal.pause()"
+    )
+    names = ("gateway", "worker")
+    supervisor = Supervisor([python(n, program.format(n)) for n in names], say=Said())
+    running = asyncio.create_task(supervisor.run())
+    for name in names:
+        await appear(tmp_path / name)
+    supervisor.stop()
+    await running
+    assert log.read_text().split() == ["gateway", "worker"]
+
+
+async def test_who_does_not_stop_in_time_is_killed_with_its_helpers(tmp_path):
+    helper = "import time; time.sleep(600)"
+    stubborn = (
+        "import os, signal, subprocess, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"helper = subprocess.Popen([sys.executable, '-c', {helper!r}])\n"
+        f"open({str(tmp_path / 'ids')!r}, 'w').write(f'{{os.getpid()}} {{helper.pid}}\\n')\n"
+        "helper.wait()"
+    )
+    said = Said()
+    supervisor = Supervisor([python("gateway", stubborn, grace=0.1)], say=said)
+    running = asyncio.create_task(supervisor.run())
+    ids = [int(text) for line in await appear(tmp_path / "ids") for text in line.split()]
+    supervisor.stop()
+    await running
+    assert any("gateway did not stop within" in line for line in said.lines)
+    gone(ids)
+
+
+async def test_lines_carry_the_name_of_who_wrote_them(capfdbinary, tmp_path):
+    long = "x" * 70_000
+    code = (
+        f"{WAITING}; print('hello'); print({long!r}); print('no newline', end='', flush=True);"
+        f"open({str(tmp_path / 'done')!r}, 'w').write('yes\\n'); signal.pause()"
+    )
+    supervisor = Supervisor(
+        [python("gateway", code), python("worker", until_stopped())], say=Said()
+    )
+    running = asyncio.create_task(supervisor.run())
+    await appear(tmp_path / "done")
+    supervisor.stop()
+    await running
+    written = capfdbinary.readouterr().err
+    assert b"gateway | hello\n" in written
+    assert b"gateway | no newline\n" in written
+    assert written.count(b"x") == len(long)
+
+
+def test_children_end_when_their_supervisor_is_killed(tmp_path):
+    child = (
+        f"import os, signal, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from kallglot_site.supervised import end_with_supervisor\n"
+        "end_with_supervisor(grace=5)\n"
+        f"open({str(tmp_path / 'ids')!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
+        "signal.pause()"
+    )
+    program = (
+        f"import asyncio, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from kallglot_site.supervisor import Child, Supervisor\n"
+        f"child = Child('gateway', [sys.executable, '-c', {child!r}], 5)\n"
+        "asyncio.run(Supervisor([child], say=print).run())"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
+        try:
+            ids = [int(line) for line in lines_of(tmp_path / "ids")]
+        finally:
+            process.send_signal(signal.SIGKILL)
+    gone(ids)
+
+
+def gone(ids: list[int]) -> None:
+    """Fails unless these processes end soon."""
+    processes = []
+    for number in ids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            processes.append(psutil.Process(number))
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    for process in alive:
+        os.kill(process.pid, signal.SIGKILL)
+    assert not alive
