@@ -7,10 +7,11 @@ from django.views.generic import RedirectView
 from kallglot_site.accounts.dashboard.urls import doors
 from kallglot_site.accounts.dashboard.urls import urlpatterns as account_pages
 from kallglot_site.overview.urls import urlpatterns as overview_pages
+from sessions_app.dashboard.urls import urlpatterns as session_pages
 
 # The pages of accounts, sessions and the overview share the namespace "dashboard"; other apps hang
 # their own dashboards beside it under their own names.
-dashboard = ([*overview_pages, *account_pages], "dashboard")
+dashboard = ([*overview_pages, *session_pages, *account_pages], "dashboard")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard:overview")),

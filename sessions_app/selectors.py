@@ -4,8 +4,9 @@ import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from kallglot_site.accounts.models import User
 from kallglot_site.accounts.tenancy import Tenant
-from kallglot_site.api.ids import id_floor
+from kallglot_site.api.ids import id_floor, is_id
 from kallglot_site.api.lookup import get_or_not_found
 from sessions_app.models import Segment, Session, Track
 
@@ -47,6 +48,22 @@ def session_list(
 def session_get(*, tenant: Tenant, session_id: str) -> Session:
     """Raises NotFound, for unknown, foreign and malformed ids alike."""
     return get_or_not_found(sessions_of(tenant), session_id, prefix="sess", kind="session")
+
+
+def session_visible_to(*, user: User, session_id: str) -> Session | None:
+    """The session if the person belongs to its organization, whatever its environment."""
+    if not is_id(session_id, "sess"):
+        return None
+    return (
+        Session.objects.select_related("organization")
+        .filter(pk=session_id, organization__memberships__user=user)
+        .first()
+    )
+
+
+def sessions_live_count(tenant: Tenant) -> int:
+    """Calls that run now."""
+    return sessions_of(tenant).filter(status=Session.Status.ACTIVE).count()
 
 
 def session_get_with_languages(*, tenant: Tenant, session_id: str) -> Session:

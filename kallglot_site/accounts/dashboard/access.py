@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -21,6 +21,7 @@ from django.views import View
 
 from kallglot_site.accounts.models import Environment, Membership, User
 from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.api.errors import NotFound
 
 ORGANIZATION_KEY = "organization"
 ENVIRONMENT_KEY = "environment"
@@ -89,7 +90,11 @@ class StaffView(View):
         )
         if self.admin_only and not membership.is_admin:
             raise PermissionDenied("This page is for admins of the organization.")
-        response = super().dispatch(request, *args, **kwargs)
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+        except NotFound as error:
+            # The selectors speak the API's errors; a page says the same in its own way.
+            raise Http404(str(error)) from None
         # Pages hold what people said: neither a shared computer nor a proxy keeps them.
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response

@@ -31,12 +31,17 @@ class SwitchView(StaffView):
 
 
 def _page_to_return_to(request: HttpRequest) -> str:
-    """The list that the person was on. A single object's page has no twin in the other world."""
+    """The list that the person was on: an object's page has no twin in the other world.
+
+    With ``exact`` it is the very page: the switch was made in order to see it.
+    """
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     ):
         return "/dashboard/"
+    if "exact" in request.POST:
+        return target
     section = target.split("?")[0].strip("/").split("/")[:2]
     return "/" + "/".join(section) + ("/" if len(section) == 1 else "")
 

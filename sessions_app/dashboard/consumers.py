@@ -1,0 +1,169 @@
+"""A call as staff watch it: what was said since the page was made, and what is being said.
+
+The page knows the transcript up to some sequence number and asks for what comes after it. Finals
+are read from the database in the order of their sequence (the hub does that), so a page that
+reconnects with the last number it has misses nothing and gets nothing twice.
+"""
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+
+from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, StaffSocket
+from kallglot_site.accounts.models import User
+from sessions_app import selectors
+from sessions_app.models import Segment, Session
+from sessions_app.streaming.events import (
+    FinalTranscript,
+    PartialTranscript,
+    SpeechStarted,
+    SpeechStopped,
+    TranslationFinal,
+)
+from sessions_app.streaming.hub import get_hub
+from sessions_app.streaming.news import SessionView, SpokenEvent
+
+NORMAL: Final = 1000
+TRY_AGAIN_LATER: Final = 1013
+QUEUE_SIZE: Final = 512
+LATE_TRANSLATIONS: Final = 100
+
+
+class Feed:
+    """Listens to the hub for one page. ``seen`` is the sequence of the latest segment queued."""
+
+    def __init__(self, after: int) -> None:
+        self.seen: int | None = after
+        self.overflowed = False
+        self.queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE_SIZE)
+
+    def deliver(self, event: SpokenEvent) -> None:
+        message = message_of(event, self.seen or 0)
+        if message is None:
+            return
+        if self.queue.full():
+            # Partials and speech marks can be missed; a line cannot: start over from the database.
+            self.overflowed = self.overflowed or message["type"] in {"segment", "translation"}
+        else:
+            self.queue.put_nowait(message)
+
+    def observe(self, view: SessionView | None) -> None:
+        if self.queue.full():
+            self.overflowed = True
+        elif view is None:
+            self.queue.put_nowait(None)
+        else:
+            self.queue.put_nowait(state_message(view))
+            if view.state.complete and (self.seen or 0) >= view.state.segment_count:
+                if self.queue.full():
+                    self.overflowed = True
+                else:
+                    self.queue.put_nowait(None)
+
+
+def message_of(event: SpokenEvent, sequence: int) -> dict[str, Any] | None:
+    """What the page is told; None for what it has no use for (synthesized audio, warnings)."""
+    match event:
+        case FinalTranscript():
+            return {
+                "type": "segment",
+                "sequence": sequence,
+                "id": event.id,
+                "speaker": event.speaker,
+                "language": event.language,
+                "text": event.text,
+                "start_time": event.start_time,
+                "end_time": event.end_time,
+                "confidence": event.confidence,
+            }
+        case PartialTranscript():
+            return {
+                "type": "partial",
+                "id": event.id,
+                "speaker": event.speaker,
+                "language": event.language,
+                "text": event.text,
+                "start_time": event.start_time,
+            }
+        case TranslationFinal():
+            return translation_message(event.segment_id, event.text)
+        case SpeechStarted() | SpeechStopped():
+            return {
+                "type": "speech",
+                "speaker": event.speaker,
+                "speaking": isinstance(event, SpeechStarted),
+                "at": event.at,
+            }
+        case _:
+            return None
+
+
+def translation_message(segment_id: str, text: str) -> dict[str, Any]:
+    return {"type": "translation", "segment_id": segment_id, "text": text}
+
+
+def state_message(view: SessionView) -> dict[str, Any]:
+    return {
+        "type": "state",
+        "status": view.state.status,
+        "end_reason": view.state.end_reason,
+        "duration": max([view.state.duration, *(track.position for track in view.tracks)]),
+        "complete": view.state.complete,
+        "paused": view.state.recording_paused,
+    }
+
+
+class SessionConsumer(StaffSocket):
+    """``/dashboard/sessions/<id>/live?after=<sequence>``"""
+
+    async def admit(self, user: User) -> int | None:
+        session = await database_sync_to_async(
+            selectors.session_visible_to, thread_sensitive=False
+        )(user=user, session_id=self._session_id)
+        return NO_SUCH_OBJECT if session is None else None
+
+    async def serve(self) -> int:
+        feed = Feed(self._after())
+        hub = get_hub()
+        hub.join(self._session_id, feed)
+        try:
+            await self.send_json(await self._hello())
+            for message in await self._late_translations():
+                await self.send_json(message)
+            hub.look(self._session_id)
+            while not feed.overflowed or not feed.queue.empty():
+                news = await feed.queue.get()
+                if news is None:
+                    return NORMAL
+                await self.send_json(news)
+            return TRY_AGAIN_LATER
+        finally:
+            hub.leave(self._session_id, feed)
+
+    @property
+    def _session_id(self) -> str:
+        return str(self.scope["url_route"]["kwargs"]["session_id"])
+
+    def _after(self) -> int:
+        given = parse_qs(self.scope["query_string"].decode("latin1")).get("after", ["0"])[0]
+        return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+
+    async def _hello(self) -> dict[str, Any]:
+        def read() -> dict[str, Any]:
+            session = Session.objects.filter(pk=self._session_id).first()
+            started = session.started_at if session else None
+            return {"type": "hello", "started_at": started.isoformat() if started else None}
+
+        return await database_sync_to_async(read, thread_sensitive=False)()
+
+    async def _late_translations(self) -> list[dict[str, Any]]:
+        """Translations join later: those that a reconnecting page may have missed."""
+
+        def read() -> list[dict[str, Any]]:
+            rows = Segment.objects.filter(session_id=self._session_id, translation__isnull=False)
+            latest = rows.order_by("-sequence").values_list("id", "translation")[:LATE_TRANSLATIONS]
+            return [translation_message(id, text) for id, text in latest if text is not None]
+
+        return await database_sync_to_async(read, thread_sensitive=False)()

@@ -1,0 +1,17 @@
+"""Addresses of the session pages, below ``/dashboard/``."""
+
+from django.urls import path
+
+from sessions_app.dashboard import views
+
+urlpatterns = [
+    path("sessions", views.SessionListView.as_view(), name="sessions"),
+    path("sessions/<str:session_id>", views.SessionView.as_view(), name="session"),
+    path("sessions/<str:session_id>/end", views.SessionEndView.as_view(), name="session_end"),
+    path("sessions/<str:session_id>/erase", views.SessionEraseView.as_view(), name="session_erase"),
+    path(
+        "sessions/<str:session_id>/transcript.<str:format>",
+        views.TranscriptDownloadView.as_view(),
+        name="transcript",
+    ),
+]

@@ -1,0 +1,104 @@
+// A session's page: the transcript, the strip and the live connection, tied together.
+import { clock, copy, toast } from "../ui.js";
+import { Live } from "./live.js";
+import { Search } from "./search.js";
+import { Strip } from "./strip.js";
+import { Transcript } from "./transcript.js";
+
+const $ = (id) => document.getElementById(id);
+const page = $("session");
+const data = page.dataset;
+const transcript = new Transcript($("lines"), $("line"));
+const strip = new Strip($("strip"), $("ticks"), Number(data.duration) || 0.001);
+const search = new Search($("find"), $("find-count"), $("lines"), (line) => transcript.reveal(line));
+
+$("copy-transcript").addEventListener("click", () => copy(transcript.asText()));
+$("shown").addEventListener("change", (event) => { $("lines").dataset.shown = event.target.value; });
+$("lines").addEventListener("click", (event) => {
+  const line = event.target.closest(".at")?.closest(".seg");
+  if (line) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(line.dataset.start) } }));
+});
+document.addEventListener("session:seek", ({ detail }) => {
+  strip.moveHead(detail.seconds);
+  transcript.mark(detail.seconds);
+});
+document.addEventListener("session:time", ({ detail }) => {
+  strip.moveHead(detail.seconds);
+  transcript.mark(detail.seconds);
+});
+if (location.hash) {
+  const wanted = $(location.hash.slice(1));
+  if (wanted?.classList.contains("seg")) transcript.reveal(wanted);
+}
+
+let started = data.started ? Date.parse(data.started) : 0;
+let words = Number($("fact-words").textContent.replace(/\D/g, "")) || 0;
+
+function showStatus(state) {
+  const badge = $("status");
+  if (state.status === "active") {
+    badge.className = "badge live";
+    if (!$("live-clock")) {
+      const time = document.createElement("span");
+      time.id = "live-clock";
+      badge.replaceChildren("Live ", time);
+    }
+  } else {
+    badge.className = state.status === "created" ? "badge warn" : "badge";
+    badge.textContent = state.status;
+  }
+  data.status = state.status;
+  if (state.status === "active" && !started) started = Date.now() - state.duration * 1000;
+  if (state.status === "active") $("no-lines-heading").textContent = "Listening…";
+  const ended = state.status === "ended";
+  if ($("end-form")) $("end-form").hidden = ended;
+  if ($("erase-form")) $("erase-form").hidden = !ended;
+  $("draining").hidden = !ended || state.complete;
+  if (state.complete && !$("lines").children.length) $("no-lines-heading").textContent = "Nothing was said";
+  grow(state.duration);
+}
+
+function grow(duration) {
+  strip.grow(duration);
+  $("fact-duration").textContent = clock(strip.duration < 0.01 ? 0 : strip.duration);
+}
+
+setInterval(() => {
+  if (data.status === "active" && started && $("live-clock")) {
+    $("live-clock").textContent = clock((Date.now() - started) / 1000);
+  }
+}, 500);
+
+if (data.final !== "yes") {
+  if (data.status !== "ended") transcript.scrollToEnd();
+  let last = "";
+  new Live(data.id, Number(data.latest), {
+    opened({ started_at }) {
+      if (started_at) started = Date.parse(started_at);
+      transcript.dropPartials();
+      $("connection").hidden = true;
+    },
+    segment(segment) {
+      if (!transcript.segment(segment)) return;
+      strip.add(segment);
+      grow(segment.end_time);
+      words += segment.text.split(/\s+/).filter(Boolean).length;
+      $("fact-words").textContent = words.toLocaleString("en");
+      if (search.input.value) search.run({ stay: true });
+    },
+    partial: (partial) => transcript.partial(partial),
+    translation: ({ segment_id, text }) => transcript.translation(segment_id, text),
+    state(state) {
+      showStatus(state);
+      const now = `${state.status} ${state.complete}`;
+      if (last && last !== now && state.status === "ended") htmx.trigger(document.body, "session-changed");
+      last = now;
+    },
+    lost() { $("connection").hidden = false; },
+    stopped(code) {
+      $("connection").hidden = true;
+      transcript.dropPartials();
+      if (code !== 1000) toast("The live view has stopped: you may no longer see this call. Sign in again.", "bad");
+    },
+  });
+}

@@ -1,0 +1,135 @@
+// The two-sided conversation. Whatever was said enters the page through textContent only.
+import { clock } from "../ui.js";
+
+const NEAR_END = 80; // pixels from the bottom that still count as reading along
+
+export class Transcript {
+  constructor(list, template) {
+    this.list = list;
+    this.template = template.content.firstElementChild;
+    this.toEnd = document.getElementById("to-end");
+    this.following = true;
+    list.addEventListener("scroll", () => this.noteScroll(), { passive: true });
+    this.toEnd.addEventListener("click", () => this.scrollToEnd());
+  }
+
+  noteScroll() {
+    const left = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight;
+    this.following = left < NEAR_END;
+    if (this.following) this.toEnd.hidden = true;
+  }
+
+  scrollToEnd() {
+    this.list.scrollTop = this.list.scrollHeight;
+    this.following = true;
+    this.toEnd.hidden = true;
+  }
+
+  /** A finished line. The same segment again changes nothing; its partial becomes it in place. */
+  segment({ id, sequence, speaker, language, text, translation, start_time, end_time, confidence }) {
+    const known = document.getElementById(id);
+    if (known?.dataset.sequence) return false;
+    const line = known ?? this.place(id, speaker, start_time);
+    line.classList.remove("partial");
+    line.dataset.sequence = sequence;
+    line.dataset.end = end_time;
+    line.querySelector(".said-in").textContent = language + (confidence < 0.6 ? " · unsure" : "");
+    const words = line.querySelector(".text");
+    words.lang = language;
+    words.textContent = text;
+    if (translation) this.translation(id, translation);
+    this.settle();
+    return true;
+  }
+
+  /** What is being said right now. An empty text withdraws it. */
+  partial({ id, speaker, language, text, start_time }) {
+    const known = document.getElementById(id);
+    if (known?.dataset.sequence) return;
+    if (!text) {
+      known?.remove();
+      return;
+    }
+    const line = known ?? this.place(id, speaker, start_time);
+    line.classList.add("partial");
+    line.querySelector(".said-in").textContent = language ? `${language} · speaking` : "speaking";
+    line.querySelector(".text").textContent = text;
+    this.settle();
+  }
+
+  translation(id, text) {
+    const line = document.getElementById(id);
+    if (!line) return;
+    let words = line.querySelector(".tr");
+    if (!words) {
+      words = document.createElement("p");
+      words.className = "tr";
+      words.dir = "auto";
+      line.querySelector(".say").append(words);
+      document.getElementById("shown").hidden = false;
+    }
+    words.textContent = text;
+    this.settle();
+  }
+
+  dropPartials() {
+    for (const line of this.list.querySelectorAll(".partial")) line.remove();
+  }
+
+  place(id, speaker, start) {
+    const line = this.template.cloneNode(true);
+    line.id = id;
+    line.classList.add(speaker, "new");
+    line.dataset.start = start;
+    line.querySelector(".at").textContent = clock(start);
+    line.querySelector(".who b").textContent = speaker === "agent" ? "Agent" : "Customer";
+    // Lines stand in the order of time: a short answer may be finished before a long question.
+    let next = null;
+    for (let other = this.list.lastElementChild; other; other = other.previousElementSibling) {
+      if (Number(other.dataset.start) <= start) break;
+      next = other;
+    }
+    this.list.insertBefore(line, next);
+    document.getElementById("no-lines").hidden = true;
+    return line;
+  }
+
+  settle() {
+    if (this.following) this.list.scrollTop = this.list.scrollHeight;
+    else this.toEnd.hidden = false;
+  }
+
+  /** The line at that moment, for a player: marked, and scrolled into view. */
+  mark(seconds) {
+    let now = null;
+    for (const line of this.list.children) {
+      if (Number(line.dataset.start) > seconds) break;
+      if (seconds < Number(line.dataset.end) + 0.3) now = line;
+    }
+    if (now === this.marked) return;
+    this.marked?.classList.remove("now");
+    this.marked = now;
+    if (now) {
+      now.classList.add("now");
+      this.reveal(now);
+    }
+  }
+
+  reveal(line) {
+    const top = line.offsetTop - this.list.offsetTop;
+    if (top < this.list.scrollTop || top + line.offsetHeight > this.list.scrollTop + this.list.clientHeight) {
+      this.list.scrollTop = top - this.list.clientHeight / 3;
+    }
+  }
+
+  asText() {
+    const rows = [];
+    for (const line of this.list.querySelectorAll(".seg:not(.partial)")) {
+      const at = line.querySelector(".at").textContent;
+      rows.push(`[${at}] ${line.querySelector(".who b").textContent}: ${line.querySelector(".text").textContent}`);
+      const translated = line.querySelector(".tr");
+      if (translated) rows.push(`        ${translated.textContent}`);
+    }
+    return rows.join("\n");
+  }
+}

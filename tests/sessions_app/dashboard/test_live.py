@@ -1,0 +1,163 @@
+"""The live view's socket: what it tells, whom it lets in, and when it throws them out."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from kallglot_site.accounts.dashboard.sockets import StaffSocket
+from kallglot_site.asgi import application
+from sessions_app.models import Session
+from sessions_app.services import session_end
+from sessions_app.streaming.events import PartialTranscript
+from sessions_app.streaming.hub import get_hub
+from tests.conftest import Cast
+from tests.factories import SegmentFactory, SessionFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ORIGIN = "http://testserver"
+
+
+def cookie_of(user) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def socket(session_id: str, cookie: str = "", after: int = 0, origin: str | None = ORIGIN):
+    headers = [(b"host", b"testserver")]
+    if cookie:
+        headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()))
+    if origin is not None:
+        headers.append((b"origin", origin.encode()))
+    path = f"/dashboard/sessions/{session_id}/live?after={after}"
+    return WebsocketCommunicator(application, path, headers=headers)
+
+
+async def heard(communicator, kind: str) -> dict:
+    """The next message of that type."""
+    while True:
+        message = await communicator.receive_json_from(timeout=5)
+        if message["type"] == kind:
+            return message
+
+
+async def close_code(communicator) -> int:
+    while True:
+        output = await communicator.receive_output(timeout=5)
+        if output["type"] == "websocket.close":
+            return output["code"]
+
+
+@pytest.fixture
+def session(cast: Cast) -> Session:
+    return SessionFactory.create(organization=cast.organization, status="active")
+
+
+def say(session: Session, sequence: int) -> None:
+    SegmentFactory.create(session=session, sequence=sequence, text=f"line {sequence}")
+    Session.objects.filter(pk=session.pk).update(segment_count=sequence)
+
+
+async def test_a_page_gets_what_came_after_it_was_made_and_what_is_said_from_then_on(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.teammate)
+    for sequence in (1, 2, 3):
+        await sync_to_async(say)(session, sequence)
+    page = socket(session.id, cookie, after=1)
+    assert (await page.connect())[0]
+    assert [(await heard(page, "segment"))["sequence"] for _ in range(2)] == [2, 3]
+    await sync_to_async(say)(session, 4)
+    get_hub().look(session.id)
+    assert (await heard(page, "segment"))["text"] == "line 4"
+    await page.disconnect()
+
+
+async def test_a_reconnect_leaves_no_gap_and_brings_nothing_twice(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.teammate)
+    first = socket(session.id, cookie)
+    await first.connect()
+    await sync_to_async(say)(session, 1)
+    get_hub().look(session.id)
+    latest = (await heard(first, "segment"))["sequence"]
+    await first.disconnect()
+    for sequence in (2, 3):
+        await sync_to_async(say)(session, sequence)
+    second = socket(session.id, cookie, after=latest)
+    await second.connect()
+    assert [(await heard(second, "segment"))["sequence"] for _ in range(2)] == [2, 3]
+    await second.disconnect()
+
+
+async def test_partials_are_passed_on_as_they_come(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.teammate)
+    page = socket(session.id, cookie)
+    await page.connect()
+    await heard(page, "state")
+    partial = PartialTranscript("seg_x", "customer", "es", "Perfecto, me puede", 4.0)
+    get_hub().publish(session.id, partial)
+    assert (await heard(page, "partial"))["text"] == "Perfecto, me puede"
+    await page.disconnect()
+
+
+async def test_the_socket_closes_once_the_transcript_is_complete(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.teammate)
+    page = socket(session.id, cookie)
+    await page.connect()
+    await heard(page, "state")
+    await sync_to_async(session_end)(session=session)
+    await sync_to_async(Session.objects.filter(pk=session.pk).update)(transcript_status="complete")
+    get_hub().look(session.id)
+    assert await close_code(page) == 1000
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "", "null", "https://evil.example", "http://testserver:81"]
+)
+async def test_a_strangers_page_is_refused_before_anything_else(cast, session, origin):
+    cookie = await sync_to_async(cookie_of)(cast.teammate)
+    connected, _ = await socket(session.id, cookie, origin=origin).connect()
+    assert not connected
+
+
+async def test_nobody_is_let_in_without_signing_in(cast, session):
+    for cookie in ("", "guess", "\x00"):
+        page = socket(session.id, cookie)
+        await page.connect()
+        assert await close_code(page) == 4401
+
+
+async def test_an_outsider_learns_nothing(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.outsider)
+    for session_id in (session.id, "sess_01KD3M00000000000000000000", "x"):
+        page = socket(session_id, cookie)
+        await page.connect()
+        assert await close_code(page) == 4404
+
+
+@pytest.mark.parametrize("loss", ["signs out", "leaves", "is closed", "changes the password"])
+async def test_whoever_loses_the_right_is_thrown_out(cast, session, monkeypatch, loss):
+    monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
+    client = Client()
+    await sync_to_async(client.force_login)(cast.teammate)
+    page = socket(session.id, client.cookies[settings.SESSION_COOKIE_NAME].value)
+    await page.connect()
+    await heard(page, "state")
+    assert await page.receive_nothing(timeout=0.1)  # several rechecks go by without harm
+
+    def lose() -> None:
+        user = cast.teammate
+        if loss == "signs out":
+            client.logout()
+        elif loss == "leaves":
+            user.memberships.all().delete()
+        elif loss == "is closed":
+            user.is_active = False
+            user.save()
+        else:
+            user.set_password("another")
+            user.save()
+
+    await sync_to_async(lose)()
+    assert await close_code(page) == (4404 if loss == "leaves" else 4401)

@@ -1,0 +1,134 @@
+"""The list of sessions and a session's page, as staff of one organization see them."""
+
+import pytest
+from django.test import Client
+
+from sessions_app.models import Session
+from tests.conftest import Cast
+from tests.factories import SegmentFactory, SessionFactory
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def session(cast: Cast) -> Session:
+    return SessionFactory.create(organization=cast.organization, status="active")
+
+
+@pytest.fixture
+def reviewer(client: Client, cast: Cast) -> Client:
+    client.force_login(cast.teammate)
+    return client
+
+
+@pytest.fixture
+def admin(cast: Cast) -> Client:
+    client = Client()
+    client.force_login(cast.owner)
+    return client
+
+
+def test_the_list_shows_the_tenants_sessions_only(reviewer, cast, session):
+    foreign = SessionFactory.create(organization=cast.other_tenant.organization)
+    of_test = SessionFactory.create(organization=cast.organization, environment="test")
+    page = reviewer.get("/dashboard/sessions").text
+    assert session.id in page
+    assert foreign.id not in page
+    assert of_test.id not in page
+
+
+def test_older_and_newer_lead_through_the_list_and_keep_the_filter(reviewer, cast):
+    made = [
+        SessionFactory.create(organization=cast.organization, status="active") for _ in range(60)
+    ]
+    SessionFactory.create(organization=cast.organization, status="ended")
+    first = reviewer.get("/dashboard/sessions?status=active")
+    page = first.context["page"]
+    assert [row.id for row in page.rows] == [s.id for s in sorted(made, key=lambda s: s.id)][:9:-1]
+    assert page.newer_url == ""
+    second = reviewer.get(page.older_url).context["page"]
+    assert len(second.rows) == 10
+    assert second.older_url == ""
+    assert reviewer.get(second.newer_url).context["page"].rows == page.rows
+
+
+@pytest.mark.parametrize("query", ["after=nonsense", "before=%00", "status=bogus", "mode=\u00e9"])
+def test_an_address_edited_into_nonsense_still_gives_a_list(reviewer, session, query):
+    response = reviewer.get(f"/dashboard/sessions?{query}")
+    assert response.status_code == 200
+    assert session.id in response.text
+
+
+def test_a_sessions_page_shows_both_sides_with_translations_in_the_order_of_time(reviewer, session):
+    SegmentFactory.create(session=session, sequence=2, start_time=1.0, text="Hola", speaker="agent")
+    SegmentFactory.create(
+        session=session, sequence=1, start_time=5.0, text="Buenas", translation="Hi"
+    )
+    page = reviewer.get(f"/dashboard/sessions/{session.id}").text
+    assert page.index("Hola") < page.index("Buenas") < page.index("Hi</p>")
+    assert 'data-latest="2"' in page
+
+
+def test_markup_in_words_and_metadata_is_only_text(reviewer, session):
+    session.metadata = {EVIL: EVIL}
+    session.save()
+    SegmentFactory.create(session=session, text=EVIL, translation=EVIL, language="en")
+    for address in (f"/dashboard/sessions/{session.id}", f"/dashboard/sessions?q={EVIL}"):
+        page = reviewer.get(address).text
+        assert "<img src=x" not in page
+    assert "&lt;img" in reviewer.get(f"/dashboard/sessions/{session.id}?q={EVIL}").text
+
+
+def test_a_foreign_session_is_unknown_and_one_of_the_other_environment_offers_the_way(
+    reviewer, cast
+):
+    foreign = SessionFactory.create(organization=cast.other_tenant.organization)
+    elsewhere = SessionFactory.create(organization=cast.organization, environment="test")
+    unknown = reviewer.get("/dashboard/sessions/sess_01KD3M00000000000000000000")
+    for session_id in (foreign.id, "x"):
+        response = reviewer.get(f"/dashboard/sessions/{session_id}")
+        assert response.status_code == 404
+    assert unknown.status_code == 404
+    page = reviewer.get(f"/dashboard/sessions/{elsewhere.id}")
+    assert page.status_code == 404
+    assert "Switch and open it" in page.text
+
+
+@pytest.mark.parametrize("format", ["text", "srt", "vtt", "json"])
+def test_the_transcript_is_downloaded_in_every_format(reviewer, session, format):
+    SegmentFactory.create(session=session, text="Hello there", translation="Hola")
+    response = reviewer.get(f"/dashboard/sessions/{session.id}/transcript.{format}")
+    assert "Hello there" in response.text
+    assert "Hola" in response.text
+    assert response.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert reviewer.get(f"/dashboard/sessions/{session.id}/transcript.exe").status_code == 404
+
+
+def test_an_admin_ends_a_call_and_erases_it(admin, session):
+    admin.post(f"/dashboard/sessions/{session.id}/end")
+    session.refresh_from_db()
+    assert session.is_ended
+    admin.post(f"/dashboard/sessions/{session.id}/erase")
+    assert not Session.objects.filter(pk=session.pk).exists()
+
+
+def test_a_running_call_is_not_erased(admin, session):
+    response = admin.post(f"/dashboard/sessions/{session.id}/erase", follow=True)
+    assert "End it first" in response.text
+    assert Session.objects.filter(pk=session.pk).exists()
+
+
+@pytest.mark.parametrize("action", ["end", "erase"])
+def test_a_reviewer_neither_sees_nor_does_what_is_an_admins(reviewer, session, action):
+    assert "end-form" not in reviewer.get(f"/dashboard/sessions/{session.id}").text
+    assert reviewer.post(f"/dashboard/sessions/{session.id}/{action}").status_code == 403
+    session.refresh_from_db()
+    assert not session.is_ended
+
+
+def test_a_session_of_a_thousand_segments_takes_few_queries(
+    reviewer, session, django_assert_max_num_queries
+):
+    SegmentFactory.create_batch(1000, session=session)
+    with django_assert_max_num_queries(12):
+        assert reviewer.get(f"/dashboard/sessions/{session.id}").status_code == 200
