@@ -1,0 +1,235 @@
+"""Action items: commitments ("I'll send you…") and requests ("could you call me back…")."""
+
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dateparser.search import search_dates
+from rapidfuzz import fuzz
+
+from analysis_app.engines.base import Call, Turn
+from analysis_app.engines.local.compliance import normalized
+from analysis_app.engines.local.cues import Patterns, matches, readings
+
+Kind = Literal["commitment", "request", "reminder"]
+
+# What one does on the spot or not at all is no action item: hold, help, ask, thank…
+_IDLE = r"(?!(?:just |also |be |like |love |need |have |want |to )*(?:check(?: (?:that|on that|it))?(?: for you)?(?: now)?$|help|ask|say|see|know|think|hold|wait|speak|tell me|glad|happy|able|sorry|honest|pull|look(?: that| it)? up|get that sorted|put you|transfer|thank|take that|try|hear|assist|explain|repeat|spell|listen|bring (?:that|it) up|understand|do (?:that|it)\b|let you go|be (?:right|with)|guess|hope|appreciate))"
+
+COMMITMENT: Patterns = {
+    "en": (
+        rf"\b(?:i|we)(?:'ll| will| shall| am going to|'m going to| are going to|'re going to)\s+(?:then |also |make sure to |go ahead and |personally )?{_IDLE}(\w.+)",
+        r"\b(?:i|we) (?:promise|commit) to (.+)",
+        r"\b(?:someone|a colleague|a technician|our \w+ team|my \w+|the \w+ team) (?:will|is going to) (.+)",
+    ),
+    "es": (
+        r"\b((?:le|les|te|lo|la|se lo) (?:enviaré|mandaré|llamaré|llamaremos|enviaremos|confirmaré|devolveré|avisaré|avisaremos|envío|mando|llamo|reembolsaremos|haré llegar)\b.*)",
+        r"\bvoy a ((?:enviar|mandar|llamar|devolver|abrir|solicitar|revisar|escribir|tramitar|programar)\w*\b.*)",
+        r"\b((?:enviaré|mandaré|llamaré|pagaré|devolveré|traeré|abriré)\b.*)",
+    ),
+    "de": (
+        r"\bich (?:werde|schicke|sende|rufe|melde|überweise|bestelle|buche|veranlasse|leite)\b(.+)",
+        r"\bwir (?:werden|schicken|senden|rufen|melden|erstatten|überweisen)\b(.+)",
+        r"\b(?:schicke|sende|rufe|melde|überweise) ich\b(.+)",
+    ),
+    "fr": (
+        r"\bje (?:vais |vous |te )*((?:envoyer|rappeler|envoie|enverrai|rappelle|rappellerai|rembourser|transmettre|transmets|payer|paierai|confirmer|confirmerai)\b.*)",
+        r"\bnous (?:allons |vous )*((?:envoyer|rappeler|enverrons|rappellerons|rembourser|rembourserons)\b.*)",
+    ),
+    "pt": (r"\b(?:vou|vamos) ((?:enviar|mandar|ligar|devolver|abrir|reembolsar)\b.*)",),
+    "it": (r"\b((?:le|vi|ti) (?:invierò|manderò|invio|mando|richiamo|richiamerò)\b.*)",),
+}
+
+REQUEST: Patterns = {
+    "en": (
+        r"\b(?:could|can|would|will) you (?:please |also |just |maybe )*((?:send|call|email|mail|text|ring|cancel|change|update|refund|book|schedule|forward|arrange|return|fix|replace|ship|open|close|check with|ask|tell|confirm by|make sure|write|pay|issue|resend|contact|let me know|sign|deliver|repair|remove|add|set up|credit|extend|prepare|upload|reset|reply|submit|fill)\b.+)",
+        r"\bplease (?:also |do |just )*((?:send|call|email|mail|text|cancel|change|update|refund|book|schedule|forward|arrange|return|replace|pay|sign|bring|fill|upload|reply|contact|make sure|let (?:me|us) know)\b.+)",
+        r"\bi(?:'d like| would like| want| need) you to (.+)",
+    ),
+    "es": (
+        r"\b(?:puede|podría|puedes|podrías) (?:por favor )?((?:enviarme|mandarme|llamarme|devolverme|enviar|mandar|llamar|cancelar|cambiar|actualizar)\b.*)",
+        r"\bpor favor,? ((?:envíe|envíeme|mande|mándeme|llame|llámeme|devuelva|cancele|firme|pague)\w*\b.*)",
+    ),
+    "de": (
+        r"\b(?:können|könnten) sie (?:mir |mich |uns |bitte )*(.*\b(?:schicken|senden|zurückrufen|anrufen|stornieren|ändern|überweisen|erstatten|buchen)\b.*)",
+        r"\b((?:schicken|senden|rufen|überweisen|stornieren|unterschreiben) sie (?:mir |mich |uns |bitte )*.+)",
+    ),
+    "fr": (
+        r"\b(?:pouvez|pourriez)-vous (?:s'il vous plaît )?((?:m'envoyer|me rappeler|envoyer|rappeler|annuler|changer|rembourser|me rembourser)\b.*)",
+        r"\b((?:envoyez|rappelez|renvoyez|signez|payez)(?:-moi|-nous)?\b.+)",
+    ),
+    "pt": (
+        r"\b(?:pode|poderia) (?:por favor )?((?:me )?(?:enviar|mandar|ligar|cancelar|devolver)\b.*)",
+    ),
+    "it": (
+        r"\b(?:può|potrebbe) (?:per favore )?((?:inviarmi|mandarmi|richiamarmi|inviare|annullare)\b.*)",
+    ),
+}
+
+REMINDER: Patterns = {
+    "en": (
+        r"\byou(?:'ll| will)? (?:need|have) to ((?!(?:be|have|hold|wait|tell|give me|understand|speak)\b).+)",
+        r"\b(?:you should|don't forget to|remember to|make sure (?:you|to)) ((?!(?:be|have|see|get|receive|know|find)\b).+)",
+    ),
+}
+
+_URGENT = re.compile(
+    r"\b(urgent|urgently|immediately|right away|as soon as possible|asap|today|tonight|straight away|first thing"
+    r"|urgente|inmediatamente|hoy|cuanto antes|dringend|sofort|heute|umgehend|tout de suite|aujourd'hui|urgence"
+    r"|immédiatement|hoje|imediatamente|oggi|subito)\b",
+    re.IGNORECASE,
+)
+_RELAXED = re.compile(
+    r"\b(if (you|i) (can|get)|when you (can|have time)|no rush|whenever|maybe|at some point|if possible|cuando pueda"
+    r"|sin prisa|wenn sie zeit haben|quand vous pourrez)\b",
+    re.IGNORECASE,
+)
+_SPECULATIVE = re.compile(
+    r"\b(if i (had|were)|i('ll| will) (never|not)|i won't|would have|did you|why (can't|don't) you)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+")
+_CLAUSE_END = re.compile(
+    r"(?:,? (?:okay|ok|alright|all right|right|thanks|thank you|please|por favor|bitte|merci))*[\s.,!?;:]*$",
+    re.IGNORECASE,
+)
+_DAY_WORDS = re.compile(
+    r"\b(?:by|before|until|on|next|this|para|antes|el|am|bis|d'ici|avant|até|entro)?\s*"
+    r"(?:today|tonight|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday|week|month|hours?|days?"
+    r"|january|february|march|april|may|june|july|august|september|october|november|december|\d{1,2}(?:st|nd|rd|th)"
+    r"|hoy|mañana|lunes|martes|miércoles|jueves|viernes|sábado|domingo|semana|días?|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre"
+    r"|heute|morgen|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|woche|tagen?"
+    r"|aujourd'hui|demain|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|semaine|jours?"
+    r"|hoje|amanhã|segunda|terça|quarta|quinta|sexta|dias?|oggi|domani|luned[iì]|marted[iì]|mercoled[iì]|gioved[iì]|venerd[iì]|giorni)\b",
+    re.IGNORECASE,
+)
+_DATE_LANGUAGES = frozenset({"en", "es", "de", "fr", "pt", "it"})
+_WEEKDAYS = {
+    day: number
+    for names in (
+        "monday tuesday wednesday thursday friday saturday sunday",
+        "lunes martes miércoles jueves viernes sábado domingo",
+        "montag dienstag mittwoch donnerstag freitag samstag sonntag",
+        "lundi mardi mercredi jeudi vendredi samedi dimanche",
+    )
+    for number, day in enumerate(names.split())
+}
+_NEXT_WEEKDAY = re.compile(rf"\b({'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionItem:
+    description: str
+    assignee: str | None
+    due_date: datetime.date | None
+    priority: str
+    turn: Turn
+
+    def as_result(self) -> dict[str, Any]:
+        return {
+            "description": self.description,
+            "assignee": self.assignee,
+            "due_date": self.due_date.isoformat() if self.due_date else None,
+            "priority": self.priority,
+            "segment_id": self.turn.id,
+        }
+
+
+def due_date(text: str, language: str, today: datetime.date) -> datetime.date | None:
+    """The day ``text`` names, resolved against the day of the call; None where it names none."""
+    if language not in _DATE_LANGUAGES or not _DAY_WORDS.search(text):
+        return None
+    weekday = _NEXT_WEEKDAY.search(text)
+    if weekday:  # "by Friday" said on a Friday means the next one
+        ahead = (_WEEKDAYS[weekday.group(1).lower()] - today.weekday() - 1) % 7 + 1
+        return today + datetime.timedelta(days=ahead)
+    base = datetime.datetime.combine(today, datetime.time(12))
+    found = search_dates(
+        text.lower(),
+        languages=[language],
+        settings={"RELATIVE_BASE": base, "PREFER_DATES_FROM": "future"},
+    )
+    for words, moment in found or []:
+        if _DAY_WORDS.search(words) and moment.date() >= today:
+            day: datetime.date = moment.date()
+            return day
+    return None
+
+
+def _priority(sentence: str, due: datetime.date | None, today: datetime.date) -> str:
+    if _URGENT.search(sentence) or (due is not None and (due - today).days <= 1):
+        return "high"
+    return "low" if _RELAXED.search(sentence) else "medium"
+
+
+def _other(speaker: str) -> str:
+    return "customer" if speaker == "agent" else "agent"
+
+
+def _describe(what: str) -> str:
+    """The clause as an instruction: capital letter, no trailing courtesies."""
+    text = " ".join(_CLAUSE_END.sub("", what).split())
+    return text[:1].upper() + text[1:240]
+
+
+def _candidates(language: str, text: str) -> Iterator[tuple[Kind, str, str]]:
+    """(kind, what, sentence) of each sentence that asks for or promises something."""
+    for sentence in _SENTENCE.split(text):
+        if _SPECULATIVE.search(sentence):
+            continue
+        for kind, patterns in (
+            ("commitment", COMMITMENT),
+            ("request", REQUEST),
+            ("reminder", REMINDER),
+        ):
+            found = matches(patterns, language, sentence)
+            if found:
+                what = next(group for group in found.groups() if group)
+                yield kind, what, sentence  # type: ignore[misc]  # the literal of the table above
+                break
+
+
+def _items(call: Call, turn: Turn) -> Iterator[ActionItem]:
+    for language, text in readings(call, turn):
+        found = False
+        for kind, what, sentence in _candidates(language, text):
+            description = _describe(what)
+            if len(description.split()) < 2:
+                continue
+            due = due_date(sentence, language, call.date)
+            found = True
+            yield ActionItem(
+                description=description,
+                assignee=turn.speaker if kind == "commitment" else _other(turn.speaker),
+                due_date=due,
+                priority=_priority(sentence, due, call.date),
+                turn=turn,
+            )
+        if found:
+            return
+
+
+def find_action_items(call: Call) -> list[dict[str, Any]]:
+    """In call order. A promise that answers a request is one item, not two."""
+    items: list[ActionItem] = []
+    for turn in call.turns:
+        for item in _items(call, turn):
+            twin = next(
+                (
+                    index
+                    for index, known in enumerate(items[-6:], start=max(0, len(items) - 6))
+                    if known.assignee == item.assignee
+                    and fuzz.token_set_ratio(
+                        normalized(known.description), normalized(item.description)
+                    )
+                    >= 72
+                ),
+                None,
+            )
+            if twin is None:
+                items.append(item)
+            elif item.due_date and not items[twin].due_date:
+                items[twin] = item
+    return [item.as_result() for item in items]

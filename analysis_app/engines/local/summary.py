@@ -1,0 +1,163 @@
+"""An extractive summary: the call's own sentences, chosen and kept in order. Nothing is invented."""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from analysis_app.engines.base import Call, Turn, base_language
+from analysis_app.engines.local.compliance import DEFAULT_CHECKS, normalized
+from analysis_app.engines.local.cues import (
+    FOLLOW_UP,
+    RESOLVED,
+    UNRESOLVED,
+    Patterns,
+    turn_matches,
+)
+from analysis_app.engines.local.topics import COURTESIES
+
+KEY_POINTS = 5
+_WORD = re.compile(r"\w{4,}")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_COURTESY_PHRASES = tuple(
+    normalized(phrase)
+    for check in DEFAULT_CHECKS
+    if check.name != "identity_check"
+    for phrase in check.phrases
+)
+_REASON: Patterns = {
+    "en": (
+        r"\bi('m| am)? (calling|call|have|need|want|would like|was|got|received|ordered|can't|cannot|bought)\b",
+        r"\b(my|the) \w+( \w+)? (is|isn't|was|has|hasn't|does|doesn't|did|didn't|won't|keeps)\b",
+    ),
+    "es": (r"\b(tengo|llamo|quiero|quería|necesito|me gustaría|he recibido|mi \w+ no)\b",),
+    "de": (r"\b(ich (habe|rufe|möchte|brauche|wollte)|mein\w* \w+ (ist|funktioniert|wurde))\b",),
+    "fr": (r"\b(j'ai|j'appelle|je voudrais|j'aimerais|mon \w+ (est|ne)|ma \w+ (est|ne))\b",),
+    "pt": (r"\b(tenho|ligo|quero|queria|preciso|gostaria|meu \w+ não)\b",),
+    "it": (r"\b(ho|chiamo|vorrei|volevo|mi serve|il mio \w+ non)\b",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    turn: Turn
+    text: str
+    score: float
+
+
+def _text(call: Call, turn: Turn, language: str) -> str:
+    """In the wanted language where it was spoken or translated so; else as spoken."""
+    return call.text_in(turn, language) or turn.text
+
+
+def _is_courtesy(text: str) -> bool:
+    """Greetings, notices and goodbyes: said in every call, telling nothing of this one."""
+    words = f" {normalized(text)} "
+    return any(f" {phrase} " in words for phrase in _COURTESY_PHRASES)
+
+
+def _sentences(call: Call, language: str) -> list[_Sentence]:
+    texts = [
+        (turn, sentence)
+        for turn in call.turns
+        for sentence in _SENTENCE.split(_text(call, turn, language))
+        if len(sentence.split()) >= 4
+    ]
+    bags = [
+        [word for word in _WORD.findall(text.lower()) if word not in COURTESIES]
+        for _, text in texts
+    ]
+    spread = Counter(word for bag in bags for word in set(bag))
+    counts = Counter(word for bag in bags for word in bag)
+    end = max((turn.end for turn in call.turns), default=1.0) or 1.0
+
+    def score(turn: Turn, text: str, bag: list[str]) -> float:
+        if not bag or _is_courtesy(text):
+            return 0.0
+        # Words that recur carry the call's subject; words in every sentence carry none.
+        weight: float = sum(
+            counts[word] ** 0.5 * math.log(1 + len(bags) / spread[word]) for word in set(bag)
+        ) / math.sqrt(len(bag) + 3)
+        if (
+            turn.speaker == "customer"
+            and turn.start < end / 3
+            and turn_matches(call, turn, _REASON)
+        ):
+            weight *= 1.6
+        if any(turn_matches(call, turn, cues) for cues in (RESOLVED, UNRESOLVED, FOLLOW_UP)):
+            weight *= 1.35
+        return weight
+
+    return [
+        _Sentence(turn, text, score(turn, text, bag))
+        for (turn, text), bag in zip(texts, bags, strict=True)
+    ]
+
+
+def _key_points(sentences: list[_Sentence]) -> list[_Sentence]:
+    """The best, each saying something new, in call order."""
+    chosen: list[_Sentence] = []
+    for sentence in sorted(sentences, key=lambda each: -each.score):
+        words = set(_WORD.findall(sentence.text.lower()))
+        if sentence.score <= 0 or not words:
+            continue
+        if sum(other.turn.id == sentence.turn.id for other in chosen) > 1:
+            continue
+        known = [set(_WORD.findall(other.text.lower())) for other in chosen]
+        if any(len(words & other) > 0.5 * len(words) for other in known):
+            continue
+        chosen.append(sentence)
+        if len(chosen) == KEY_POINTS:
+            break
+    return sorted(chosen, key=lambda each: sentences.index(each))
+
+
+def outcome(call: Call) -> str:
+    """From the closing cues: the last third counts most, later words more than earlier ones."""
+    turns = list(call.turns)
+    if not turns or len({turn.speaker for turn in turns}) < 2:
+        return "unknown"
+    tail = turns[-max(4, len(turns) // 2) :]
+    totals = {"resolved": 0.0, "unresolved": 0.0, "follow_up": 0.0}
+    for index, turn in enumerate(tail):
+        weight = 0.5 + (index + 1) / len(tail)
+        if turn_matches(call, turn, UNRESOLVED):
+            totals["unresolved"] += 1.4 * weight * (1.3 if turn.speaker == "customer" else 1.0)
+        elif turn_matches(call, turn, RESOLVED):
+            totals["resolved"] += weight * (1.2 if turn.speaker == "customer" else 1.0)
+        if turn_matches(call, turn, FOLLOW_UP):
+            totals["follow_up"] += 1.3 * weight
+    best = max(totals, key=lambda name: totals[name])
+    return best if totals[best] > 0 else "unknown"
+
+
+def _note(call: Call, language: str, points: list[_Sentence]) -> str | None:
+    """Says so where sentences stand in another language than the one asked for."""
+    foreign = sorted(
+        {
+            base_language(point.turn.language)
+            for point in points
+            if call.text_in(point.turn, language) is None
+        }
+    )
+    if not foreign:
+        return None
+    return f"As spoken ({', '.join(foreign)}): no translation into {language} is available."
+
+
+def summarize(call: Call, *, language: str) -> dict[str, Any]:
+    language = base_language(language)
+    points = _key_points(_sentences(call, language))
+    best = sorted(points, key=lambda point: -point.score)[:2]
+    brief = " ".join(point.text for point in sorted(best, key=lambda point: point.turn.start))
+    result: dict[str, Any] = {
+        "brief": brief,
+        "key_points": [point.text for point in points],
+        "key_point_segments": [point.turn.id for point in points],
+        "outcome": outcome(call),
+    }
+    note = _note(call, language, points)
+    if note:
+        result["note"] = note
+    return result

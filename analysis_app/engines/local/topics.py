@@ -1,0 +1,97 @@
+"""Topics: multilingual keyphrases (YAKE, Campos et al., 2020), merged and ranked."""
+
+import re
+import unicodedata
+from collections import Counter
+from typing import Any
+
+import yake
+
+from analysis_app.engines.base import Call, base_language
+
+MOST = 8
+WORDS_READ = 20_000  # an eight-hour call holds more; its topics do not
+
+COURTESIES = frozenset(
+    # Words of every call, which are never what it is about.
+    "thank thanks hello okay yes yeah please sir madam moment call calling today help speaking name "
+    "good morning afternoon evening day bye goodbye sorry sure right perfect great gracias hola "
+    "favor señor señora buenos buenas días tardes noches ayuda llamar llamada danke hallo bitte guten tag "
+    "herr frau merci bonjour madame monsieur plaît aide appel obrigado obrigada olá grazie pronto "
+    "buongiorno minute second thing things way time people something anything question problem issue "
+    "information customer agent number speak arrive back call called want need know send sent give "
+    "today tomorrow yesterday monday tuesday wednesday thursday friday saturday sunday week weeks "
+    "days hour hours month months year march april june july august september october november "
+    "december january february one two three four five six seven eight nine ten eleven twelve "
+    "thirty forty fifty hundred lunes martes miércoles jueves viernes sábado domingo semana hoy "
+    "mañana montag dienstag mittwoch donnerstag freitag heute morgen lundi mardi mercredi jeudi "
+    "vendredi demain semaine got still really said told can could would should will hear".split()
+)
+
+
+def snake_case(phrase: str) -> str:
+    """``Order status`` → ``order_status``; accents stay, punctuation goes."""
+    words = re.findall(r"\w+", unicodedata.normalize("NFC", phrase).lower())
+    return "_".join(words)
+
+
+def _stem(word: str) -> str:
+    """Enough to count "orders" with "order": cuts common plural endings of the languages read."""
+    for ending in ("ies", "es", "s", "en", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def _texts_by_language(call: Call) -> dict[str, str]:
+    """All that can be read in English together, and each other language by itself."""
+    texts: dict[str, list[str]] = {}
+    for turn in call.turns:
+        english = call.text_in(turn, "en")
+        language, text = ("en", english) if english else (base_language(turn.language), turn.text)
+        texts.setdefault(language, []).append(text)
+    return {
+        language: " ".join(" ".join(parts).split()[:WORDS_READ])
+        for language, parts in texts.items()
+    }
+
+
+def find_topics(call: Call) -> list[dict[str, Any]]:
+    """At most eight, best first: ``[{"name": "order_status", "confidence": 0.95}]``."""
+    candidates: dict[str, tuple[str, float]] = {}
+    for language, text in _texts_by_language(call).items():
+        counts = Counter(_stem(word) for word in re.findall(r"\w+", text.lower()))
+        extractor = yake.KeywordExtractor(lan=language, n=2, top=40, dedupLim=0.8)
+        for phrase, score in extractor.extract_keywords(text):
+            words = phrase.lower().split()
+            if any(word in COURTESIES or len(word) < 3 or not word.isalpha() for word in words):
+                continue
+            # YAKE: lower is better and a word said once scores well in a short text, so what
+            # comes up again counts for more.
+            repeats = min(counts[_stem(word)] for word in words)
+            if len(words) == 1 and repeats < 2:
+                continue
+            strength = (1 + repeats) / (1 + 12 * float(score))
+            key = "_".join(_stem(word) for word in words)
+            if key not in candidates or candidates[key][1] < strength:
+                candidates[key] = (phrase, strength)
+    return _ranked(candidates)
+
+
+def _ranked(candidates: dict[str, tuple[str, float]]) -> list[dict[str, Any]]:
+    ordered = sorted(candidates.items(), key=lambda item: (-item[1][1], item[0]))
+    chosen: list[tuple[str, str, float]] = []
+    for key, (phrase, strength) in ordered:
+        words = set(key.split("_"))
+        if any(words & set(other.split("_")) for other, _, _ in chosen):
+            continue
+        chosen.append((key, phrase, strength))
+        if len(chosen) == MOST:
+            break
+    if not chosen:
+        return []
+    top = chosen[0][2]
+    return [
+        {"name": snake_case(phrase), "confidence": round(0.35 + 0.6 * strength / top, 2)}
+        for _, phrase, strength in chosen
+    ]

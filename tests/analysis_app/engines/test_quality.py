@@ -1,0 +1,128 @@
+"""Quality numbers equal what one computes by hand from the timeline."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis_app.engines.local.quality import (
+    measure_quality,
+    silences,
+    talk_ratio,
+    talk_time,
+    union,
+)
+from tests.analysis_app.engines.calls import timed
+
+
+def test_talk_ratio_counts_seconds_of_speech():
+    call = timed(("agent", 0, 6), ("customer", 7, 9))
+    assert measure_quality(call)["talk_ratio"] == {"agent": 75, "customer": 25}
+
+
+def test_overlapping_segments_of_one_speaker_count_once():
+    call = timed(("agent", 0, 4), ("agent", 2, 6), ("customer", 8, 14))
+    assert measure_quality(call)["talk_ratio"] == {"agent": 50, "customer": 50}
+
+
+def test_a_call_in_which_nobody_spoke_has_no_ratio_and_no_score():
+    quality = measure_quality(timed())
+    assert quality["talk_ratio"] == {"agent": 0, "customer": 0}
+    assert quality["score"] == 0
+
+
+def test_starting_while_the_other_speaks_is_an_interruption():
+    call = timed(("customer", 0, 5), ("agent", 3, 8))
+    assert measure_quality(call)["interruptions"] == 1
+
+
+def test_a_short_overlap_is_no_interruption():
+    call = timed(("customer", 0, 5), ("agent", 4.6, 8))
+    assert measure_quality(call)["interruptions"] == 0
+
+
+def test_speaking_into_an_earlier_long_turn_is_an_interruption():
+    call = timed(("customer", 0, 20), ("customer", 2, 3), ("agent", 10, 12))
+    assert measure_quality(call)["interruptions"] == 1
+
+
+def test_response_time_is_the_mean_wait_of_the_customer():
+    call = timed(("customer", 0, 2), ("agent", 3, 5), ("customer", 6, 8), ("agent", 11, 12))
+    assert measure_quality(call)["average_response_time"] == 2.0
+
+
+def test_answering_early_is_a_wait_of_nothing():
+    call = timed(("customer", 0, 2), ("agent", 1.8, 5))
+    assert measure_quality(call)["average_response_time"] == 0.0
+
+
+def test_an_announced_wait_is_hold_and_not_dead_air():
+    call = timed(("agent", 0, 2, "One moment please."), ("agent", 32, 34), ("customer", 35, 36))
+    quality = measure_quality(call)
+    assert quality["hold_time"] == 30.0
+    assert quality["dead_air_instances"] == 0
+
+
+def test_an_unannounced_silence_is_dead_air():
+    call = timed(("agent", 0, 2, "I see the order."), ("customer", 12, 14))
+    quality = measure_quality(call)
+    assert quality["hold_time"] == 0
+    assert quality["dead_air_instances"] == 1
+
+
+def test_the_longest_monologue_spans_turns_of_one_speaker():
+    call = timed(("agent", 0, 2), ("customer", 3, 8), ("customer", 9, 15), ("agent", 16, 17))
+    assert measure_quality(call)["longest_monologue"] == {
+        "speaker": "customer",
+        "duration": 12.0,
+        "segment_id": "seg_1",
+    }
+
+
+def test_words_per_minute_is_of_own_speech():
+    call = timed(("agent", 0, 30, "one two three four five"), ("customer", 31, 32, "yes"))
+    assert measure_quality(call)["words_per_minute"] == {"agent": 10, "customer": 60}
+
+
+timelines = st.lists(
+    st.tuples(
+        st.sampled_from(["agent", "customer"]),
+        st.floats(0, 500, allow_nan=False),
+        st.floats(0.1, 30, allow_nan=False),
+    ),
+    max_size=30,
+).map(lambda rows: sorted(((s, a, a + d) for s, a, d in rows), key=lambda row: row[1]))
+
+
+@given(timelines)
+def test_whatever_the_timeline_the_numbers_make_sense(rows):
+    call = timed(*rows)
+    quality = measure_quality(call)
+    ratio = talk_ratio(call.turns)
+    assert sum(ratio.values()) == (100 if rows else 0)
+    assert 0 <= quality["score"] <= 100
+    assert 0 <= quality["interruptions"] < max(1, len(rows))
+    assert quality["hold_time"] >= 0
+    assert quality["average_response_time"] >= 0
+
+
+@given(timelines)
+def test_speech_and_silence_add_up_to_the_call(rows):
+    call = timed(*rows)
+    speech = sum(end - start for start, end in union([(a, b) for _, a, b in rows]))
+    quiet = sum(gap.length for gap in silences(call.turns))
+    first = rows[0][1] if rows else 0.0
+    assert speech + quiet == pytest.approx(call.duration - first, abs=1e-6)
+
+
+@given(timelines)
+def test_talk_time_is_what_brute_force_counts(rows):
+    for speaker in ("agent", "customer"):
+        edges = sorted({edge for s, a, b in rows if s == speaker for edge in (a, b)})
+        counted = sum(
+            right - left
+            for left, right in itertools.pairwise(edges)
+            if any(s == speaker and a <= left and right <= b for s, a, b in rows)
+        )
+        assert talk_time(timed(*rows).turns, speaker) == pytest.approx(counted, abs=1e-6)
