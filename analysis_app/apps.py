@@ -1,6 +1,24 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
 class AnalysisConfig(AppConfig):
     name = "analysis_app"
     verbose_name = "Analysis"
+
+    def ready(self) -> None:
+        from sessions_app.models import Session
+        from sessions_app.signals import transcript_completed
+
+        transcript_completed.connect(_on_transcript_completed, sender=Session)
+
+
+def _on_transcript_completed(*, session: Any, **kwargs: Any) -> None:
+    """What waited for the transcript may run now; what the organization wants is queued."""
+    from django.db import transaction
+
+    from analysis_app import services
+
+    services.automatic_analysis_request(session=session)
+    transaction.on_commit(services.ring)

@@ -244,6 +244,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "sessions_app.tasks.complete_abandoned_transcripts",
         "schedule": 2.0,
     },
+    "api-sweep": {"task": "kallglot_site.api.tasks.api_sweep", "schedule": 3600.0},
     # A sweep that no worker took in time is dropped: they must not pile up.
     "dispatch-webhooks": {
         "task": "webhooks_app.tasks.dispatch",
@@ -254,6 +255,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "webhooks_app.tasks.tidy",
         "schedule": 60.0,
         "options": {"expires": 60.0},
+    },
+    "analyze-due": {
+        "task": "analysis_app.tasks.analyze_due",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
     },
     "purge-old-events": {
         "task": "webhooks_app.tasks.purge",

@@ -17,7 +17,9 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard:overview")),
     *doors,
     path("dashboard/", include(dashboard)),
+    path("dashboard/", include("analysis_app.dashboard.urls")),
     path("v1/", include("sessions_app.api.urls")),
+    path("v1/", include("analysis_app.api.urls")),
     path("v1/", include("kallglot_site.api.urls")),  # ends in a catch-all: keep it the last of v1
     path("admin/", admin.site.urls),
 ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from analysis_app.models import Analysis
 from kallglot_site.accounts.tenancy import Tenant
 from tests.factories import SegmentFactory, SessionFactory
 
@@ -53,6 +54,21 @@ def _session_path(suffix: str = "", **values: Any) -> Callable[[Tenant], Built]:
     return build
 
 
+_FINISHED = {"status": "ended", "transcript_status": "complete", "segment_count": 1}
+
+
+def _analysis_path(tenant: Tenant) -> Built:
+    analysis = Analysis.objects.create(
+        **tenant.filters, session=_session(tenant, **_FINISHED), analyses=["quality"]
+    )
+    return f"/v1/analysis/{analysis.id}", None
+
+
+def _analysis_request(tenant: Tenant) -> Built:
+    path, _ = _session_path("/analysis", **_FINISHED)(tenant)
+    return path, {"analyses": ["quality"]}
+
+
 ROWS: list[Row] = [
     Row("GET", "v1/sessions", "sessions:read", _at("/v1/sessions"), id_in_path=False),
     Row(
@@ -78,4 +94,18 @@ ROWS: list[Row] = [
         "sessions:read",
         _session_path("/transcript"),
     ),
+    Row(
+        "GET",
+        "v1/sessions/<str:session_id>/analysis",
+        "analysis:read",
+        _session_path("/analysis", **_FINISHED),
+    ),
+    Row(
+        "POST",
+        "v1/sessions/<str:session_id>/analysis",
+        "analysis:write",
+        _analysis_request,
+        success=202,
+    ),
+    Row("GET", "v1/analysis/<str:analysis_id>", "analysis:read", _analysis_path),
 ]

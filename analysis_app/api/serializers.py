@@ -1,0 +1,26 @@
+"""What comes in."""
+
+from rest_framework import serializers
+
+from analysis_app.engines.base import ANALYSIS_TYPES
+from kallglot_site.api.serializers import StrictCharField, StrictChoiceField, StrictSerializer
+from sessions_app.api.serializers import LanguageField
+
+
+class CustomPromptsInput(StrictSerializer):
+    summary = StrictCharField(max_length=2000, required=False)
+    action_items = StrictCharField(max_length=2000, required=False)
+
+
+class AnalysisInput(StrictSerializer):
+    analyses = serializers.ListField(
+        child=StrictChoiceField(ANALYSIS_TYPES), min_length=1, max_length=len(ANALYSIS_TYPES)
+    )
+    language = LanguageField(default="en")
+    webhook_url = StrictCharField(max_length=2048, required=False, allow_null=True)
+    custom_prompts = CustomPromptsInput(required=False, allow_null=True)
+
+    def validate_analyses(self, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise serializers.ValidationError("Name each analysis once.")
+        return value

@@ -1,0 +1,89 @@
+"""What people enter about analyses."""
+
+from typing import Any
+
+from django import forms
+
+from analysis_app.engines.base import ANALYSIS_TYPES
+
+TYPE_CHOICES = [(name, name.replace("_", " ").capitalize()) for name in ANALYSIS_TYPES]
+
+
+class RequestForm(forms.Form):
+    analyses = forms.MultipleChoiceField(
+        choices=TYPE_CHOICES, widget=forms.CheckboxSelectMultiple, label="What to analyze"
+    )
+
+
+class PolicyForm(forms.Form):
+    automatic = forms.MultipleChoiceField(
+        choices=TYPE_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        label="Analyze every call",
+        help_text="Made by themselves when a call's transcript is complete.",
+    )
+
+
+class CheckForm(forms.Form):
+    """One compliance check. A check without phrases is dropped."""
+
+    name = forms.SlugField(
+        max_length=60, required=False, help_text="Lower case with underscores, such as greeting."
+    )
+    kind = forms.ChoiceField(
+        choices=[("required", "Must be said"), ("forbidden", "Must not be said")]
+    )
+    speaker = forms.ChoiceField(
+        choices=[("", "Either"), ("agent", "Agent"), ("customer", "Customer")], required=False
+    )
+    position = forms.ChoiceField(
+        choices=[
+            ("anywhere", "Anywhere"),
+            ("first", "In the first seconds"),
+            ("last", "In the last seconds"),
+        ]
+    )
+    within = forms.FloatField(min_value=1, max_value=36_000, required=False, label="Seconds")
+    phrases = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}),
+        required=False,
+        max_length=5000,
+        help_text="One phrase a line; any of them counts.",
+    )
+
+    @property
+    def is_kept(self) -> bool:
+        return bool(self.cleaned_data.get("phrases")) and not self.cleaned_data.get("DELETE")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        phrases = [line.strip() for line in data.get("phrases", "").splitlines() if line.strip()]
+        if any(len(phrase) > 200 for phrase in phrases):
+            self.add_error("phrases", "A phrase has at most 200 characters.")
+        if len(phrases) > 50:
+            self.add_error("phrases", "A check has at most 50 phrases.")
+        if phrases and not data.get("name"):
+            self.add_error("name", "A check needs a name.")
+        if data.get("name") and not phrases and not data.get("DELETE"):
+            self.add_error("phrases", "A check needs at least one phrase.")
+        if data.get("position") != "anywhere" and phrases and not data.get("within"):
+            self.add_error("within", "Say how many seconds.")
+        data["phrases"] = phrases
+        return data
+
+    def as_rule(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {
+            "name": data["name"],
+            "kind": data["kind"],
+            "speaker": data["speaker"] or None,
+            "position": data["position"],
+            "within": data["within"] if data["position"] != "anywhere" else None,
+            "phrases": data["phrases"],
+        }
+
+
+CheckFormSet = forms.formset_factory(
+    CheckForm, extra=1, max_num=30, validate_max=True, can_delete=True
+)

@@ -1,0 +1,43 @@
+"""How analysis results read on a page."""
+
+from django import template
+
+register = template.Library()
+
+_OUTCOME_TONES = {"resolved": "ok", "unresolved": "bad", "follow_up": "warn"}
+_SENTIMENT_TONES = {"positive": "ok", "negative": "bad"}
+
+
+@register.filter
+def words(name: str) -> str:
+    """``order_status`` → ``order status``."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def outcome_tone(outcome: str) -> str:
+    return _OUTCOME_TONES.get(outcome, "")
+
+
+@register.filter
+def sentiment_tone(label: str) -> str:
+    return _SENTIMENT_TONES.get(label, "")
+
+
+@register.filter
+def signed(number: float) -> str:
+    return f"{number:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+@register.filter
+def unlocalized(number: float) -> str:
+    """A number as SVG and JavaScript read it."""
+    return f"{number:g}"
+
+
+@register.filter
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss``, or ``h:mm:ss`` from an hour up."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,142 @@
+"""The analysis panel and its settings, as staff see them."""
+
+import pytest
+from django.test import Client
+
+from analysis_app.models import Analysis, AnalysisPolicy
+from analysis_app.tasks import analyze_due
+from sessions_app.models import Session
+from tests.factories import SegmentFactory
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def reviewer(cast):
+    return signed_in(cast.teammate)
+
+
+@pytest.fixture
+def admin(cast):
+    return signed_in(cast.owner)
+
+
+def panel(client, session):
+    return client.get(f"/dashboard/sessions/{session.id}/analysis-panel")
+
+
+def test_before_any_analysis_the_panel_offers_one(reviewer, session):
+    html = panel(reviewer, session).content.decode()
+    assert "has not been analyzed" in html
+    assert "<form" in html
+
+
+def test_asking_shows_progress_that_polls_then_the_results(reviewer, session):
+    url = f"/dashboard/sessions/{session.id}/analysis-panel"
+    html = reviewer.post(url, {"analyses": ["summary", "quality", "sentiment"]}).content.decode()
+    assert "<progress" in html
+    assert 'hx-trigger="every 2s"' in html
+    analyze_due()
+    html = panel(reviewer, session).content.decode()
+    assert "hx-trigger" not in html
+    assert "Summary" in html
+    assert "Talk ratio" in html
+    assert "data-seek" in html
+
+
+def test_earlier_results_stay_in_view_while_another_run_works(reviewer, session):
+    url = f"/dashboard/sessions/{session.id}/analysis-panel"
+    reviewer.post(url, {"analyses": ["quality"]})
+    analyze_due()
+    html = reviewer.post(url, {"analyses": ["topics"]}).content.decode()
+    assert "<progress" in html
+    assert "Talk ratio" in html
+
+
+def test_a_failed_run_says_why(reviewer, session, cast):
+    Analysis.objects.create(
+        **cast.tenant.filters,
+        session=session,
+        analyses=["quality"],
+        status="failed",
+        error="The model said no.",
+    )
+    assert "The model said no." in panel(reviewer, session).content.decode()
+
+
+def test_what_was_said_is_inert_on_the_page(reviewer, session):
+    SegmentFactory.create(
+        session=session,
+        sequence=3,
+        start_time=10,
+        text="Could you please send me the <img src=x onerror=alert(1)> invoice by Monday?",
+    )
+    url = f"/dashboard/sessions/{session.id}/analysis-panel"
+    reviewer.post(url, {"analyses": ["summary", "action_items"]})
+    analyze_due()
+    html = panel(reviewer, session).content.decode()
+    assert "&lt;img" in html
+    assert "<img" not in html
+
+
+def test_an_outsider_sees_no_panel(cast, session):
+    assert panel(signed_in(cast.outsider), session).status_code == 404
+
+
+def test_a_call_without_a_word_has_nothing_to_analyze(reviewer, session):
+    Session.objects.update(segment_count=0)
+    html = panel(reviewer, session).content.decode()
+    assert "nothing to analyze" in html
+    assert "<form" not in html
+
+
+def test_checks_are_edited_by_admins_alone(reviewer, admin):
+    assert reviewer.get("/dashboard/settings/analysis").status_code == 403
+    assert reviewer.post("/dashboard/settings/analysis", {}).status_code == 403
+    assert admin.get("/dashboard/settings/analysis").status_code == 200
+
+
+def checks(**fields):
+    form = {
+        "checks-TOTAL_FORMS": "1",
+        "checks-INITIAL_FORMS": "0",
+        "checks-0-kind": "required",
+        "checks-0-position": "anywhere",
+    }
+    return form | {f"checks-0-{name}": value for name, value in fields.items()}
+
+
+def test_an_admin_sets_automatic_analyses_and_checks(admin, cast):
+    response = admin.post(
+        "/dashboard/settings/analysis",
+        {
+            **checks(name="brand", phrases="Acme\nAcme Support", speaker="agent"),
+            "automatic": ["summary"],
+        },
+    )
+    assert response.status_code == 302
+    policy = AnalysisPolicy.objects.get(organization=cast.organization)
+    assert policy.automatic == ["summary"]
+    assert policy.checks == [
+        {
+            "name": "brand",
+            "kind": "required",
+            "speaker": "agent",
+            "position": "anywhere",
+            "within": None,
+            "phrases": ["Acme", "Acme Support"],
+        }
+    ]
+
+
+def test_a_check_that_is_not_whole_is_sent_back_with_the_reason(admin):
+    response = admin.post("/dashboard/settings/analysis", checks(phrases="Acme", position="first"))
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert "A check needs a name." in html
+    assert "Say how many seconds." in html
+    assert not AnalysisPolicy.objects.exists()

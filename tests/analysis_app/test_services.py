@@ -1,0 +1,224 @@
+"""An analysis is a row: leased, analyzed outside of transactions, finished once."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from analysis_app import services
+from analysis_app.engines.base import AnalysisOutcome, Analyzer, AnalyzerError
+from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
+from analysis_app.models import Analysis
+from analysis_app.tasks import analyze_due
+from sessions_app.models import Session
+from sessions_app.signals import transcript_completed
+from webhooks_app.models import Delivery, Event
+
+
+class Scripted(Analyzer):
+    """An analyzer whose runs go as told: a result, or an error."""
+
+    name = "scripted"
+
+    def __init__(self, *outcomes):
+        self.outcomes = list(outcomes)
+
+    def _analyze(self, call, request):
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@pytest.fixture
+def request_one(cast, session):
+    def request(**kwargs):
+        kwargs.setdefault("analyses", ["quality"])
+        return services.analysis_request(tenant=cast.tenant, session=session, **kwargs)
+
+    return request
+
+
+def scripted(monkeypatch, *outcomes):
+    analyzer = Scripted(*outcomes)
+    monkeypatch.setattr(services, "configured_analyzer", lambda: analyzer)
+
+
+def test_a_run_has_just_the_requested_results_and_an_event(request_one):
+    analysis = request_one(analyses=["summary", "sentiment"])
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "complete"
+    assert set(analysis.results) == {"summary", "sentiment"}
+    assert analysis.engine == "local"
+    event = Event.objects.get(type="analysis.complete")
+    assert event.data["results"] == analysis.results
+
+
+def test_what_was_found_becomes_a_facet_of_the_session(request_one, session):
+    request_one(analyses=["sentiment", "compliance"])
+    analyze_due()
+    session.refresh_from_db()
+    assert session.sentiment == "negative"
+    assert session.compliance_passed is False
+
+
+def test_the_receiver_named_with_the_request_gets_a_delivery(request_one):
+    request_one(webhook_url="https://example.com/hook")
+    analyze_due()
+    delivery = Delivery.objects.get()
+    assert delivery.event.type == "analysis.complete"
+    assert delivery.endpoint.url == "https://example.com/hook"
+
+
+def test_a_running_session_cannot_be_analyzed(request_one, session):
+    Session.objects.update(status=Session.Status.ACTIVE)
+    session.refresh_from_db()
+    with pytest.raises(SessionNotEnded):
+        request_one()
+
+
+def test_a_session_without_a_word_cannot_be_analyzed(request_one, session):
+    Session.objects.update(segment_count=0)
+    session.refresh_from_db()
+    with pytest.raises(TranscriptUnavailable):
+        request_one()
+
+
+def test_custom_prompts_need_a_language_model(request_one):
+    with pytest.raises(PromptsNotSupported) as caught:
+        request_one(custom_prompts={"summary": "Rhyme."})
+    assert caught.value.param == "custom_prompts"
+
+
+def test_a_run_waits_for_the_transcript(request_one, session):
+    Session.objects.update(transcript_status=Session.TranscriptStatus.IN_PROGRESS)
+    session.refresh_from_db()
+    analysis = request_one()
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "queued"
+
+
+def test_a_leased_run_is_nobody_elses(request_one):
+    request_one()
+    assert services.analysis_claim() is not None
+    assert services.analysis_claim() is None
+
+
+def test_a_killed_workers_run_is_finished_by_another(request_one):
+    analysis = request_one()
+    services.analysis_claim()
+    Analysis.objects.update(lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "complete"
+    assert analysis.attempts == 2
+
+
+def test_a_worker_that_lost_its_lease_cannot_write(request_one):
+    request_one()
+    slow = services.analysis_claim()
+    Analysis.objects.update(lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
+    fast = services.analysis_claim()
+    assert slow
+    assert fast
+    outcome = AnalysisOutcome(results={"quality": {"by": "fast"}}, engine="fast")
+    assert services.analysis_complete(analysis=fast, outcome=outcome) is True
+    assert services.analysis_complete(analysis=slow, outcome=outcome) is False
+    assert Event.objects.filter(type="analysis.complete").count() == 1
+
+
+def test_a_run_that_kills_its_workers_is_given_up_with_a_reason(request_one):
+    analysis = request_one()
+    Analysis.objects.update(attempts=services.ATTEMPTS)
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "failed"
+    assert "interrupted" in analysis.error
+    assert Event.objects.filter(type="analysis.failed").exists()
+
+
+def test_what_may_succeed_later_is_tried_later(request_one, monkeypatch):
+    scripted(monkeypatch, AnalyzerError("busy", retryable=True), {"quality": {}})
+    analysis = request_one()
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "queued"
+    assert analysis.due_at > timezone.now()
+    Analysis.objects.update(due_at=timezone.now())
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "complete"
+
+
+def test_tries_are_bounded(request_one, monkeypatch):
+    scripted(monkeypatch, *[AnalyzerError("busy", retryable=True)] * 10)
+    analysis = request_one()
+    for _ in range(services.ATTEMPTS):
+        Analysis.objects.update(due_at=timezone.now())
+        analyze_due()
+    analysis.refresh_from_db()
+    assert (analysis.status, analysis.error) == ("failed", "busy")
+
+
+def test_an_analyzer_that_breaks_fails_with_a_reason_and_no_traceback(request_one, monkeypatch):
+    scripted(monkeypatch, ZeroDivisionError("secret words of the call"))
+    analysis = request_one()
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "failed"
+    assert "secret words" not in analysis.error
+
+
+def test_an_operator_can_put_failed_runs_back_to_work(request_one, monkeypatch):
+    analysis = request_one()
+    Analysis.objects.update(status="failed", error="boom", attempts=4)
+    assert services.analyses_retry(queryset=Analysis.objects.all()) == 1
+    analyze_due()
+    analysis.refresh_from_db()
+    assert analysis.status == "complete"
+
+
+def test_an_organization_can_have_every_call_analyzed(cast, session):
+    services.policy_update(organization=cast.organization, automatic=["summary", "quality"])
+    transcript_completed.send(sender=Session, session=session)
+    analysis = Analysis.objects.get()
+    assert analysis.is_automatic
+    assert analysis.analyses == ["summary", "quality"]
+    transcript_completed.send(sender=Session, session=session)
+    assert Analysis.objects.count() == 1
+
+
+def test_without_a_policy_nothing_is_analyzed_by_itself(session):
+    transcript_completed.send(sender=Session, session=session)
+    assert not Analysis.objects.exists()
+
+
+def test_an_organizations_own_checks_replace_the_default_ones(cast, request_one):
+    services.policy_update(
+        organization=cast.organization,
+        checks=[{"name": "brand", "phrases": ["acme"], "speaker": "agent"}],
+    )
+    analysis = request_one(analyses=["compliance"])
+    analyze_due()
+    analysis.refresh_from_db()
+    assert [check["name"] for check in analysis.results["compliance"]["checks"]] == ["brand"]
+
+
+def test_estimates_follow_measured_history(cast, session, request_one):
+    first_guess = request_one().estimated_completion - timezone.now()
+    Analysis.objects.all().delete()
+    now = timezone.now()
+    for _ in range(5):
+        Analysis.objects.create(
+            organization=cast.organization,
+            environment="live",
+            session=session,
+            status="complete",
+            engine="local",
+            analyses=["quality"],
+            started_at=now - datetime.timedelta(minutes=5),
+            completed_at=now,
+        )
+    assert request_one().estimated_completion - timezone.now() > 10 * first_guess
