@@ -16,11 +16,12 @@ UNKNOWN: Final = 0.5
 """Seconds to wait when nothing is known of the words (plain endpointing)."""
 
 UNFINISHED: Final = 0.55
-"""Seconds to wait after words that could go on: no full stop, a comma, something being told.
+"""Seconds to wait after words that could go on: no full stop, a comma, a lone number.
 Little more than the plain wait: read-out text and real talk are full of such pauses."""
 
 CONTINUING: Final = 0.9
-"""Seconds to wait after a conjunction, an article, three dots: the sentence surely goes on."""
+"""Seconds to wait after a conjunction, an article, three dots, or the mention of a name, number
+or address: something more is likely to come."""
 
 DICTATING: Final = 1.5
 """Seconds to wait in the middle of a number, a spelled name, an address."""
@@ -85,9 +86,9 @@ def patience_after(text: str) -> float:
         return DICTATING
     trailing_off = text.endswith(("...", "…", "-", "–", "—"))  # noqa: RUF001 - an en dash is meant
     finished = text.endswith(_TERMINAL) and not trailing_off
-    if trailing_off or (tokens[-1] in _JOINING and not finished):
+    if told or trailing_off or (tokens[-1] in _JOINING and not finished):
         return CONTINUING
-    return FINISHED if finished and not told else UNFINISHED
+    return FINISHED if finished else UNFINISHED
 
 
 def _dictation(tokens: list[str], *, announced: bool) -> float | None:
