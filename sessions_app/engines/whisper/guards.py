@@ -42,9 +42,11 @@ class Evidence:
     @property
     def absent(self) -> bool:
         """Nobody spoke, whatever has been written down."""
-        if self.no_speech > NO_SPEECH and self.log_probability < MIN_LOG_PROBABILITY:
-            return True
-        return self.speech_seconds < 0.1 and self.log_probability < -0.5
+        if self.speech_seconds < 0.1:
+            return self.log_probability < -0.5
+        # A voice was heard, so the decoder must be quite sure that it was none.
+        certain = NO_SPEECH if self.speech_seconds < 0.5 else 0.85
+        return self.no_speech > certain and self.log_probability < MIN_LOG_PROBABILITY
 
 
 def words(text: str) -> list[str]:
@@ -58,11 +60,11 @@ def words(text: str) -> list[str]:
 def looping_unit(tokens: list[str]) -> tuple[int, int, int] | None:
     """The first adjacent repetition that nobody says: (start, words in the unit, repetitions).
 
-    "No, no, no" and "twenty-two, twenty-two" are speech; four times a word, or three times a
-    phrase of two or more words, or twice one of eight or more, is a loop.
+    "No, no, no", a number spelled "five five five five" and "twenty-two, twenty-two" are speech;
+    six times a word, three times a phrase, or twice one of eight or more words, is a loop.
     """
     for size in range(1, min(len(tokens) // 2, 40) + 1):
-        needed = 5 if size == 1 else 3 if size < 8 else 2
+        needed = 6 if size == 1 else 3 if size < 8 else 2
         run = 0
         for index in range(size, len(tokens)):
             run = run + 1 if tokens[index] == tokens[index - size] else 0

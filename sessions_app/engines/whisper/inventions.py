@@ -11,7 +11,7 @@ thank(s| you)( (you|so|very|much|all|guys|everyone|again))*
 thank(s| you)( so| very)?( much)? for (watching|listening|viewing|joining)( us| me)?.*
 thank(s| you) for your (attention|time|patience)
 (please )?(like and |don't forget to )*(like|subscribe)( to (my|our|the|this) channel)?.*
-(i'll |we'll )?see you( (in the |on the )?(next|soon|later|again|tomorrow)).*
+((i|we)('ll| will) )?see you( all| again| guys)* (in the |on the )?(next|soon|later|again).*
 (the )?(sub)?titles? (by|provided|created).*
 (closed )?captions?(ing)? (by|provided|performed).*
 transcri(bed|ption) (by|outsourcing).*

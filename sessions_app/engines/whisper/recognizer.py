@@ -6,7 +6,7 @@ share one encode and one decode; decoding is greedy; and what comes out is check
 and decoded again with the full window where it looks like a loop or an invention.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,13 @@ _LONGEST = 28.0  # s; beyond, an utterance is cut at a quiet moment
 _FLOOR = 9.0  # s; encoding less makes the decoder loop
 _MARGIN = 1.5  # s of silence after the last word
 _STEP = 1.0  # s; windows are multiples of it, so that utterances can share a batch
+_VOICED = 0.5  # probability of speech; where no 32 ms reach it the model is not even asked
 _MAX_PROMPT_TOKENS = 120
 _MAX_TOKENS = 224
-_TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8)
+# Ways to decode again, in turn, until nothing looks wrong. The original draws at random with
+# rising temperature, up to five times; on a live call that costs seconds, and forbidding to repeat
+# a phrase breaks a loop as well, always alike.
+_SECOND_TRIES: tuple[dict[str, Any], ...] = ({}, {"no_repeat_ngram_size": 3})
 
 Audio = npt.NDArray[np.float32]
 
@@ -149,7 +153,7 @@ class Recognizer:
             for index, utterance in enumerate(utterances)
             for piece in self._cut(index, utterance)
         ]
-        spoken = [piece for piece in pieces if piece.speech_peak >= 0.25]
+        spoken = [piece for piece in pieces if piece.speech_peak >= _VOICED]
         self._first_pass(spoken)
         for piece in spoken:
             piece.decoded = self._checked(piece)
@@ -184,7 +188,9 @@ class Recognizer:
         if not len(audio):
             return 0.0, 0.0
         probabilities = self._vad(np.pad(audio, (0, -len(audio) % 512)))
-        return float((probabilities > 0.5).sum()) * 512 / SAMPLE_RATE, float(probabilities.max())
+        return float((probabilities > _VOICED).sum()) * 512 / SAMPLE_RATE, float(
+            probabilities.max()
+        )
 
     def _mel(self, piece: _Piece, window: float) -> npt.NDArray[np.float32]:
         samples = int(window * SAMPLE_RATE)
@@ -247,23 +253,18 @@ class Recognizer:
     @staticmethod
     def _token_limit(piece: _Piece) -> int:
         """More than anyone says in that time, in any script; a loop would run to 224."""
-        return min(int(16 + 18 * piece.duration), _MAX_TOKENS)
+        return min(int(16 + 15 * piece.duration), _MAX_TOKENS)
 
     def _generate(
-        self, encoded: Any, prompts: list[list[int]], limit: int, temperature: float = 0.0
+        self, encoded: Any, prompts: list[list[int]], limit: int, **options: Any
     ) -> list[_Decoded]:
-        options: dict[str, Any] = (
-            {"beam_size": 1, "num_hypotheses": 5, "sampling_topk": 0}
-            | {"sampling_temperature": temperature}
-            if temperature
-            else {"beam_size": self._beam_size}
-        )
         results = self._model.generate(
             encoded,
             prompts,
             max_length=2 * limit,  # the library halves it
             return_scores=True,
             return_no_speech_prob=True,
+            beam_size=self._beam_size,
             **options,
         )
         decoded = []
@@ -308,22 +309,21 @@ class Recognizer:
         return self._generate(encoded, [self._prompt(piece)], self._token_limit(piece))[0]
 
     def _again(self, piece: _Piece, first: _Decoded) -> _Decoded:
-        """Decode with the full window, then with rising temperature, until nothing looks wrong."""
+        """Decode with the full window, in each of several ways until nothing looks wrong."""
         piece.prompt = ""  # a prompt can be what it loops on
         encoded = self._encode([piece], _WINDOW)
-        prompt = [self._prompt(piece)]
         tried = []
-        for temperature in _TEMPERATURES:
-            decoded = self._generate(encoded, prompt, _MAX_TOKENS, temperature)[0]
+        for options in _SECOND_TRIES:
+            limit = self._token_limit(piece)
+            decoded = self._generate(encoded, [self._prompt(piece)], limit, **options)[0]
             reason = self._suspicion(piece, decoded)
             if not reason or decoded.evidence(piece).absent:
                 return decoded
-            tried.append((reason == "probability", decoded.log_probability, decoded))
-        usable = [entry for entry in tried if entry[0]]
-        if usable:
-            return max(usable, key=lambda entry: entry[1])[2]
-        # Every decoding loops: keep what was said before and once within the loop.
-        return max([first, *(entry[2] for entry in tried)], key=lambda d: -len(d.text))
+            if reason == "probability":  # unsure, but not wrong in itself: no other way helps
+                return max(first, decoded, key=_sane_and_likely(piece))
+            tried.append(decoded)
+        # Every decoding loops: keep the shortest, with what it repeats said once.
+        return min([first, *tried], key=lambda d: len(d.text))
 
     def _answer(self, utterance: Utterance, pieces: list[_Piece]) -> Recognized:
         decoded = [piece.decoded for piece in pieces if piece.decoded and piece.decoded.text]
@@ -341,6 +341,18 @@ class Recognizer:
             detected_probability=detected[1] if detected else 0.0,
             redone=next((entry.redone for entry in decoded if entry.redone), ""),
         )
+
+
+def _sane_and_likely(piece: _Piece) -> Callable[[_Decoded], tuple[bool, float]]:
+    """A key by which a decoding that does not loop comes first, then the likelier one."""
+
+    def key(decoded: _Decoded) -> tuple[bool, float]:
+        reason = guards.why_suspicious(
+            decoded.text, decoded.log_probability, piece.duration, cut_off=decoded.cut_off
+        )
+        return reason in ("", "probability"), decoded.log_probability
+
+    return key
 
 
 def _cpu() -> Any:

@@ -1,0 +1,67 @@
+import hashlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from sessions_app.engines.base import EngineMisconfigured
+from sessions_app.engines.whisper import model_files
+from sessions_app.engines.whisper.model_files import Packaged, locate
+
+WEIGHTS = b"left half" + b"right half"
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny model installed as two data packages."""
+    for package, part in (("tiny_left", b"left half"), ("tiny_right", b"right half")):
+        data = tmp_path / "site" / package / "data"
+        data.mkdir(parents=True)
+        (data.parent / "__init__.py").touch()
+        (data / f"model.bin.{package}").write_bytes(part)
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        (tmp_path / "site" / "tiny_left" / "data" / name).write_text(name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    tiny = Packaged(
+        packages=("tiny_left", "tiny_right"),
+        parts=("model.bin.tiny_left", "model.bin.tiny_right"),
+        sha256=hashlib.sha256(WEIGHTS).hexdigest(),
+    )
+    monkeypatch.setitem(model_files.PACKAGED, "tiny", tiny)
+
+
+@pytest.mark.usefixtures("packaged")
+def test_installed_parts_are_joined_once(tmp_path: Path) -> None:
+    reports: list[tuple[int, int]] = []
+    models = tmp_path / "models"
+    directory = locate("tiny", models, lambda what, done, total: reports.append((done, total)))
+    assert (directory / "model.bin").read_bytes() == WEIGHTS
+    assert (directory / "tokenizer.json").is_file()
+    assert reports[-1] == (len(WEIGHTS), len(WEIGHTS))
+    reports.clear()
+    assert locate("tiny", models, lambda *report: reports.append(report[1:])) == directory
+    assert reports == []
+
+
+@pytest.mark.usefixtures("packaged")
+def test_damaged_parts_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    (tmp_path / "site" / "tiny_right" / "data" / "model.bin.tiny_right").write_bytes(b"rot")
+    with pytest.raises(EngineMisconfigured, match="reinstall"):
+        locate("tiny", tmp_path / "models")
+    assert [path.name for path in (tmp_path / "models").iterdir() if path.is_dir()] == []
+
+
+def test_a_given_directory_is_used_as_it_is(tmp_path: Path) -> None:
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        (tmp_path / name).touch()
+    assert locate(str(tmp_path), tmp_path / "models") == tmp_path
+
+
+def test_a_directory_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineMisconfigured, match=r"model\.bin is missing"):
+        locate(str(tmp_path), tmp_path / "models")
+
+
+def test_an_unknown_size_is_told_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(EngineMisconfigured, match="large-v3"):
+        locate("enormous", tmp_path)
