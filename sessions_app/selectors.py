@@ -11,7 +11,7 @@ from kallglot_site.api.lookup import get_or_not_found
 from sessions_app.models import Segment, Session, Track
 
 # An id is minted some moments apart from its row's created_at.
-_SLACK = datetime.timedelta(seconds=2)
+_SLACK = 2.0  # seconds
 
 
 def sessions_of(tenant: Tenant) -> QuerySet[Session]:
@@ -37,10 +37,10 @@ def session_list(
     if mode is not None:
         sessions = sessions.filter(mode=mode)
     if created_after is not None:
-        floor = id_floor("sess", created_after - _SLACK)
+        floor = id_floor("sess", created_after, -_SLACK)
         sessions = sessions.filter(created_at__gt=created_after, id__gte=floor)
     if created_before is not None:
-        ceiling = id_floor("sess", created_before + _SLACK)
+        ceiling = id_floor("sess", created_before, _SLACK)
         sessions = sessions.filter(created_at__lt=created_before, id__lt=ceiling)
     return sessions
 

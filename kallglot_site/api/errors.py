@@ -72,7 +72,7 @@ def envelope(error: ApiError, request: HttpRequest | Request | None) -> dict[str
             "type": ERROR_CODES[error.code].type,
             "code": error.code,
             "message": error.message,
-            "param": error.param,
+            "param": error.param[:100] if error.param else None,
             "doc_url": f"{public_url(request)}/errors#{error.code}",
             "request_id": getattr(request, "request_id", None),
         }

@@ -22,10 +22,10 @@ def is_id(value: str, prefix: str) -> bool:
     return value.startswith(f"{prefix}_") and bool(_ULID.fullmatch(value[len(prefix) + 1 :]))
 
 
-def id_floor(prefix: str, at: datetime.datetime) -> str:
-    """The least id of that kind that could have been made at ``at`` (to the millisecond).
+def id_floor(prefix: str, at: datetime.datetime, offset: float = 0.0) -> str:
+    """The least id of that kind that could have been made ``offset`` seconds after ``at``.
 
     Turns a bound on time into a bound on the primary key, which is what the list indexes end in.
     """
-    milliseconds = min(max(int(at.timestamp() * 1000), 0), 2**48 - 1)
+    milliseconds = min(max(int((at.timestamp() + offset) * 1000), 0), 2**48 - 1)
     return f"{prefix}_{ULID(milliseconds.to_bytes(6, 'big') + bytes(10))}"

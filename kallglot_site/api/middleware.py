@@ -1,7 +1,10 @@
 """What stands in front of every request."""
 
+import functools
+import ipaddress
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 
@@ -22,6 +25,57 @@ class RequestIdMiddleware:
         return response
 
 
+class ProxyMiddleware:
+    """Believes X-Forwarded-For and -Proto from trusted proxies; from anyone else they vanish.
+
+    Afterwards REMOTE_ADDR is the nearest address that is no trusted proxy's, so that a client
+    cannot choose its own: whatever it put in front of the list is left of that.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        forwarded = request.META.pop("HTTP_X_FORWARDED_FOR", None)
+        trusted = _trusted_proxies(tuple(settings.TRUSTED_PROXIES))
+        if trusted and _is_in(request.META.get("REMOTE_ADDR", ""), trusted):
+            hops = [hop.strip() for hop in (forwarded or "").split(",") if hop.strip()]
+            while hops and _is_in(request.META["REMOTE_ADDR"], trusted):
+                request.META["REMOTE_ADDR"] = _address(hops.pop())
+        else:
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        return self.get_response(request)
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@functools.cache
+def _trusted_proxies(networks: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
+
+
+def _address(hop: str) -> str:
+    """``hop`` without a port, or "invalid": never text of the client's choosing."""
+    host = hop.partition("]")[0].lstrip("[") if hop.startswith("[") else hop
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return "invalid"
+
+
 class NullPathMiddleware:
     """No address of ours holds a null character, and databases choke on them."""
 
@@ -30,7 +84,7 @@ class NullPathMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "\0" in request.path:
-            if not request.path.startswith("/v1/"):
+            if not request.path.startswith("/v1"):
                 return HttpResponseBadRequest("Bad request")
             error = ApiError("The path holds a null character.", code="invalid_request")
             return error_response(error, request)

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -67,7 +67,7 @@ class V1ViewSet(viewsets.ViewSet):
     paginated: ClassVar[set[str]] = set()
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
-    action: str
+    action: str | None  # type: ignore[assignment]  # None: the route does not know the method
     rate: throttling.Rate | None = None
 
     @cached_property
@@ -81,7 +81,7 @@ class V1ViewSet(viewsets.ViewSet):
     @cached_property
     def query(self) -> dict[str, Any]:
         """The action's own query parameters, validated (defaults filled in, cursors left out)."""
-        declared = self.queries.get(self.action)
+        declared = self.queries.get(self.action or "")
         if declared is None:
             return {}
         return validated(declared, self._query_values)
@@ -114,6 +114,12 @@ class V1ViewSet(viewsets.ViewSet):
 
     # --- What DRF calls ----------------------------------------------------------------------
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        wrapped = super().initialize_request(request, *args, **kwargs)
+        if self.action == "metadata":  # DRF's name for OPTIONS, which is not offered
+            self.action = None
+        return wrapped
+
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         key: ApiKey = request.auth  # type: ignore[assignment]  # set by ApiKeyAuthentication
@@ -122,7 +128,7 @@ class V1ViewSet(viewsets.ViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if getattr(self, "action", None) and request.META.get("QUERY_STRING"):
+        if self.action and request.META.get("QUERY_STRING"):
             self._check_query(request)
 
     def finalize_response(  # type: ignore[override]  # actions may answer with any response
@@ -145,7 +151,7 @@ class V1ViewSet(viewsets.ViewSet):
     # --- Query strings -----------------------------------------------------------------------
 
     def _allowed_parameters(self) -> tuple[str, ...]:
-        declared = self.queries.get(self.action)
+        declared = self.queries.get(self.action or "")
         own = tuple(declared._declared_fields) if declared else ()
         return own + (PARAMETERS if self.action in self.paginated else ())
 
@@ -154,9 +160,7 @@ class V1ViewSet(viewsets.ViewSet):
         for name, values in request.GET.lists():
             if name not in allowed:
                 known = ", ".join(f"`{each}`" for each in allowed) or "none"
-                raise UnknownField(
-                    f"Unknown query parameter. Known here: {known}.", param=name[:100]
-                )
+                raise UnknownField(f"Unknown query parameter. Known here: {known}.", param=name)
             if len(values) > 1:
                 raise InvalidFieldValue("Give this query parameter once.", param=name)
             if "\0" in values[0]:
