@@ -67,6 +67,9 @@ STALLED: Final = 1.2
 """Seconds without any audio after which an open utterance is over: some clients send none while
 nobody speaks."""
 
+CATCH_UP: Final = 0.25
+"""Seconds of lateness after which a stall is taken for the server's own."""
+
 WARNING_EVERY: Final = 1.0
 """Seconds between two warnings of the same kind."""
 
@@ -317,8 +320,12 @@ class TrackPipeline:
                 left = self._fed_at + wait - self._clock.time()
                 if left <= 0:
                     self._finish()
-                else:
-                    await self._clock.sleep(left)
+                    continue
+                due = self._clock.time() + left
+                await self._clock.sleep(left)
+                if self._clock.time() - due > CATCH_UP:
+                    # It is this process that was away, and the audio is waiting to be read.
+                    await self._clock.sleep(CATCH_UP)
         finally:
             self._watcher = None
 

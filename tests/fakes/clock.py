@@ -16,6 +16,10 @@ class VirtualClock:
     def time(self) -> float:
         return self._now
 
+    def stall(self, seconds: float) -> None:
+        """Time passes while the event loop is stuck: nothing is woken in time."""
+        self._now += seconds
+
     async def sleep(self, seconds: float) -> None:
         waiter = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), waiter))

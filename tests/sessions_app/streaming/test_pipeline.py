@@ -162,6 +162,12 @@ class TestOneUtterance:
         assert call.partials[-1].text == ""
         assert call.partials[0].id == call.partials[-1].id
 
+    async def test_a_nul_in_an_answer_does_not_reach_the_database(self):
+        call = quiet_call()
+        call.engine.say("Hel\0lo.")
+        await call.say(speech(2), silence(1.5))
+        assert [final.text for final in call.finals] == ["Hello."]
+
     async def test_vocabulary_language_and_context_reach_the_engine(self):
         call = quiet_call(vocabulary=("Kallglot",), language="es-MX")
         await call.say(speech(1), silence(1), speech(1), silence(1))
@@ -206,6 +212,14 @@ class TestSpeculation:
         call.engine.delay = 0.7
         call.engine.answer = lambda request: "My number is 5 5 5."
         await call.say(speech(1), silence(1.4), speech(1), silence(3))
+        assert len(call.finals) == 1
+
+    async def test_one_that_still_waits_when_the_utterance_ends_is_moved_up(self):
+        call = quiet_call()
+        call.engine.delay = 3.0
+        await call.say(speech(2), silence(6))
+        [request] = call.engine.requests
+        assert call.engine.promoted == [request]
         assert len(call.finals) == 1
 
     async def test_a_busy_engine_means_plain_endpointing(self):
@@ -394,6 +408,14 @@ class TestAudioThatStops:
         await call.clock.advance(2)
         [final] = call.finals
         assert final.end_time == pytest.approx(2, abs=0.1)
+
+    async def test_a_stall_of_the_server_itself_cuts_nothing(self):
+        call = quiet_call()
+        await call.say(speech(1))
+        call.clock.stall(3)
+        await call.clock.advance(0.01)
+        await call.say(speech(1), silence(1))
+        assert [final.end_time for final in call.finals] == [pytest.approx(2, abs=0.1)]
 
     async def test_nothing_runs_while_nobody_speaks(self, call):
         await call.say(silence(2))
