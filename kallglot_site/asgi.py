@@ -1,17 +1,46 @@
 """HTTP to Django, WebSockets to Channels."""
 
 import os
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
-
 django_application = get_asgi_application()
 
 # Consumers import models, which exist only once Django is set up.
+from sessions_app import routing, runtime  # noqa: E402
 from sessions_app.dashboard.routing import websocket_urlpatterns as staff_sockets  # noqa: E402
 
+
+async def unknown_socket(scope: Any, receive: Any, send: Any) -> None:
+    """Refuses an address that nothing listens at: the handshake is answered with 403."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """For servers started without ``manage.py gateway`` that speak ASGI's lifespan (uvicorn)."""
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.startup":
+            await runtime.gateway()  # engines load while the first requests come
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await runtime.drain()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+_nowhere: Any = unknown_socket  # django-stubs know of HTTP views only
+_sockets: list[Any] = [*routing.websocket_urlpatterns, *staff_sockets, re_path(r"", _nowhere)]
+
 application = ProtocolTypeRouter(
-    {"http": django_application, "websocket": URLRouter([*staff_sockets])}
+    {
+        "http": django_application,
+        "websocket": URLRouter(_sockets),
+        "lifespan": lifespan,
+    }
 )

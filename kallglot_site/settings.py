@@ -241,14 +241,22 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Sweeps find what no doorbell rang for; each is one indexed query when there is nothing to do.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "sweep-api": {"task": "kallglot_site.api.tasks.api_sweep", "schedule": 3600.0},
-    "end-idle-sessions": {"task": "sessions_app.tasks.end_idle_sessions", "schedule": 15.0},
+    # A sweep that no worker took in time is dropped: they must not pile up.
+    "end-idle-sessions": {
+        "task": "sessions_app.tasks.end_idle_sessions",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
     "complete-abandoned-transcripts": {
         "task": "sessions_app.tasks.complete_abandoned_transcripts",
         "schedule": 2.0,
+        "options": {"expires": 5.0},
     },
-    "api-sweep": {"task": "kallglot_site.api.tasks.api_sweep", "schedule": 3600.0},
-    # A sweep that no worker took in time is dropped: they must not pile up.
+    "api-sweep": {
+        "task": "kallglot_site.api.tasks.api_sweep",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "dispatch-webhooks": {
         "task": "webhooks_app.tasks.dispatch",
         "schedule": 1.0,

@@ -64,6 +64,7 @@ class Room:
         self._finals: deque[str] = deque(maxlen=REMEMBERED_FINALS)
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     def look(self) -> None:
         """Reread the session soon; many wishes become one look."""
@@ -71,17 +72,31 @@ class Room:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
+    async def refresh(self) -> None:
+        """Wait for a look that began after this call. One that fails counts as well."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.look()
+        await waiter
+
     async def _run(self) -> None:
         while self._wanted and self.listeners:
             self._wanted = False
-            after = [each.seen for each in self.listeners if each.seen is not None]
+            waiters, self._waiters = self._waiters, []
             try:
-                view = await in_database(session_view, self.session_id, min(after, default=None))
-            except Exception:
-                # Never fatal: the next bell or poll looks again.
-                log.exception("could not reread session %s", self.session_id)
-                return
-            self._apply(view)
+                await self._look()
+            finally:
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(None)
+
+    async def _look(self) -> None:
+        after = [each.seen for each in self.listeners if each.seen is not None]
+        try:
+            self._apply(await in_database(session_view, self.session_id, min(after, default=None)))
+        except Exception:
+            # Never fatal: the next bell or poll looks again.
+            log.exception("could not reread session %s", self.session_id)
 
     def _apply(self, view: SessionView | None) -> None:
         if view is None:
@@ -114,6 +129,9 @@ class Room:
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class Hub:
@@ -148,6 +166,11 @@ class Hub:
         """Reread the session for its listeners in this process."""
         if (room := self._rooms.get(session_id)) is not None:
             room.look()
+
+    async def refresh(self, session_id: str) -> None:
+        """Reread the session now, and return when its listeners have been told."""
+        if (room := self._rooms.get(session_id)) is not None:
+            await room.refresh()
 
     def look_threadsafe(self, session_id: str) -> bool:
         """From any thread. False: this hub's loop is gone."""

@@ -1,0 +1,11 @@
+"""WebSocket addresses of this app."""
+
+from typing import Any
+
+from django.urls import path
+
+from sessions_app.consumers import StreamConsumer
+
+stream: Any = StreamConsumer.as_asgi()  # django-stubs know of HTTP views only
+
+websocket_urlpatterns: list[Any] = [path("v1/sessions/<str:session_id>/connect", stream)]
