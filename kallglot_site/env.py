@@ -246,6 +246,13 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "`file:///path` or `s3://bucket/prefix?endpoint=…&region=…`. Empty: the data directory.",
     ),
+    _services(
+        "KALLGLOT_SPOOL_UPLOAD",
+        one_of("auto", "true", "false"),
+        "auto",
+        "Upload the audio of running calls to the storage in parts, so that any machine can finish "
+        "a recording. `auto`: with S3. `false` needs one data directory for all.",
+    ),
     Setting(
         "EMAIL_URL",
         text,

@@ -277,6 +277,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "assemble-recordings": {"task": "recordings_app.tasks.sweep", "schedule": 2.0},
+    "sweep-recordings": {"task": "recordings_app.tasks.sweep_leftovers", "schedule": 30.0},
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
@@ -354,6 +356,9 @@ WEBHOOK_DISPATCHERS: int = ENV["KALLGLOT_WEBHOOK_DISPATCHERS"]
 EVENT_RETENTION_DAYS: int = ENV["KALLGLOT_EVENT_RETENTION_DAYS"]
 RECORDING_RETENTION_DAYS: int = ENV["KALLGLOT_RECORDING_RETENTION_DAYS"]
 MEDIA_KEY: str = ENV["KALLGLOT_MEDIA_KEY"]
+SPOOL_UPLOAD: bool = {"true": True, "false": False}.get(
+    ENV["KALLGLOT_SPOOL_UPLOAD"], STORAGE_URL.startswith("s3://")
+)
 
 # --- REST ----------------------------------------------------------------------------------------
 

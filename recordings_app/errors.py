@@ -1,0 +1,21 @@
+"""What can be wrong with a recording."""
+
+from kallglot_site.api.errors import ApiError
+
+
+class RecordingFailed(ApiError):
+    code = "recording_failed"
+
+    def __init__(self) -> None:
+        super().__init__("This recording could not be made, or only in part.")
+
+
+class RecordingExpired(ApiError):
+    code = "recording_expired"
+
+    def __init__(self) -> None:
+        super().__init__("The audio of this recording has been deleted or is past its retention.")
+
+
+class RecordingProcessing(Exception):
+    """Not an error: come back in a moment. The API answers 202."""

@@ -1,0 +1,151 @@
+"""From two tracks to the files of a recording, in one pass and in constant memory.
+
+``mixed`` gives one mono mp3 of both parties; ``dual`` a stereo mp3 (agent left, customer right) and
+a wav of each. Every file begins at the session's zero and has the same length.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, cast
+
+import numpy as np
+
+from recordings_app.media.encoding import AudioWriter, Format, fitting_rate
+from recordings_app.spool.reader import TrackSurvey, blocks
+from sessions_app.streaming.media import Samples
+
+Channel = Literal["mixed", "agent", "customer"]
+
+BLOCK_SECONDS: Final = 10
+PEAKS: Final = 1200
+"""Bars of the waveform that the dashboard draws, however long the call."""
+_READ: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class MadeFile:
+    """A finished file that has no name yet: it vanishes with the process."""
+
+    channel: Channel
+    format: Format
+    sample_rate: int
+    channels: int
+    content: BinaryIO
+    size: int
+    sha256: str
+
+    def rewound(self) -> BinaryIO:
+        self.content.seek(0)
+        return self.content
+
+
+@dataclass(slots=True)
+class MadeRecording:
+    """``duration`` in seconds. ``peaks``: for agent and customer, 0 to 100, loudest in each bar."""
+
+    duration: float
+    sample_rate: int
+    peaks: dict[str, list[int]]
+    files: list[MadeFile]
+
+
+def make(
+    tracks: Mapping[str, TrackSurvey],
+    *,
+    dual: bool,
+    duration: float,
+    workspace: Path,
+    progress: Callable[[], None] = lambda: None,
+) -> MadeRecording:
+    """The files of a recording. ``duration`` is the session's; longer audio makes it longer.
+
+    Args:
+        workspace: a directory with room for the files; they are unnamed there.
+        progress: called every few seconds of work; may raise to stop it.
+    """
+    duration = max([duration, *(track.end for track in tracks.values())])
+    rate = fitting_rate(max((track.sample_rate for track in tracks.values()), default=0))
+    total = round(duration * rate)
+    size = BLOCK_SECONDS * rate
+    peaks = {speaker: _Peaks(total) for speaker in ("agent", "customer")}
+    parts = {
+        speaker: tracks[speaker].parts if speaker in tracks else []
+        for speaker in ("agent", "customer")
+    }
+    channels: list[tuple[Channel, Format, int]] = (
+        [("mixed", "mp3", 2), ("agent", "wav", 1), ("customer", "wav", 1)]
+        if dual
+        else [("mixed", "mp3", 1)]
+    )
+    targets = [workspace_file(workspace) for _ in channels]
+    with ExitStack() as stack:
+        writers = {
+            channel: stack.enter_context(AudioWriter(target, format, rate, count))
+            for (channel, format, count), target in zip(channels, targets, strict=True)
+        }
+        pairs = zip(
+            blocks(parts["agent"], rate=rate, total=total, size=size),
+            blocks(parts["customer"], rate=rate, total=total, size=size),
+            strict=True,
+        )
+        for agent, customer in pairs:
+            peaks["agent"].add(agent)
+            peaks["customer"].add(customer)
+            if dual:
+                writers["mixed"].write(np.stack([agent, customer], axis=1).ravel())
+                writers["agent"].write(agent)
+                writers["customer"].write(customer)
+            else:
+                writers["mixed"].write(_mixed(agent, customer))
+            progress()
+    files = [
+        MadeFile(channel, format, rate, count, target, *measure(target))
+        for (channel, format, count), target in zip(channels, targets, strict=True)
+    ]
+    return MadeRecording(duration, rate, {name: each.bars() for name, each in peaks.items()}, files)
+
+
+def workspace_file(workspace: Path) -> BinaryIO:
+    """A temporary file without a name: nothing is left behind by a crash."""
+    workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=workspace))
+
+
+def measure(file: BinaryIO) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a whole file."""
+    file.seek(0)
+    return digest(iter(lambda: file.read(_READ), b""))
+
+
+def digest(chunks: Iterator[bytes]) -> tuple[int, str]:
+    size, sha256 = 0, hashlib.sha256()
+    for chunk in chunks:
+        size += len(chunk)
+        sha256.update(chunk)
+    return size, sha256.hexdigest()
+
+
+def _mixed(agent: Samples, customer: Samples) -> Samples:
+    both = agent.astype(np.int32) + customer
+    return cast(Samples, np.clip(both, -32768, 32767).astype(np.int16))
+
+
+class _Peaks:
+    def __init__(self, total: int) -> None:
+        self._step = max(1, -(-total // PEAKS))
+        self._loudest = np.zeros(-(-total // self._step), np.int32)
+        self._position = 0
+
+    def add(self, samples: Samples) -> None:
+        bars = (np.arange(len(samples)) + self._position) // self._step
+        starts = np.flatnonzero(np.diff(bars, prepend=-1))
+        loudest = np.maximum.reduceat(np.abs(samples.astype(np.int32)), starts)
+        np.maximum.at(self._loudest, bars[starts], loudest)
+        self._position += len(samples)
+
+    def bars(self) -> list[int]:
+        return [int(value) for value in np.minimum(self._loudest * 100 // 32767, 100)]

@@ -1,0 +1,143 @@
+"""Recordings in the storage, whichever it is: local files (encrypted or not) or S3.
+
+Names come from ids and random tokens alone; nothing that a client sent becomes part of one.
+"""
+
+import os
+import secrets
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol, cast
+
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage, default_storage, storages
+
+from recordings_app.media import encryption
+from recordings_app.media.mixing import digest
+
+CHUNK: Final = 128 * 1024
+
+
+class Stored(Protocol):
+    """What must be known of an object to read it: a RecordingFile."""
+
+    name: str
+    size: int
+    encrypted: bool
+
+
+class StorageMismatch(Exception):
+    """What the storage gives back is not what was put in."""
+
+
+def object_name(organization_id: str, session_id: str, recording_id: str, format: str) -> str:
+    """A fresh one for every attempt: what a dead worker left is never mistaken for another's."""
+    token = secrets.token_hex(8)
+    return f"recordings/{organization_id}/{session_id}/{recording_id}-{token}.{format}"
+
+
+def is_local() -> bool:
+    return isinstance(storages["default"], FileSystemStorage)
+
+
+class _Encrypting(File[bytes]):
+    """Gives its encrypted bytes to FileSystemStorage, which writes chunk by chunk."""
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        return encryption.encrypt_chunks(cast(BinaryIO, self.file))
+
+
+def store(name: str, content: BinaryIO, *, content_type: str) -> bool:
+    """Put a file into the storage, durably. Returns whether it was encrypted.
+
+    Raises OSError or the S3 client's errors; what was written by then is garbage under ``name``.
+    """
+    encrypt = is_local() and encryption.is_enabled()
+    file: Any = _Encrypting(content) if encrypt else File(content)
+    file.content_type = content_type  # read by the S3 storage
+    saved = default_storage.save(name, file)
+    if saved != name:
+        default_storage.delete(saved)
+        raise StorageMismatch("the storage already has an object of that name")
+    if is_local():
+        _sync(default_storage.path(name))
+    return encrypt
+
+
+def verify(stored: Stored, sha256: str) -> None:
+    """Read everything back. Raises StorageMismatch unless it is what was put in."""
+    with closing(read(stored)) as chunks:
+        size, found = digest(chunks)
+    if (size, found) != (stored.size, sha256):
+        raise StorageMismatch("the stored object differs from what was stored")
+
+
+def read(stored: Stored, start: int = 0, length: int | None = None) -> Generator[bytes]:
+    """Bytes of the (decrypted) object, in chunks. Opens it on the first one.
+
+    Raises FileNotFoundError or the S3 client's errors when it is gone.
+    """
+    length = stored.size - start if length is None else length
+    if length <= 0:
+        return
+    if not is_local():
+        yield from _read_s3(stored.name, start, length)
+        return
+    with open(default_storage.path(stored.name), "rb") as file:  # noqa: PTH123
+        if stored.encrypted:
+            yield from encryption.slice_chunks(encryption.decrypt_chunks(file), start, length)
+            return
+        file.seek(start)
+        while length > 0 and (chunk := file.read(min(CHUNK, length))):
+            length -= len(chunk)
+            yield chunk
+
+
+def read_whole(name: str) -> Iterator[bytes]:
+    """An object as it lies in the storage, in chunks (spool parts)."""
+    if is_local():
+        with open(default_storage.path(name), "rb") as file:  # noqa: PTH123
+            while chunk := file.read(CHUNK):
+                yield chunk
+    else:
+        yield from _body(_s3().bucket.Object(_s3_key(name)).get()["Body"])
+
+
+def remove(name: str) -> None:
+    """Delete an object. That it is gone already is fine."""
+    default_storage.delete(name)
+
+
+def presigned_url(stored: Stored, *, seconds: int, disposition: str, content_type: str) -> str:
+    """An address at which S3 itself gives the object to whoever has it."""
+    parameters = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
+    return str(_s3().url(stored.name, parameters=parameters, expire=seconds))
+
+
+def _read_s3(name: str, start: int, length: int) -> Iterator[bytes]:
+    span = f"bytes={start}-{start + length - 1}"
+    yield from _body(_s3().bucket.Object(_s3_key(name)).get(Range=span)["Body"])
+
+
+def _body(body: Any) -> Iterator[bytes]:
+    with closing(body):
+        yield from body.iter_chunks(CHUNK)
+
+
+def _s3() -> Any:
+    return default_storage
+
+
+def _s3_key(name: str) -> str:
+    return str(_s3()._normalize_name(name))
+
+
+def _sync(path: str) -> None:
+    """The file and its name, so that the spool may go even if the power does next."""
+    for target, flags in ((path, os.O_RDONLY), (str(Path(path).parent), os.O_RDONLY)):
+        descriptor = os.open(target, flags)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,68 @@
+"""Every scoped read of recordings. Tenancy is filtered here and only here."""
+
+import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from kallglot_site.accounts.models import Organization
+from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.api.lookup import get_or_not_found
+from recordings_app.models import Assembly, Recording, RecordingFile, RecordingPolicy
+from sessions_app.models import Session
+
+
+def recordings_of(tenant: Tenant) -> QuerySet[Recording]:
+    return Recording.objects.filter(**tenant.filters)
+
+
+def recording_get(*, tenant: Tenant, recording_id: str) -> Recording:
+    """Raises NotFound, for unknown, foreign and malformed ids alike."""
+    return get_or_not_found(recordings_of(tenant), recording_id, prefix="rec", kind="recording")
+
+
+def session_recordings(session: Session, *, channel: str | None = None) -> QuerySet[Recording]:
+    """The recordings of a session that the caller may see, unordered."""
+    recordings = Recording.objects.filter(session=session)
+    return recordings if channel is None else recordings.filter(channel=channel)
+
+
+def retention(organization: Organization) -> datetime.timedelta:
+    days = (
+        RecordingPolicy.objects.filter(organization=organization)
+        .values_list("retention_days", flat=True)
+        .first()
+    )
+    return datetime.timedelta(days=days or RecordingPolicy().retention_days)
+
+
+def recording_original(recording: Recording) -> RecordingFile | None:
+    """The file that assembly made. None: there is none (yet)."""
+    return recording.files.filter(
+        format=recording.format,
+        sample_rate=recording.sample_rate,
+        status=RecordingFile.Status.READY,
+    ).first()
+
+
+# --- Work that is due: for sweeps, over all tenants --------------------------------------------
+
+
+def assemblies_due(limit: int) -> list[str]:
+    """Session ids, longest due first."""
+    due = Assembly.objects.filter(status=Assembly.Status.DUE, due_at__lte=timezone.now())
+    return list(due.order_by("due_at").values_list("session_id", flat=True)[:limit])
+
+
+def variants_due(limit: int) -> list[str]:
+    due = RecordingFile.objects.filter(
+        status=RecordingFile.Status.PROCESSING, due_at__lte=timezone.now()
+    )
+    return list(due.order_by("due_at").values_list("id", flat=True)[:limit])
+
+
+def recordings_expired(limit: int) -> list[Recording]:
+    expired = Recording.objects.exclude(status=Recording.Status.DELETED).filter(
+        expires_at__lte=timezone.now()
+    )
+    return list(expired.order_by("expires_at")[:limit])

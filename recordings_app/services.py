@@ -1,0 +1,195 @@
+"""Every write of recordings, apart from the making of files (``assembly``, ``variants``)."""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from kallglot_site.accounts.models import Organization
+from recordings_app.doorbells import CARRY_OUT_TOMBSTONES, MAKE_VARIANT, ring
+from recordings_app.errors import RecordingExpired, RecordingFailed, RecordingProcessing
+from recordings_app.media import storage
+from recordings_app.media.encoding import Format
+from recordings_app.models import (
+    Assembly,
+    Recording,
+    RecordingFile,
+    RecordingPolicy,
+    SpoolPart,
+    Tombstone,
+)
+from recordings_app.selectors import recording_original, retention
+from recordings_app.tombstones import tombstones_raise
+from sessions_app.models import Session
+
+_RETRY_FAILED_VARIANT = datetime.timedelta(minutes=10)
+
+
+@transaction.atomic
+def session_recordings_create(*, session: Session) -> bool:
+    """The rows of an ended session's recordings, and the work of making them. Once only.
+
+    A session without any audio gets none. Returns whether there is anything to make.
+    """
+    if not session.recording_enabled or session.started_at is None:
+        return False
+    made = Assembly.objects.bulk_create([Assembly(session=session)], ignore_conflicts=True)
+    expires_at = (session.ended_at or timezone.now()) + retention(session.organization)
+    formats: dict[str, Format] = {Recording.Channel.MIXED: "mp3"}
+    if session.recording_channels == Session.Channels.DUAL:
+        formats |= {Recording.Channel.AGENT: "wav", Recording.Channel.CUSTOMER: "wav"}
+    Recording.objects.bulk_create(
+        [
+            Recording(
+                session=session,
+                organization_id=session.organization_id,
+                environment=session.environment,
+                channel=channel,
+                format=format,
+                expires_at=expires_at,
+            )
+            for channel, format in formats.items()
+        ],
+        ignore_conflicts=True,
+    )
+    return bool(made)
+
+
+def assembly_make_due(*, session_id: str) -> bool:
+    """Nobody may write the session's tracks any more."""
+    return bool(
+        Assembly.objects.filter(session_id=session_id, status=Assembly.Status.WAITING).update(
+            status=Assembly.Status.DUE, due_at=timezone.now()
+        )
+    )
+
+
+@transaction.atomic
+def assembly_retry(*, session_id: str) -> bool:
+    """Have another try at recordings that could not be made. The spool is still there."""
+    again = Assembly.objects.filter(session_id=session_id, status=Assembly.Status.FAILED).update(
+        status=Assembly.Status.DUE, due_at=timezone.now(), attempts=0, lease="", error=""
+    )
+    if again:
+        Recording.objects.filter(session_id=session_id, status=Recording.Status.FAILED).update(
+            status=Recording.Status.PROCESSING, failure=""
+        )
+    return bool(again)
+
+
+# --- Giving audio out ----------------------------------------------------------------------------
+
+
+def recording_file_require(
+    *, recording: Recording, format: str | None = None, sample_rate: int | None = None
+) -> RecordingFile:
+    """The file to give out: the original, or a variant, whose making is begun if need be.
+
+    Raises RecordingProcessing, RecordingFailed, RecordingExpired.
+    """
+    if recording.is_past_retention:
+        raise RecordingExpired
+    if recording.status == Recording.Status.FAILED:
+        raise RecordingFailed
+    original = recording_original(recording)
+    if recording.status == Recording.Status.PROCESSING or original is None:
+        raise RecordingProcessing
+    wanted = (format or recording.format, sample_rate or recording.sample_rate)
+    if wanted == (original.format, original.sample_rate):
+        return original
+    variant = _variant(recording, *wanted)
+    if variant.status == RecordingFile.Status.READY:
+        return variant
+    if variant.status == RecordingFile.Status.FAILED:
+        raise RecordingFailed
+    raise RecordingProcessing
+
+
+@transaction.atomic
+def _variant(recording: Recording, format: str, sample_rate: int) -> RecordingFile:
+    """The variant's row. One that failed a while ago gets another chance."""
+    variant, created = RecordingFile.objects.get_or_create(
+        recording=recording, format=format, sample_rate=sample_rate
+    )
+    failed = variant.status == RecordingFile.Status.FAILED
+    if failed and variant.due_at < timezone.now() - _RETRY_FAILED_VARIANT:
+        variant.status, variant.attempts = RecordingFile.Status.PROCESSING, 0
+        variant.due_at, variant.lease = timezone.now(), ""
+        variant.save(update_fields=["status", "attempts", "due_at", "lease"])
+        created = True
+    if created:
+        ring(MAKE_VARIANT, variant.id)
+    return variant
+
+
+# --- Deleting ------------------------------------------------------------------------------------
+
+
+def recording_purge(*, recording: Recording) -> None:
+    """Past retention: delete the files, then say so. Repeating it is harmless.
+
+    Raises what the storage raises; the row then still says that there is audio, as there may be.
+    """
+    for file in recording.files.exclude(name=""):
+        storage.remove(file.name)
+    _mark_deleted(recording)
+
+
+@transaction.atomic
+def recording_delete(*, recording: Recording) -> None:
+    """Delete a recording's audio now. Its files go right after the commit, and surely."""
+    _mark_deleted(recording)
+
+
+@transaction.atomic
+def _mark_deleted(recording: Recording) -> None:
+    Recording.objects.select_for_update(no_key=True).get(pk=recording.pk)
+    # Files that a worker has made meanwhile are among these, or find the recording deleted.
+    tombstones_raise(names=list(recording.files.values_list("name", flat=True)))
+    recording.files.all().delete()
+    recording.status = Recording.Status.DELETED
+    recording.deleted_at = timezone.now()
+    recording.peaks = {}
+    recording.save(update_fields=["status", "deleted_at", "peaks"])
+    others = Recording.objects.filter(session_id=recording.session_id)
+    if not others.exclude(status=Recording.Status.DELETED).exists():
+        _spool_forget(recording.session_id)
+    _carry_out_soon()
+
+
+@transaction.atomic
+def session_recordings_erase(*, session: Session) -> None:
+    """The session is being erased: so is everything heard in it."""
+    names = RecordingFile.objects.filter(recording__session=session).values_list("name", flat=True)
+    tombstones_raise(names=list(names))
+    _spool_forget(session.id)
+    Recording.objects.filter(session=session).delete()
+    Assembly.objects.filter(session=session).delete()
+    _carry_out_soon()
+
+
+def _spool_forget(session_id: str) -> None:
+    uploaded = SpoolPart.objects.filter(session_id=session_id)
+    tombstones_raise(names=list(uploaded.values_list("name", flat=True)))
+    uploaded.delete()
+    tombstones_raise(names=[session_id], kind=Tombstone.Kind.SPOOL)
+
+
+def _carry_out_soon() -> None:
+    ring(CARRY_OUT_TOMBSTONES)
+
+
+# --- Policy --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def recording_policy_set(*, organization: Organization, retention_days: int) -> RecordingPolicy:
+    """How long the organization keeps recordings, those it has already included."""
+    policy, _ = RecordingPolicy.objects.update_or_create(
+        organization=organization, defaults={"retention_days": retention_days}
+    )
+    Recording.objects.filter(organization=organization).exclude(
+        status=Recording.Status.DELETED
+    ).update(expires_at=F("created_at") + datetime.timedelta(days=retention_days))
+    return policy
