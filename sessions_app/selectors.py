@@ -66,6 +66,12 @@ def sessions_live_count(tenant: Tenant) -> int:
     return sessions_of(tenant).filter(status=Session.Status.ACTIVE).count()
 
 
+def sessions_live_label(tenant: Tenant) -> str:
+    """For the navigation: "3 live", or nothing."""
+    count = sessions_live_count(tenant)
+    return f"{count} live" if count else ""
+
+
 def session_get_with_languages(*, tenant: Tenant, session_id: str) -> Session:
     """``session_get`` that also reads what ``transcript_languages`` needs, in the same query."""
     sessions = sessions_of(tenant).annotate(

@@ -133,3 +133,53 @@ class ApiKey(models.Model):
     @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
+
+
+class Invitation(models.Model):
+    """A link with which one person joins. Only the token's hash is stored: it is shown once."""
+
+    id = IdField(prefix="inv")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="invitations"
+    )
+    email = models.EmailField()
+    role = models.CharField(max_length=20, choices=Membership.Role)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.organization}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.expires_at > timezone.now()
+
+
+class AuditEntry(models.Model):
+    """Who did what in the dashboard. Written in the transaction of the deed, never changed."""
+
+    id = IdField(prefix="aud")
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="audit_entries"
+    )
+    actor = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    actor_email = models.EmailField(blank=True, help_text="Stays when the account goes.")
+    action = models.CharField(max_length=64, help_text="Such as api_key.created.")
+    target = models.CharField(max_length=200, blank=True, help_text="The object's id or name.")
+    detail = models.CharField(max_length=500, blank=True, help_text="In words; never a secret.")
+    environment = models.CharField(max_length=4, choices=Environment, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["organization", "-id"], name="audit_by_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.actor_email} {self.action} {self.target}"

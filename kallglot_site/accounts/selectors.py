@@ -1,8 +1,16 @@
 """Scoped reads of accounts."""
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from kallglot_site.accounts.models import ApiKey, Organization
+from kallglot_site.accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Invitation,
+    Membership,
+    Organization,
+)
+from kallglot_site.api.errors import NotFound
 from kallglot_site.api.lookup import get_or_not_found
 
 
@@ -18,3 +26,36 @@ def api_key_get(*, organization: Organization, api_key_id: str) -> ApiKey:
     """Raises NotFound, for unknown, foreign and malformed ids alike."""
     keys = ApiKey.objects.filter(organization=organization).select_related("organization")
     return get_or_not_found(keys, api_key_id, prefix="key", kind="API key")
+
+
+def member_list(*, organization: Organization) -> QuerySet[Membership]:
+    """The organization's people, by email."""
+    members = Membership.objects.filter(organization=organization)
+    return members.select_related("user").order_by("user__email")
+
+
+def member_get(*, organization: Organization, membership_id: int) -> Membership:
+    """Raises NotFound."""
+    member = member_list(organization=organization).filter(pk=membership_id).first()
+    if member is None:
+        raise NotFound("member")
+    return member
+
+
+def invitation_list(*, organization: Organization) -> QuerySet[Invitation]:
+    """Invitations that may still be accepted, newest first."""
+    invitations = Invitation.objects.filter(
+        organization=organization, accepted_at=None, expires_at__gt=timezone.now()
+    )
+    return invitations.select_related("created_by").order_by("-id")
+
+
+def invitation_get(*, organization: Organization, invitation_id: str) -> Invitation:
+    """Raises NotFound."""
+    invitations = invitation_list(organization=organization)
+    return get_or_not_found(invitations, invitation_id, prefix="inv", kind="invitation")
+
+
+def audit_list(*, organization: Organization) -> QuerySet[AuditEntry]:
+    """What was done, unordered: the page orders it."""
+    return AuditEntry.objects.filter(organization=organization)

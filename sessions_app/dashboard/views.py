@@ -4,15 +4,17 @@ from typing import Any
 
 import orjson
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
+from kallglot_site.accounts.dashboard.paging import page_of
+from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from sessions_app import selectors, services
 from sessions_app.dashboard.forms import SessionFilter
-from sessions_app.dashboard.paging import page_of
 from sessions_app.dashboard.timeline import strip_bars, strip_ticks
 from sessions_app.events import transcript_payload
 from sessions_app.models import Session
@@ -106,7 +108,9 @@ class TranscriptDownloadView(StaffView):
 class SessionEndView(AdminRequired, StaffView):
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
         session = selectors.session_get(tenant=self.request.tenant, session_id=session_id)
-        services.session_end(session=session)
+        with transaction.atomic():
+            services.session_end(session=session)
+            audit(self.request, "session.ended", session.id)
         messages.success(request, "The call has ended. What was said is still being written down.")
         return redirect("dashboard:session", session_id)
 
@@ -115,7 +119,9 @@ class SessionEraseView(AdminRequired, StaffView):
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
         session = selectors.session_get(tenant=self.request.tenant, session_id=session_id)
         try:
-            services.session_erase(session=session)
+            with transaction.atomic():
+                services.session_erase(session=session)
+                audit(self.request, "session.erased", session.id)
         except ApiError as error:
             messages.error(request, error.message)
             return redirect("dashboard:session", session_id)

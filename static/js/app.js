@@ -97,6 +97,7 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:sendError", () => toast("The server cannot be reached.", "bad"));
 
 for (const box of document.querySelectorAll("#toasts .toast")) settle(box);
+for (const dialog of document.querySelectorAll("dialog[data-open-now]")) dialog.showModal();
 
 const relative = new Intl.RelativeTimeFormat("en", { style: "short" });
 function refreshAgo() {
