@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from kallglot_site.accounts.tenancy import Tenant
+from sessions_app.capabilities import Language
+from sessions_app.languages import NAMES
 from sessions_app.models import Segment, Session
 from webhooks_app.services import event_record
 
@@ -99,6 +101,17 @@ def transcript_payload(
             for segment in segments
         ]
     return payload
+
+
+def language_payload(language: Language) -> dict[str, Any]:
+    return {
+        "id": language.code,
+        "object": "language",
+        "name": NAMES[language.code],
+        "transcription": language.heard,
+        "speech": language.spoken,
+        "translates_to": list(language.translates_to),
+    }
 
 
 def session_event(type: str, session: Session, data: dict[str, Any] | None = None) -> None:

@@ -70,6 +70,7 @@ def _analysis_request(tenant: Tenant) -> Built:
 
 
 ROWS: list[Row] = [
+    Row("GET", "v1/languages", "sessions:read", _at("/v1/languages"), id_in_path=False),
     Row("GET", "v1/sessions", "sessions:read", _at("/v1/sessions"), id_in_path=False),
     Row(
         "POST",

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from sessions_app.api.views import SessionViewSet
+from sessions_app.api.views import LanguageViewSet, SessionViewSet
 
 urlpatterns = [
+    path("languages", LanguageViewSet.as_view({"get": "list"})),
     path("sessions", SessionViewSet.as_view({"get": "list", "post": "create"})),
     path(
         "sessions/<str:session_id>",

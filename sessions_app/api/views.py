@@ -10,14 +10,14 @@ from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
 from kallglot_site.api.links import stream_url
 from kallglot_site.api.viewsets import V1ViewSet
-from sessions_app import selectors, services
+from sessions_app import capabilities, selectors, services
 from sessions_app.api.serializers import (
     SessionEndInput,
     SessionInput,
     SessionListQuery,
     TranscriptQuery,
 )
-from sessions_app.events import moment, session_payload, transcript_payload
+from sessions_app.events import language_payload, moment, session_payload, transcript_payload
 from sessions_app.models import Session
 from sessions_app.streaming.tokens import stream_token_issue
 from sessions_app.transcripts import RENDERERS
@@ -95,3 +95,16 @@ class SessionViewSet(V1ViewSet):
             stream.update(token=token, expires_at=moment(expires_at))
             headers["Cache-Control"] = "no-store"
         return Response(session_payload(session, stream), status=status, headers=headers)
+
+
+class LanguageViewSet(V1ViewSet):
+    """What this installation hears, translates and speaks."""
+
+    throttle_group = "sessions"
+    scopes = {"list": Scope.SESSIONS_READ}
+
+    def list(self, request: Request) -> Response:
+        languages = [language_payload(language) for language in capabilities.languages()]
+        return Response(
+            {"object": "list", "data": languages, "has_more": False, "url": request.path}
+        )
