@@ -20,6 +20,7 @@ urlpatterns = [
     path("dashboard/", include("analysis_app.dashboard.urls")),
     path("v1/", include("sessions_app.api.urls")),
     path("v1/", include("analysis_app.api.urls")),
+    path("v1/", include("webhooks_app.api.urls")),
     path("v1/", include("kallglot_site.api.urls")),  # ends in a catch-all: keep it the last of v1
     path("admin/", admin.site.urls),
 ]

@@ -11,6 +11,9 @@ from typing import Any
 from analysis_app.models import Analysis
 from kallglot_site.accounts.tenancy import Tenant
 from tests.factories import SegmentFactory, SessionFactory
+from webhooks_app import services as webhooks
+from webhooks_app.delivery.urls import CheckedUrl
+from webhooks_app.models import Delivery, Endpoint
 
 Built = tuple[str, dict[str, Any] | None]
 
@@ -69,6 +72,33 @@ def _analysis_request(tenant: Tenant) -> Built:
     return path, {"analyses": ["quality"]}
 
 
+def _webhook_endpoint(tenant: Tenant) -> Endpoint:
+    url = CheckedUrl("https://203.0.114.1/hook")
+    return webhooks.endpoint_create(tenant=tenant, url=url, events=["*"])[0]
+
+
+def _endpoint_path(
+    suffix: str = "", body: dict[str, Any] | None = None
+) -> Callable[[Tenant], Built]:
+    return lambda tenant: (f"/v1/webhook_endpoints/{_webhook_endpoint(tenant).id}{suffix}", body)
+
+
+def _test_delivery(tenant: Tenant) -> Delivery:
+    return webhooks.endpoint_test(endpoint=_webhook_endpoint(tenant))
+
+
+def _delivery_path(suffix: str = "") -> Callable[[Tenant], Built]:
+    return lambda tenant: (f"/v1/webhook_deliveries/{_test_delivery(tenant).id}{suffix}", None)
+
+
+def _event_path(tenant: Tenant) -> Built:
+    # A test event: any other type needs the scope of its own object, too.
+    return f"/v1/events/{_test_delivery(tenant).event_id}", None
+
+
+_ENDPOINT = "v1/webhook_endpoints/<str:endpoint_id>"
+_DELIVERY = "v1/webhook_deliveries/<str:delivery_id>"
+
 ROWS: list[Row] = [
     Row("GET", "v1/languages", "sessions:read", _at("/v1/languages"), id_in_path=False),
     Row("GET", "v1/sessions", "sessions:read", _at("/v1/sessions"), id_in_path=False),
@@ -109,4 +139,36 @@ ROWS: list[Row] = [
         success=202,
     ),
     Row("GET", "v1/analysis/<str:analysis_id>", "analysis:read", _analysis_path),
+    Row(
+        "GET",
+        "v1/webhook_endpoints",
+        "webhooks:read",
+        _at("/v1/webhook_endpoints"),
+        id_in_path=False,
+    ),
+    Row(
+        "POST",
+        "v1/webhook_endpoints",
+        "webhooks:write",
+        _at("/v1/webhook_endpoints", {"url": "https://203.0.114.1/hook", "events": ["*"]}),
+        success=201,
+        id_in_path=False,
+    ),
+    Row("GET", _ENDPOINT, "webhooks:read", _endpoint_path()),
+    Row("PATCH", _ENDPOINT, "webhooks:write", _endpoint_path(body={"status": "disabled"})),
+    Row("DELETE", _ENDPOINT, "webhooks:write", _endpoint_path(), success=204),
+    Row("POST", f"{_ENDPOINT}/rotate_secret", "webhooks:write", _endpoint_path("/rotate_secret")),
+    Row("POST", f"{_ENDPOINT}/test", "webhooks:write", _endpoint_path("/test")),
+    Row("GET", f"{_ENDPOINT}/deliveries", "webhooks:read", _endpoint_path("/deliveries")),
+    Row(
+        "POST",
+        f"{_ENDPOINT}/redeliver",
+        "webhooks:write",
+        _endpoint_path("/redeliver", {"since": "2026-03-01T00:00:00Z"}),
+    ),
+    Row("GET", _DELIVERY, "webhooks:read", _delivery_path()),
+    Row("POST", f"{_DELIVERY}/redeliver", "webhooks:write", _delivery_path("/redeliver")),
+    Row("GET", "v1/events", "webhooks:read", _at("/v1/events"), id_in_path=False),
+    Row("GET", "v1/events/<str:event_id>", "webhooks:read", _event_path),
+    Row("GET", "v1/event_types", "webhooks:read", _at("/v1/event_types"), id_in_path=False),
 ]

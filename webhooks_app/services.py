@@ -11,7 +11,7 @@ from django.utils import timezone
 from kallglot_site import doorbell
 from kallglot_site.accounts.tenancy import Tenant
 from webhooks_app import signing
-from webhooks_app.delivery.urls import url_check
+from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.errors import (
     EndpointDisabled,
     EndpointUnknown,
@@ -140,22 +140,16 @@ def _checked_types(events: Iterable[str]) -> list[str]:
     return chosen
 
 
+@transaction.atomic
 def endpoint_create(
-    *, tenant: Tenant, url: str, events: Iterable[str], description: str = ""
+    *, tenant: Tenant, url: CheckedUrl, events: Iterable[str], description: str = ""
 ) -> tuple[Endpoint, str]:
     """A new endpoint and its secret, which is shown this once.
 
-    Asks the name service about the URL, so it must not be called inside of a transaction.
-    Raises InvalidUrl, UnknownEventType, TooManyEndpoints.
+    ``url_check`` comes first, outside of any transaction: it asks the name service.
+    Raises UnknownEventType, TooManyEndpoints.
     """
-    url, types = url_check(url), _checked_types(events)
-    return _endpoint_insert(tenant=tenant, url=url, events=types, description=description)
-
-
-@transaction.atomic
-def _endpoint_insert(
-    *, tenant: Tenant, url: str, events: list[str], description: str
-) -> tuple[Endpoint, str]:
+    types = _checked_types(events)
     listed = Endpoint.objects.filter(
         **tenant.filters, kind=Endpoint.Kind.SUBSCRIPTION, deleted_at=None
     )
@@ -167,41 +161,36 @@ def _endpoint_insert(
     endpoint = Endpoint.objects.create(
         **tenant.filters,
         url=url,
-        events=events,
+        events=types,
         description=description,
         secret=signing.secret_seal(secret),
     )
     return endpoint, secret
 
 
+@transaction.atomic
 def endpoint_update(
     *,
     endpoint: Endpoint,
-    url: str | None = None,
+    url: CheckedUrl | None = None,
     events: Iterable[str] | None = None,
     description: str | None = None,
     status: str | None = None,
 ) -> Endpoint:
-    """Change what is given. Disabling cancels what is pending; enabling forgets past failures.
-
-    Not inside of a transaction, as for ``endpoint_create``.
-    """
-    url = None if url is None else url_check(url)
-    types = None if events is None else _checked_types(events)
-    with transaction.atomic():
-        endpoint = _endpoint_locked(endpoint)
-        if url is not None:
-            endpoint.url = url
-        if types is not None:
-            endpoint.events = types
-        if description is not None:
-            endpoint.description = description
-        endpoint.save(update_fields=["url", "events", "description"])
-        if status is not None and status != endpoint.status:
-            if status == Endpoint.Status.ENABLED:
-                _endpoint_enable(endpoint)
-            else:
-                endpoint_disable(endpoint=endpoint, reason=Endpoint.DisabledReason.MANUAL)
+    """Change what is given. Disabling cancels what is pending; enabling forgets past failures."""
+    endpoint = _endpoint_locked(endpoint)
+    if url is not None:
+        endpoint.url = url
+    if events is not None:
+        endpoint.events = _checked_types(events)
+    if description is not None:
+        endpoint.description = description
+    endpoint.save(update_fields=["url", "events", "description"])
+    if status is not None and status != endpoint.status:
+        if status == Endpoint.Status.ENABLED:
+            _endpoint_enable(endpoint)
+        else:
+            endpoint_disable(endpoint=endpoint, reason=Endpoint.DisabledReason.MANUAL)
     return endpoint
 
 

@@ -9,8 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
+
+from webhooks_app.delivery.urls import CheckedUrl
 
 
 @dataclass
@@ -24,8 +27,9 @@ class Received:
         return self.headers["webhook-id"]
 
     @property
-    def json(self) -> dict:
-        return orjson.loads(self.body)
+    def json(self) -> dict[str, Any]:
+        event: dict[str, Any] = orjson.loads(self.body)
+        return event
 
 
 Script = Callable[[Received, socket.socket], None]
@@ -52,8 +56,8 @@ class Receiver:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+    def url(self) -> CheckedUrl:
+        return CheckedUrl(f"http://127.0.0.1:{self.port}/hook")
 
     def wait(self, count: int, timeout: float = 30.0) -> None:
         """Until so many requests have come in."""

@@ -3,6 +3,7 @@
 import pytest
 
 from kallglot_site import doorbell
+from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.models import Delivery, Endpoint
 from webhooks_app.services import endpoint_create
 
@@ -23,7 +24,9 @@ def private(settings, rings):
 
 @pytest.fixture
 def endpoint(cast, private) -> Endpoint:
-    return endpoint_create(tenant=cast.tenant, url="http://127.0.0.1:9/hook", events=["*"])[0]
+    return endpoint_create(
+        tenant=cast.tenant, url=CheckedUrl("http://127.0.0.1:9/hook"), events=["*"]
+    )[0]
 
 
 def deliveries(**filters) -> list[Delivery]:

@@ -10,10 +10,10 @@ from kallglot_site.accounts.tenancy import Tenant
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services, signing
 from webhooks_app.delivery.claims import Limits, claim
+from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.errors import (
     EndpointDisabled,
     EndpointUnknown,
-    InvalidUrl,
     PayloadErased,
     TooManyEndpoints,
     UnknownEventType,
@@ -22,7 +22,7 @@ from webhooks_app.events import SUBSCRIBABLE
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event
 from webhooks_app.services import event_record
 
-URL = "http://127.0.0.1:9/hook"
+URL = CheckedUrl("http://127.0.0.1:9/hook")
 
 
 def record(tenant: Tenant, type="session.ended", session_id="sess_1"):
@@ -72,10 +72,13 @@ def test_an_event_outside_of_a_transaction_is_a_mistake(transactional_db, cast):
 def test_a_change_that_is_rolled_back_leaves_no_event_and_rings_nobody(
     cast, endpoint, rings, django_capture_on_commit_callbacks
 ):
-    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ZeroDivisionError):
+    def change_that_fails():
         with transaction.atomic():
             event_record(tenant=cast.tenant, type="session.ended", data={}, session_id="sess_1")
             raise ZeroDivisionError
+
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ZeroDivisionError):
+        change_that_fails()
     assert Event.objects.count() == Delivery.objects.count() == 0
     assert rings == []
 
@@ -94,7 +97,7 @@ def test_a_committed_event_rings_once_it_is_committed(
 
 def test_an_endpoints_secret_is_shown_once_and_kept_sealed(cast, private):
     endpoint, secret = services.endpoint_create(tenant=cast.tenant, url=URL, events=["*"])
-    stored = bytes(Endpoint.objects.get(id=endpoint.id).secret)
+    stored = bytes(Endpoint.objects.get(id=endpoint.id).secret or b"")
     assert secret.encode() not in stored
     assert signing.secret_open(stored) == secret
 
@@ -109,14 +112,6 @@ def test_only_known_event_types_can_be_subscribed_to(cast, private, events):
 def test_everything_and_more_is_everything(cast, private):
     endpoint, _ = services.endpoint_create(tenant=cast.tenant, url=URL, events=[*SUBSCRIBABLE, "*"])
     assert endpoint.events == ["*"]
-
-
-def test_a_private_url_is_refused_at_creation_and_at_change(cast, endpoint, settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = False
-    with pytest.raises(InvalidUrl):
-        services.endpoint_create(tenant=cast.tenant, url="https://127.0.0.1/", events=["*"])
-    with pytest.raises(InvalidUrl):
-        services.endpoint_update(endpoint=endpoint, url="https://[::1]/")
 
 
 def test_the_number_of_endpoints_is_limited(cast, private, monkeypatch):
@@ -209,6 +204,7 @@ def finished(tenant, status) -> Delivery:
 def test_a_delivery_can_be_sent_again_with_a_fresh_schedule(cast, endpoint, status):
     delivery = services.delivery_redeliver(delivery=finished(cast.tenant, status))
     assert (delivery.status, delivery.attempts, delivery.tries) == ("pending", 8, 0)
+    assert delivery.next_attempt_at is not None
     assert delivery.next_attempt_at <= timezone.now()
 
 
@@ -230,7 +226,7 @@ def test_nothing_is_sent_again_to_a_disabled_endpoint(cast, endpoint):
 
 
 def test_all_that_failed_since_a_time_can_be_sent_again(cast, endpoint):
-    old, failed, cancelled, delivered = (
+    old, failed, cancelled, _delivered = (
         finished(cast.tenant, status) for status in ("failed", "failed", "cancelled", "delivered")
     )
     hour = datetime.timedelta(hours=1)

@@ -5,12 +5,15 @@ import ipaddress
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from typing import NewType
 
 import httpx
 from django.conf import settings
 
 from webhooks_app.delivery.addresses import is_public
 from webhooks_app.errors import InvalidUrl
+
+CheckedUrl = NewType("CheckedUrl", str)  # has passed url_check
 
 MAX_LENGTH = 2048
 LOOKUP_TIMEOUT = 3.0  # seconds a creating request waits for the name service
@@ -61,7 +64,7 @@ def url_parse(url: str) -> httpx.URL:
     return parsed
 
 
-def url_check(url: str) -> str:
+def url_check(url: str) -> CheckedUrl:
     """The URL, checked in form and, as far as can be known now, in where it leads.
 
     Asks the name service: call it outside of any transaction. A name that cannot be resolved
@@ -70,7 +73,7 @@ def url_check(url: str) -> str:
     """
     parsed = url_parse(url)
     if settings.WEBHOOK_ALLOW_PRIVATE:
-        return url
+        return CheckedUrl(url)
     host = parsed.raw_host.decode("ascii").strip("[]")
     try:
         addresses = [str(ipaddress.ip_address(host))]
@@ -80,7 +83,7 @@ def url_check(url: str) -> str:
             addresses = lookup.result(timeout=LOOKUP_TIMEOUT)
         except (OSError, UnicodeError, FutureTimeout):
             lookup.cancel()
-            return url
+            return CheckedUrl(url)
     if not all(is_public(address) for address in addresses):
         raise InvalidUrl(_NOT_PUBLIC, param="url")
-    return url
+    return CheckedUrl(url)

@@ -10,6 +10,7 @@ from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery import claims
 from webhooks_app.delivery.claims import LEASE, PER_ENDPOINT, Limits, claim
+from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.models import Delivery, DispatcherSlot, Endpoint
 
 MINUTE = datetime.timedelta(minutes=1)
@@ -33,7 +34,7 @@ def take(owner="dsp_a", total=1000, **shares):
 
 def second_endpoint(cast):
     return services.endpoint_create(
-        tenant=cast.tenant, url="http://127.0.0.1:10/hook", events=["*"]
+        tenant=cast.tenant, url=CheckedUrl("http://127.0.0.1:10/hook"), events=["*"]
     )[0]
 
 

@@ -5,15 +5,18 @@ import time
 
 import pytest
 from django.db import OperationalError, transaction
+from django.utils import timezone
 from standardwebhooks import Webhook
 
-from kallglot_site import doorbell
+from kallglot_site import celery_app, doorbell
 from tests.fakes.receivers import receiving, reply
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery import claims, dispatcher
 from webhooks_app.delivery.dispatcher import Load, dispatch_while_due
 from webhooks_app.delivery.messages import Message
+from webhooks_app.delivery.outcomes import outcomes_record
+from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.models import Attempt, Delivery, DispatcherSlot
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,10 +71,12 @@ def test_a_slow_receiver_delays_only_itself(cast, private):
         record(cast, 50, session_id=None)
         started = time.monotonic()
         arrived: list[float] = []
-        quick.script = lambda got, conn: (
-            arrived.append(time.monotonic() - started),
-            reply()(got, conn),
-        )
+
+        def note(received, connection):
+            arrived.append(time.monotonic() - started)
+            reply()(received, connection)
+
+        quick.script = note
         deliver()
     assert len(quick.received) == len(slow.received) == 50
     assert max(arrived) < 1.0
@@ -81,7 +86,7 @@ def test_a_receiver_that_is_away_does_not_disturb_the_others(cast, private):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         dead = f"http://127.0.0.1:{closed.getsockname()[1]}/"
     with receiving() as receiver:
-        services.endpoint_create(tenant=cast.tenant, url=dead, events=["*"])
+        services.endpoint_create(tenant=cast.tenant, url=CheckedUrl(dead), events=["*"])
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
         record(cast, 5)
         deliver()
@@ -104,7 +109,9 @@ def test_its_slot_is_free_again_afterwards(cast, private):
 
 def test_what_is_due_waits_while_all_slots_are_taken(cast, private):
     claims.slot_acquire("dsp_other", 1)
-    services.endpoint_create(tenant=cast.tenant, url="http://127.0.0.1:9/", events=["*"])
+    services.endpoint_create(
+        tenant=cast.tenant, url=CheckedUrl("http://127.0.0.1:9/"), events=["*"]
+    )
     record(cast)
     assert deliver() == 0
 
@@ -112,7 +119,7 @@ def test_what_is_due_waits_while_all_slots_are_taken(cast, private):
 def test_an_event_that_comes_while_it_lingers_needs_no_bell(cast, private):
     with receiving() as receiver:
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
-        sent_more = []
+        sent_more: list[bool] = []
 
         def once_more(got, connection):
             reply()(got, connection)
@@ -126,7 +133,7 @@ def test_an_event_that_comes_while_it_lingers_needs_no_bell(cast, private):
 
 
 def test_when_the_database_fails_for_a_moment_no_outcome_is_lost(cast, private, monkeypatch):
-    real, failures = dispatcher.outcomes_record, iter([OperationalError("gone")] * 2)
+    real, failures = outcomes_record, iter([OperationalError("gone")] * 2)
 
     def flaky(owner, results):
         for failure in failures:
@@ -164,12 +171,14 @@ def test_an_unanswered_request_makes_its_endpoint_slow(monkeypatch):
     for number in range(dispatcher.SLOW_SHARE):
         load.begin(_message(f"whd_{number}", f"wh_{number}"))
     late = time.monotonic() + 2 * dispatcher.SLOW_AFTER
-    monkeypatch.setattr(dispatcher.time, "monotonic", lambda: late)
+    monkeypatch.setattr(time, "monotonic", lambda: late)
     assert set(load.shares().values()) == {0}
 
 
 def _message(delivery_id, endpoint_id):
-    return Message(delivery_id, endpoint_id, "evt_1", "http://x/", b"", (), 0, 0, None, False)
+    return Message(
+        delivery_id, endpoint_id, "evt_1", "http://x/", b"", (), 0, 0, timezone.now(), False
+    )
 
 
 def test_ringing_never_fails_and_never_waits_even_without_a_broker(monkeypatch):
@@ -180,7 +189,7 @@ def test_ringing_never_fails_and_never_waits_even_without_a_broker(monkeypatch):
         time.sleep(0.2)
         raise ConnectionError
 
-    monkeypatch.setattr(doorbell.app, "send_task", broken)
+    monkeypatch.setattr(celery_app, "send_task", broken)
     started = time.monotonic()
     for _ in range(100):
         doorbell.ring("some.task")

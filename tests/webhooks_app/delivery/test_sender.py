@@ -8,6 +8,7 @@ import ssl
 import struct
 import time
 
+import httpcore
 import pytest
 from standardwebhooks import Webhook
 
@@ -26,19 +27,19 @@ def _development(settings):
     settings.WEBHOOK_ALLOW_PRIVATE = True
 
 
-def message(url, **values):
-    values = {
-        "delivery_id": "whd_1",
-        "endpoint_id": "wh_1",
-        "event_id": "evt_1",
-        "body": b'{"id":"evt_1"}',
-        "secrets": (SECRET,),
-        "attempts": 0,
-        "tries": 0,
-        "event_created_at": datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC),
-        "troubled": False,
-    } | values
-    return Message(url=url, **values)
+def message(url):
+    return Message(
+        url=url,
+        delivery_id="whd_1",
+        endpoint_id="wh_1",
+        event_id="evt_1",
+        body=b'{"id":"evt_1"}',
+        secrets=(SECRET,),
+        attempts=0,
+        tries=0,
+        event_created_at=datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC),
+        troubled=False,
+    )
 
 
 async def send(url, *, deadline=5.0, times=1, **options):
@@ -261,9 +262,9 @@ async def test_the_address_that_was_checked_is_the_one_dialled(resolved, monkeyp
 
     async def connect(self, host, port, **options):
         dialled.append(host)
-        raise network.httpcore.ConnectError
+        raise httpcore.ConnectError
 
-    monkeypatch.setattr(network.httpcore.AnyIOBackend, "connect_tcp", connect)
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect)
     await send("https://hooks.example.com/", allow_private=False)
     assert dialled == ["93.184.216.34"]
 
