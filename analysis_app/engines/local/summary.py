@@ -73,12 +73,14 @@ def _sentences(call: Call, language: str) -> list[_Sentence]:
     end = max((turn.end for turn in call.turns), default=1.0) or 1.0
 
     def score(turn: Turn, text: str, bag: list[str]) -> float:
-        if not bag or _is_courtesy(text):
+        if len(set(bag)) < 2 or _is_courtesy(text):
             return 0.0
         # Words that recur carry the call's subject; words in every sentence carry none.
         weight: float = sum(
             counts[word] ** 0.5 * math.log(1 + len(bags) / spread[word]) for word in set(bag)
         ) / math.sqrt(len(bag) + 3)
+        if text.rstrip().endswith("?") and turn.speaker == "agent":
+            weight *= 0.4  # asking for a number or a name tells nothing of the matter
         if (
             turn.speaker == "customer"
             and turn.start < end / 3
@@ -146,13 +148,26 @@ def _note(call: Call, language: str, points: list[_Sentence]) -> str | None:
     return f"As spoken ({', '.join(foreign)}): no translation into {language} is available."
 
 
+def _brief(call: Call, points: list[_Sentence]) -> list[_Sentence]:
+    """What the customer came for, and the weightiest other point; in call order."""
+    reason = next(
+        (
+            point
+            for point in points
+            if point.turn.speaker == "customer" and turn_matches(call, point.turn, _REASON)
+        ),
+        None,
+    )
+    others = sorted((point for point in points if point is not reason), key=lambda p: -p.score)
+    chosen = others[:2] if reason is None else [reason, *others[:1]]
+    return [point for point in points if point in chosen]
+
+
 def summarize(call: Call, *, language: str) -> dict[str, Any]:
     language = base_language(language)
     points = _key_points(_sentences(call, language))
-    best = sorted(points, key=lambda point: -point.score)[:2]
-    brief = " ".join(point.text for point in sorted(best, key=lambda point: point.turn.start))
     result: dict[str, Any] = {
-        "brief": brief,
+        "brief": " ".join(point.text for point in _brief(call, points)),
         "key_points": [point.text for point in points],
         "key_point_segments": [point.turn.id for point in points],
         "outcome": outcome(call),

@@ -18,6 +18,10 @@ $("lines").addEventListener("click", (event) => {
   const line = event.target.closest(".at")?.closest(".seg");
   if (line) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(line.dataset.start) } }));
 });
+document.addEventListener("click", (event) => {
+  const jump = event.target.closest("[data-seek]"); // a moment named in another app's panel
+  if (jump) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(jump.dataset.seek) } }));
+});
 document.addEventListener("session:seek", ({ detail }) => {
   strip.moveHead(detail.seconds);
   transcript.mark(detail.seconds);
