@@ -20,6 +20,7 @@ from analysis_app.engines.local.topics import COURTESIES
 KEY_POINTS = 5
 _WORD = re.compile(r"\w{4,}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_THANKS = re.compile(r"\b(thank|thanks|gracias|danke|dank|merci|obrigad[oa]|grazie)\b")
 _COURTESY_PHRASES = tuple(
     normalized(phrase)
     for check in DEFAULT_CHECKS
@@ -54,6 +55,8 @@ def _text(call: Call, turn: Turn, language: str) -> str:
 def _is_courtesy(text: str) -> bool:
     """Greetings, notices and goodbyes: said in every call, telling nothing of this one."""
     words = f" {normalized(text)} "
+    if _THANKS.search(words) and len(words.split()) < 12:
+        return True
     return any(f" {phrase} " in words for phrase in _COURTESY_PHRASES)
 
 
