@@ -21,6 +21,8 @@ urlpatterns = [
     path("v1/", include("sessions_app.api.urls")),
     path("v1/", include("analysis_app.api.urls")),
     path("v1/", include("webhooks_app.api.urls")),
+    path("v1/", include("recordings_app.api.urls")),
+    path("", include("recordings_app.urls")),
     path("v1/", include("kallglot_site.api.urls")),  # ends in a catch-all: keep it the last of v1
     path("admin/", admin.site.urls),
 ]

@@ -8,7 +8,7 @@ from django.utils import timezone
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.lookup import get_or_not_found
-from recordings_app.models import Assembly, Recording, RecordingFile, RecordingPolicy
+from recordings_app.models import Recording, RecordingFile, RecordingPolicy
 from sessions_app.models import Session
 
 
@@ -45,20 +45,16 @@ def recording_original(recording: Recording) -> RecordingFile | None:
     ).first()
 
 
-# --- Work that is due: for sweeps, over all tenants --------------------------------------------
-
-
-def assemblies_due(limit: int) -> list[str]:
-    """Session ids, longest due first."""
-    due = Assembly.objects.filter(status=Assembly.Status.DUE, due_at__lte=timezone.now())
-    return list(due.order_by("due_at").values_list("session_id", flat=True)[:limit])
-
-
-def variants_due(limit: int) -> list[str]:
-    due = RecordingFile.objects.filter(
-        status=RecordingFile.Status.PROCESSING, due_at__lte=timezone.now()
+def recording_file_signed(file_id: str) -> RecordingFile | None:
+    """The file of a verified signed link. The signature, not a tenant, is what gives access."""
+    return (
+        RecordingFile.objects.select_related("recording")
+        .filter(pk=file_id, status=RecordingFile.Status.READY)
+        .first()
     )
-    return list(due.order_by("due_at").values_list("id", flat=True)[:limit])
+
+
+# --- For sweeps, over all tenants ----------------------------------------------------------------
 
 
 def recordings_expired(limit: int) -> list[Recording]:

@@ -1,11 +1,18 @@
 """Rows for tests, as the services would have written them."""
 
+import datetime
+import hashlib
+import io
 from typing import Any, Protocol, TypeVar, cast
 
+from django.utils import timezone
 from factory.declarations import LazyAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from kallglot_site.accounts.models import Environment, Organization
+from kallglot_site.accounts.tenancy import Tenant
+from recordings_app.media import storage
+from recordings_app.models import Recording, RecordingFile
 from sessions_app.models import Segment, Session
 
 Row = TypeVar("Row")
@@ -61,3 +68,38 @@ class _Segment(DjangoModelFactory[Segment]):
 
 
 SegmentFactory = rows(_Segment)
+
+
+def recording_ready(tenant: Tenant, content: bytes = b"audio" * 1000, **values: Any) -> Recording:
+    """A recording of an ended session in ``tenant``, with ``content`` as its file."""
+    session = SessionFactory.create(
+        organization=tenant.organization,
+        environment=tenant.environment,
+        status=Session.Status.ENDED,
+        recording_enabled=True,
+    )
+    recording = Recording.objects.create(
+        session=session,
+        **tenant.filters,
+        **{
+            "channel": "mixed",
+            "status": Recording.Status.READY,
+            "format": "mp3",
+            "size": len(content),
+            "duration": 3.0,
+            "expires_at": timezone.now() + datetime.timedelta(days=30),
+            **values,
+        },
+    )
+    name = storage.object_name(tenant.organization.id, session.id, recording.id, recording.format)
+    encrypted = storage.store(name, io.BytesIO(content), content_type="audio/mpeg")
+    recording.files.create(
+        format=recording.format,
+        sample_rate=recording.sample_rate,
+        status=RecordingFile.Status.READY,
+        name=name,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        encrypted=encrypted,
+    )
+    return recording

@@ -141,3 +141,14 @@ def _sync(path: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether reading failed because the object is no more."""
+    if isinstance(error, FileNotFoundError):
+        return True
+    response = getattr(error, "response", None)  # botocore's ClientError
+    return isinstance(response, dict) and response.get("Error", {}).get("Code") in {
+        "NoSuchKey",
+        "404",
+    }
