@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -13,6 +14,7 @@ from analysis_app.dashboard.presentation import present
 from analysis_app.engines.base import ANALYSIS_TYPES
 from analysis_app.models import Analysis, AnalysisPolicy
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
+from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError
 from sessions_app import selectors as session_selectors
 from sessions_app.models import Segment, Session
@@ -86,11 +88,13 @@ class PolicyView(AdminRequired, StaffView):
         # Both are validated before either answer, so that every fault shows at once.
         if not all([form.is_valid(), checks.is_valid()]):
             return self._page(form, checks, status=422)
-        services.policy_update(
-            organization=self.request.tenant.organization,
-            automatic=form.cleaned_data["automatic"],
-            checks=[check.as_rule() for check in checks if check.is_kept],
-        )
+        with transaction.atomic():
+            services.policy_update(
+                organization=self.request.tenant.organization,
+                automatic=form.cleaned_data["automatic"],
+                checks=[check.as_rule() for check in checks if check.is_kept],
+            )
+            audit(self.request, "analysis.policy_changed")
         messages.success(request, "Saved. It applies to analyses from now on.")
         return redirect("analysis:policy")
 

@@ -9,12 +9,6 @@ _SENTIMENT_TONES = {"positive": "ok", "negative": "bad"}
 
 
 @register.filter
-def words(name: str) -> str:
-    """``order_status`` → ``order status``."""
-    return name.replace("_", " ")
-
-
-@register.filter
 def outcome_tone(outcome: str) -> str:
     return _OUTCOME_TONES.get(outcome, "")
 
