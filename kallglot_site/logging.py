@@ -60,6 +60,7 @@ _QUIET = (
     "httpx",
     "httpcore",
     "celery.app.trace",
+    "celery.beat",
     "celery.worker.strategy",
     "axes",
     "daphne.server",

@@ -5,6 +5,7 @@ import contextlib
 import os
 import queue
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ _LONGEST_BACKOFF = 30.0  # seconds
 _STABLE = 60.0  # seconds alive after which a crash counts as the first again
 _HOPELESS = 3  # crashes before anything ever worked, after which trying again helps nobody
 _PENDING_LINES = 10_000
+_LONGEST_LINE = 65_536  # bytes; longer ones are cut into several
 
 
 class Hopeless(Exception):
@@ -66,7 +68,7 @@ class Child:
     name: str
     command: Sequence[str]
     grace: float
-    process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
 
 class Supervisor:
@@ -134,53 +136,50 @@ class Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _run_once(self, child: Child) -> int:
-        process = await asyncio.create_subprocess_exec(
-            *child.command,
-            stdin=asyncio.subprocess.PIPE,  # closes with us, whatever ends us: see supervised.py
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; our own commands
+            child.command,
+            stdin=subprocess.PIPE,  # closes with us, whatever ends us: see supervised.py
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             # Its own group: Ctrl-C reaches only us, and its helpers can be ended with it.
             start_new_session=True,
         )
         child.process = process
         if self._stopping.is_set():
             process.terminate()
-        reading = asyncio.create_task(self._read(child.name, process))
-        code = await process.wait()
+        # A thread each, not asyncio's pipes: those report an exit only when the last helper that
+        # inherited the pipe has ended too.
+        reading = threading.Thread(
+            target=self._read, args=(child.name, process), name=f"{child.name} log", daemon=True
+        )
+        reading.start()
+        code = await asyncio.to_thread(process.wait)
         _kill_group(process)
-        # A helper that left the group may hold the pipe open: do not wait for it for ever.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reading, 1)
+        assert process.stdin is not None
+        process.stdin.close()
+        await asyncio.to_thread(reading.join, 1)
         return code
 
-    async def _read(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def _read(self, name: str, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None
         before = f"{name:<{self._width}} | ".encode() if self._width else b""
-        rest = b""
-        while chunk := await process.stdout.read(65536):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._lines.put(before + line + b"\n")
-            if len(rest) > 65536:
-                self._lines.put(before + rest + b"\n")
-                rest = b""
-        if rest:
-            self._lines.put(before + rest + b"\n")
+        with process.stdout as output:
+            while line := output.readline(_LONGEST_LINE):
+                self._lines.put(before + line.removesuffix(b"\n") + b"\n")
 
     async def _end(self, child: Child) -> None:
         process = child.process
-        if process is None or process.returncode is not None:
+        if process is None or process.poll() is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), child.grace)
-        except TimeoutError:
-            self._say(f"{child.name} did not stop within {child.grace:.0f} s; killing it")
+            await asyncio.to_thread(process.wait, child.grace)
+        except subprocess.TimeoutExpired:
+            self._say(f"{child.name} did not stop within {child.grace:g} s; killing it")
         _kill_group(process)
 
 
-def _kill_group(process: asyncio.subprocess.Process | None) -> None:
+def _kill_group(process: "subprocess.Popen[bytes] | None") -> None:
     """Ends the process and the helpers it started, if any are left."""
     if process is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,12 +1,121 @@
 """`manage.py up`: one command starts everything, and everything ends with it."""
 
+import os
+import signal
+import socket
+import subprocess
+
 import httpx
+import psutil
+import pytest
+
+from tests.e2e.server import MANAGE, ROOT, Server, clean_environment, running
+
+PATIENCE = 60  # seconds
+
+
+def processes_of(server: Server) -> list[psutil.Process]:
+    """Every process that works on the server's data directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("KALLGLOT_DATA_DIR") == str(server.data_dir):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def one(server: Server, command: str) -> psutil.Process:
+    """The process that runs that command, not the helpers it forked."""
+    running = [p for p in processes_of(server) if command in p.cmdline()]
+    return min(running, key=lambda process: process.create_time())
+
+
+def ready(server: Server) -> httpx.Response:
+    """The answer of /readyz once it is 200."""
+    transport = httpx.HTTPTransport(retries=20)  # pauses 0, 0.5, 1, 2 … seconds while refused
+    with httpx.Client(transport=transport, timeout=PATIENCE, trust_env=False) as client:
+        for _ in range(1000):
+            answer = client.get(f"{server.url}/readyz")
+            if answer.status_code == 200:
+                return answer
+    raise AssertionError(answer.text)
+
+
+def up(server: Server, port: int) -> subprocess.CompletedProcess[str]:
+    return server.manage("up", f"--port={port}", check=False)
 
 
 def test_it_is_ready_once_and_answers(server):
     assert [line for line in server.output if line.startswith("ready ")] == [
         f"ready {server.url}\n"
     ]
-    answer = httpx.get(f"{server.url}/readyz")
-    assert answer.status_code == 200
-    assert answer.json()["status"] == "ready"
+    assert ready(server).json() == {
+        "status": "ready",
+        "checks": {name: {"ok": True, "reason": ""} for name in ("database", "broker", "engine")},
+    }
+
+
+def test_no_organization_says_how_to_make_one(server):
+    assert any("manage.py bootstrap --organization NAME" in line for line in server.output)
+
+
+def test_a_second_up_on_the_same_data_is_refused(server):
+    refused = up(server, 1)
+    assert refused.returncode == 1
+    assert f"Another `up` is running on {server.data_dir}, serving {server.url}" in refused.stderr
+
+
+def test_a_busy_port_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = subprocess.run(
+            [*MANAGE, "up", f"--port={port}"],
+            env=clean_environment(tmp_path),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert refused.returncode == 1
+    assert f"Cannot listen on 127.0.0.1 port {port}" in refused.stderr
+    assert "--port" in refused.stderr
+
+
+def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path):
+    refused = subprocess.run(
+        [*MANAGE, "up"],
+        env=clean_environment(tmp_path, KALLGLOT_ENVIRONMENT="production"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "Set it to what customers call, such as https://api.example.com." in refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_it_survives_a_crash_and_stops_whole(tmp_path, kind):
+    with running(tmp_path, server=kind) as server:
+        killed = [one(server, name) for name in ("gateway", "worker", "clock")]
+        for process in killed:
+            process.kill()
+        psutil.wait_procs(killed, timeout=PATIENCE)
+        assert ready(server)
+        everything = processes_of(server)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=PATIENCE) == 0
+        assert psutil.wait_procs(everything, timeout=5)[1] == []
+        assert server.output[-1] == "stopped\n"
+
+
+def test_nothing_outlives_it_even_when_it_is_killed(tmp_path):
+    with running(tmp_path) as server:
+        everything = processes_of(server)
+        assert len(everything) >= 4
+        os.kill(server.process.pid, signal.SIGKILL)
+        assert psutil.wait_procs(everything, timeout=PATIENCE)[1] == []

@@ -109,6 +109,21 @@ async def test_what_worked_once_is_never_given_up(tmp_path):
     await running
 
 
+async def test_a_helper_that_holds_the_log_open_delays_nothing(tmp_path):
+    helper = "import time; time.sleep(600)"
+    leaves = (
+        "import subprocess, sys\n"
+        f"helper = subprocess.Popen([sys.executable, '-c', {helper!r}], start_new_session=True)\n"
+        f"open({str(tmp_path / 'ids')!r}, 'a').write(f'{{helper.pid}}\\n')\n"
+        "sys.exit(1)"
+    )
+    supervisor = Supervisor([python("worker", leaves)], say=Said(), first_pause=0.01)
+    with pytest.raises(Hopeless):
+        await supervisor.run()
+    for line in lines_of(tmp_path / "ids", 3):
+        os.kill(int(line), signal.SIGKILL)
+
+
 async def test_all_are_told_to_stop_in_their_order(tmp_path):
     log = tmp_path / "log"
     program = (

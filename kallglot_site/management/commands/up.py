@@ -31,7 +31,7 @@ DEMO_STAFF = "admin@demo.example"
 
 
 class Command(BaseCommand):
-    help = "Start everything: database, gateway, worker. Ctrl-C stops it all, calls drained."
+    help = "Start everything: database, gateway, worker, clock. Ctrl-C stops it all, calls drained."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
@@ -98,7 +98,8 @@ class Command(BaseCommand):
                     grace=settings.DRAIN_TIMEOUT + 15,
                 ),
                 # Live calls come first: deferred work takes the processor time they leave.
-                Child("worker", [*manage, "worker", "--beat", "--nice=5", "--supervised"], 30),
+                Child("worker", [*manage, "worker", "--nice=5", "--supervised"], 30),
+                Child("clock", [*manage, "clock", "--supervised"], 10),
             ],
             say=self._say,
             prefix=settings.ENV["KALLGLOT_LOG_FORMAT"] == "console",

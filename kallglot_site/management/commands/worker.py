@@ -6,7 +6,6 @@ from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # stubs lack it
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from kallglot_site.celery import app
@@ -14,14 +13,9 @@ from kallglot_site.supervised import end_with_supervisor
 
 
 class Command(BaseCommand):
-    help = "Run deferred work: recordings, analyses, webhook deliveries. One worker has the clock."
+    help = "Run deferred work: recordings, analyses, webhook deliveries."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--beat",
-            action="store_true",
-            help="also ring the clock for periodic work; on exactly one worker of an installation",
-        )
         parser.add_argument(
             "--concurrency",
             type=int,
@@ -52,8 +46,4 @@ class Command(BaseCommand):
             "--without-mingle",
             "--without-heartbeat",
         ]
-        if options["beat"]:
-            schedule = settings.DATA_DIR / "beat"
-            schedule.mkdir(exist_ok=True)
-            arguments += ["--beat", f"--schedule={schedule / 'schedule'}"]
         app.worker_main(arguments)

@@ -1,0 +1,25 @@
+"""``manage.py clock``: rings for periodic work. One per installation; ``up`` runs one."""
+
+from argparse import SUPPRESS, ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from kallglot_site.celery import app
+from kallglot_site.supervised import end_with_supervisor
+
+
+class Command(BaseCommand):
+    help = "Ring for periodic work: sweeps, retries, retention. Exactly one per installation."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["supervised"]:
+            end_with_supervisor(grace=10)
+        folder = settings.DATA_DIR / "beat"
+        folder.mkdir(exist_ok=True)
+        # Without a pid file: the data directory's lock already says that there is one.
+        app.start(["--quiet", "beat", f"--schedule={folder / 'schedule'}", "--pidfile="])
