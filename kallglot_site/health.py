@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
-from kallglot_site import live
+from sessions_app import runtime
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +145,7 @@ def broker() -> None:
 
 def engine() -> Check:
     """Whether this process has its speech engine loaded and is not draining."""
-    reason = live.unready_reason()
+    reason = runtime.unready_reason()
     return {"ok": reason is None, "reason": reason or ""}
 
 

@@ -102,12 +102,13 @@ def running(
     """
     environment = clean_environment(data_dir, **(settings or {}))
     port = free_port()
-    command = [*MANAGE, "up", f"--port={port}", f"--server={server}"]
+    # Supervised: should this test run be killed, its server ends with it.
+    command = [*MANAGE, "up", f"--port={port}", f"--server={server}", "--supervised"]
     process = subprocess.Popen(
         command,
         env=environment,
         cwd=ROOT,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

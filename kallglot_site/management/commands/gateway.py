@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from kallglot_site import live
 from kallglot_site.servers import SERVERS, serve
 from kallglot_site.supervised import end_with_supervisor
+from sessions_app import runtime
 
 
 class Command(BaseCommand):
@@ -36,6 +36,6 @@ class Command(BaseCommand):
             AccessLog(application),
             host=options["host"],
             port=options["port"],
-            start=live.start,
-            drain=live.drain,
+            start=runtime.start,
+            drain=runtime.drain,
         )
