@@ -10,14 +10,11 @@ from typing import Any
 
 from analysis_app.models import Analysis
 from kallglot_site.accounts.tenancy import Tenant
-<<<<<<< HEAD
 from tests.factories import SegmentFactory, SessionFactory
 from webhooks_app import services as webhooks
 from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.models import Delivery, Endpoint
-=======
 from tests.factories import SegmentFactory, SessionFactory, recording_ready
->>>>>>> efdc2a4 (Serve recordings: metadata, signed downloads, variants, and bytes with ranges)
 
 Built = tuple[str, dict[str, Any] | None]
 
@@ -76,7 +73,6 @@ def _analysis_request(tenant: Tenant) -> Built:
     return path, {"analyses": ["quality"]}
 
 
-<<<<<<< HEAD
 def _webhook_endpoint(tenant: Tenant) -> Endpoint:
     url = CheckedUrl("https://203.0.114.1/hook")
     return webhooks.endpoint_create(tenant=tenant, url=url, events=["*"])[0]
@@ -104,7 +100,7 @@ def _event_path(tenant: Tenant) -> Built:
 _ENDPOINT = "v1/webhook_endpoints/<str:endpoint_id>"
 _DELIVERY = "v1/webhook_deliveries/<str:delivery_id>"
 
-=======
+
 def _recording_path(suffix: str = "") -> Callable[[Tenant], Built]:
     return lambda tenant: (f"/v1/recordings/{recording_ready(tenant).id}{suffix}", None)
 
@@ -113,7 +109,6 @@ def _session_recordings(tenant: Tenant) -> Built:
     return f"/v1/sessions/{recording_ready(tenant).session_id}/recordings", None
 
 
->>>>>>> efdc2a4 (Serve recordings: metadata, signed downloads, variants, and bytes with ranges)
 ROWS: list[Row] = [
     Row("GET", "v1/languages", "sessions:read", _at("/v1/languages"), id_in_path=False),
     Row("GET", "v1/sessions", "sessions:read", _at("/v1/sessions"), id_in_path=False),
@@ -156,7 +151,6 @@ ROWS: list[Row] = [
     Row("GET", "v1/analysis/<str:analysis_id>", "analysis:read", _analysis_path),
     Row(
         "GET",
-<<<<<<< HEAD
         "v1/webhook_endpoints",
         "webhooks:read",
         _at("/v1/webhook_endpoints"),
@@ -187,7 +181,8 @@ ROWS: list[Row] = [
     Row("GET", "v1/events", "webhooks:read", _at("/v1/events"), id_in_path=False),
     Row("GET", "v1/events/<str:event_id>", "webhooks:read", _event_path),
     Row("GET", "v1/event_types", "webhooks:read", _at("/v1/event_types"), id_in_path=False),
-=======
+    Row(
+        "GET",
         "v1/sessions/<str:session_id>/recordings",
         "recordings:read",
         _session_recordings,
@@ -206,5 +201,4 @@ ROWS: list[Row] = [
         "recordings:read",
         _recording_path("/audio"),
     ),
->>>>>>> efdc2a4 (Serve recordings: metadata, signed downloads, variants, and bytes with ranges)
 ]
