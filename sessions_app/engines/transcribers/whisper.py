@@ -2,7 +2,7 @@
 
 ``whisper://<size>`` or ``whisper:///directory/of/a/converted/model``, with the options
 ``threads`` (default: all cores), ``device`` (``auto``, ``cpu``, ``cuda``), ``compute``
-(CTranslate2's compute type), ``beam`` (default 1: greedy) and ``batch`` (utterances that may
+(CTranslate2's compute type), ``beam`` (default 5; 1 is greedy) and ``batch`` (utterances that may
 share one encode).
 
 One model serves every session: requests wait in one queue, finals first, and run batch by batch
@@ -38,6 +38,7 @@ from sessions_app.engines.whisper.worker import ModelSettings, load, recognize
 
 _MAX_BACKLOG = 120.0  # s of audio; beyond, the caller must keep it
 _BATCH_SECONDS = 45.0  # s of audio in one batch: bounds what a newcomer waits for
+_HURRY = 20.0  # s of audio waiting; from here on speed matters more than the last word
 _MAX_CRASHES = 2
 _HANG = 45.0  # s; a batch of the longest utterances, all decoded again, stays below
 
@@ -61,7 +62,7 @@ class WhisperTranscriber(Transcriber):
         threads: int = 0,
         device: str = "auto",
         compute: str = "default",
-        beam: int = 1,
+        beam: int = 5,
         batch: int = 6,
     ) -> None:
         self.name = f"whisper-{model.rstrip('/').rsplit('/', 1)[-1]}"
@@ -197,18 +198,19 @@ class WhisperTranscriber(Transcriber):
     async def _recognize(self, batch: Sequence[Entry]) -> list[Recognized]:
         assert self._process is not None
         utterances = [_utterance(entry.request) for entry in batch]
-        answers: list[Recognized] = await self._process.run(_HANG, recognize, utterances)
+        greedy = batch[0].priority is Priority.PARTIAL or self.backlog_seconds > _HURRY
+        answers: list[Recognized] = await self._process.run(_HANG, recognize, utterances, greedy)
         return answers
 
     def _retry_or_fail(self, batch: list[Entry], error: EngineError) -> None:
-        """Once more for everyone, alone next time if it must be, so that one cannot sink many."""
+        """Once more for everyone, each alone, so that one cannot sink many."""
         for entry in batch:
             entry.crashes += 1
             if entry.abandoned:
                 continue
             if self._closed or not error.retryable:
                 _fail(entry, error)
-            elif entry.crashes < _MAX_CRASHES or len(batch) > 1:
+            elif entry.crashes < _MAX_CRASHES:
                 self._queue.push(entry)
             else:
                 _fail(entry, EngineRejected("this audio repeatedly stopped the speech engine"))

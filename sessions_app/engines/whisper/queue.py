@@ -50,12 +50,13 @@ class RequestQueue:
         """The next batch: up to ``limit`` entries of the foremost priority, in line order.
 
         They hold at most ``seconds`` of audio together, so that whoever comes next does not wait
-        long; the first is taken whatever its length.
+        long; the first is taken whatever its length. One that was in a batch that crashed runs
+        alone from then on.
         """
         batch: list[Entry] = []
         total = 0.0
         while (entry := self._first()) is not None and len(batch) < limit:
-            if batch and entry.priority != batch[0].priority:
+            if batch and (entry.priority != batch[0].priority or entry.crashes or batch[0].crashes):
                 break
             total += entry.request.duration
             if batch and total > seconds:

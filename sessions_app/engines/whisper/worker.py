@@ -15,7 +15,7 @@ class ModelSettings:
     device: str = "auto"
     compute_type: str = "default"
     threads: int = 0
-    beam_size: int = 1
+    beam_size: int = 5
 
 
 _recognizer: Recognizer | None = None
@@ -35,7 +35,7 @@ def load(settings: ModelSettings) -> frozenset[str]:
     return _recognizer.languages
 
 
-def recognize(utterances: list[Utterance]) -> list[Recognized]:
-    """One batch."""
+def recognize(utterances: list[Utterance], greedy: bool) -> list[Recognized]:
+    """One batch; see ``Recognizer.recognize``."""
     assert _recognizer is not None
-    return _recognizer.recognize(utterances)
+    return _recognizer.recognize(utterances, greedy=greedy)

@@ -1,0 +1,188 @@
+"""The queue and process handling of ``whisper://``, with a process that follows a script."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sessions_app.engines.base import (
+    EngineOverloaded,
+    EngineRejected,
+    EngineTimeout,
+    EngineUnavailable,
+    Priority,
+    TranscriptionRequest,
+)
+from sessions_app.engines.transcribers.whisper import WhisperTranscriber
+from sessions_app.engines.urls import EngineContext
+from sessions_app.engines.whisper.recognizer import Recognized, Utterance
+
+
+class ScriptedProcess:
+    """Stands for ``WorkerProcess``: answers with each utterance's length in samples."""
+
+    def __init__(self) -> None:
+        self.loaded = frozenset({"en"})
+        self.batches: list[list[int]] = []
+        self.greedy: list[bool] = []
+        self.failures: deque[Exception] = deque()
+        self.poison: int | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def run(
+        self, seconds: float, job: Any, utterances: list[Utterance], greedy: bool
+    ) -> list[Recognized]:
+        lengths = [len(utterance.audio) for utterance in utterances]
+        self.batches.append(lengths)
+        self.greedy.append(greedy)
+        self.entered.set()
+        await self.gate.wait()
+        if self.failures:
+            raise self.failures.popleft()
+        if self.poison in lengths:
+            raise EngineUnavailable("died")
+        return [Recognized(str(length), "en", 1.0, 0.9, "en", 1.0) for length in lengths]
+
+
+@pytest.fixture
+def process() -> ScriptedProcess:
+    return ScriptedProcess()
+
+
+@pytest.fixture
+async def engine(process: ScriptedProcess, tmp_path: Path) -> AsyncIterator[WhisperTranscriber]:
+    engine = WhisperTranscriber("base", EngineContext(tmp_path), batch=3)
+    engine._process = process  # type: ignore[assignment]
+    yield engine
+    await engine.close()
+
+
+def request(samples: int, priority: Priority = Priority.FINAL) -> TranscriptionRequest:
+    return TranscriptionRequest(np.zeros(samples, np.int16), 8000, priority=priority)
+
+
+async def test_every_request_gets_its_own_answer(engine: WhisperTranscriber) -> None:
+    answers = await asyncio.gather(*(engine.transcribe(request(n)) for n in (10, 20, 30)))
+    assert [answer.text for answer in answers] == ["10", "20", "30"]
+
+
+async def test_waiting_requests_share_a_batch_finals_first(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    calls = [asyncio.create_task(engine.transcribe(request(1)))]
+    await process.entered.wait()
+    for samples, priority in ((2, Priority.PARTIAL), (3, Priority.FINAL), (4, Priority.FINAL)):
+        calls.append(asyncio.create_task(engine.transcribe(request(samples, priority))))
+    await asyncio.sleep(0)
+    assert not engine.idle
+    assert engine.backlog_seconds == pytest.approx(10 / 8000)
+    process.gate.set()
+    await asyncio.gather(*calls)
+    assert process.batches == [[1], [3, 4], [2]]
+    assert engine.idle
+    assert process.greedy == [False, False, True]
+
+
+async def test_a_withdrawn_request_is_never_run(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    first = asyncio.create_task(engine.transcribe(request(1)))
+    await process.entered.wait()
+    withdrawn = asyncio.create_task(engine.transcribe(request(2, Priority.PARTIAL)))
+    await asyncio.sleep(0)
+    withdrawn.cancel()
+    process.gate.set()
+    await first
+    assert (await engine.transcribe(request(3))).text == "3"
+    assert process.batches == [[1], [3]]
+
+
+async def test_a_guess_can_be_promoted_while_it_waits(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    calls = [asyncio.create_task(engine.transcribe(request(1)))]
+    await process.entered.wait()
+    guess = request(2, Priority.SPECULATIVE)
+    calls.append(asyncio.create_task(engine.transcribe(guess)))
+    calls.append(asyncio.create_task(engine.transcribe(request(3))))
+    await asyncio.sleep(0)
+    assert engine.promote(guess)
+    process.gate.set()
+    await asyncio.gather(*calls)
+    assert process.batches == [[1], [2, 3]]
+    assert not engine.promote(guess)
+
+
+@pytest.mark.parametrize("failure", [EngineUnavailable("died"), EngineTimeout("hung")])
+async def test_a_crash_costs_a_retry_and_no_answer(
+    engine: WhisperTranscriber, process: ScriptedProcess, failure: Exception
+) -> None:
+    process.failures.append(failure)
+    assert (await engine.transcribe(request(1))).text == "1"
+    assert process.batches == [[1], [1]]
+
+
+async def test_audio_that_crashes_the_engine_sinks_alone(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.poison = 13
+    calls = [engine.transcribe(request(n)) for n in (11, 12, 13)]
+    first, second, poison = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(poison, EngineRejected)
+    assert not isinstance(first, BaseException)
+    assert not isinstance(second, BaseException)
+    assert (first.text, second.text) == ("11", "12")
+
+
+async def test_beyond_two_minutes_of_speech_the_caller_must_wait(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    waiting = asyncio.create_task(engine.transcribe(request(8000 * 119)))
+    await process.entered.wait()
+    with pytest.raises(EngineOverloaded) as caught:
+        await engine.transcribe(request(8000 * 2))
+    assert caught.value.retry_after
+    process.gate.set()
+    await waiting
+
+
+async def test_closing_fails_whoever_waits(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    calls = [asyncio.create_task(engine.transcribe(request(1)))]
+    await process.entered.wait()
+    calls.append(asyncio.create_task(engine.transcribe(request(2))))
+    await asyncio.sleep(0)
+    await engine.close()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(result, EngineUnavailable) for result in results)
+    with pytest.raises(EngineUnavailable):
+        await engine.transcribe(request(3))
+
+
+async def test_under_load_speed_matters_more_than_the_last_word(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    calls = [asyncio.create_task(engine.transcribe(request(1)))]
+    await process.entered.wait()
+    calls += [asyncio.create_task(engine.transcribe(request(8000 * 25))) for _ in range(2)]
+    await asyncio.sleep(0)
+    process.gate.set()
+    await asyncio.gather(*calls)
+    assert process.greedy == [False, True, True]
