@@ -6,8 +6,12 @@ class SessionsConfig(AppConfig):
     verbose_name = "Sessions"
 
     def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
         from kallglot_site.accounts.dashboard.navigation import register_count
         from sessions_app import lifecycle  # noqa: F401 - connects its signal receivers
+        from sessions_app.search.index import after_migrate
         from sessions_app.selectors import sessions_live_label
 
+        post_migrate.connect(after_migrate, sender=self, dispatch_uid="sessions_app.search")
         register_count("dashboard:sessions", sessions_live_label)

@@ -1,28 +1,118 @@
 """Forms of the session pages. Filters live in the address: a filtered list can be shared."""
 
+import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from sessions_app.models import Session
+from sessions_app.search.sessions import Criteria
+from sessions_app.search.terms import parse
+
+MINUTE = 60
 
 
 def _choices(values: list[str], empty: str) -> list[tuple[str, str]]:
     return [("", empty), *((value, value.replace("_", " ")) for value in values)]
 
 
+def _date(label: str) -> forms.DateField:
+    return forms.DateField(
+        label=label, required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+
+def _minutes(label: str) -> forms.FloatField:
+    return forms.FloatField(label=label, required=False, min_value=0, max_value=100_000)
+
+
 class SessionFilter(forms.Form):
     """What a list shows. A value that is not understood filters nothing and is marked."""
 
+    use_required_attribute = False
+
+    q = forms.CharField(
+        label="Said in the call",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": "Search what was said", "autocomplete": "off"}
+        ),
+    )
     status = forms.ChoiceField(
         required=False, choices=_choices(Session.Status.values, "Any status")
     )
     mode = forms.ChoiceField(required=False, choices=_choices(Session.Mode.values, "Any mode"))
+    since = _date("From")
+    until = _date("To")
+    language = forms.CharField(
+        required=False,
+        max_length=8,
+        widget=forms.TextInput(attrs={"placeholder": "es", "autocomplete": "off"}),
+    )
+    shortest = _minutes("At least (min)")
+    longest = _minutes("At most (min)")
+    sentiment = forms.ChoiceField(
+        required=False, choices=_choices(["positive", "neutral", "negative"], "Any")
+    )
+    compliance = forms.ChoiceField(required=False, choices=_choices(["passed", "failed"], "Any"))
+    meta = forms.CharField(
+        label="Metadata",
+        required=False,
+        max_length=600,
+        widget=forms.TextInput(attrs={"placeholder": "customer_id=cust_123"}),
+    )
 
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``session_list``."""
+    MORE = ("since", "until", "language", "shortest", "longest", "sentiment", "compliance", "meta")
+
+    def clean_meta(self) -> tuple[str, str] | None:
+        key, mark, value = str(self.cleaned_data["meta"]).partition("=")
+        if not key:
+            return None
+        if not mark:
+            raise forms.ValidationError("Write it as key=value.")
+        return key.strip(), value.strip()
+
+    def criteria(self) -> Criteria:
+        """What was understood. Days are days in the reader's time zone."""
         self.is_valid()
-        return {name: value or None for name, value in self.cleaned_data.items()}
+        data: dict[str, Any] = self.cleaned_data
+        return Criteria(
+            terms=parse(data.get("q", "")),
+            status=data.get("status", ""),
+            mode=data.get("mode", ""),
+            language=data.get("language", "").strip().lower(),
+            created_after=_midnight(data.get("since"), just_before=True),
+            created_before=_midnight(data.get("until"), days=1),
+            shortest=_seconds(data.get("shortest")),
+            longest=_seconds(data.get("longest")),
+            sentiment=data.get("sentiment", ""),
+            compliance=data.get("compliance", ""),
+            metadata=data.get("meta"),
+        )
 
     def is_narrowed(self) -> bool:
-        return any(self.arguments().values())
+        return self.criteria() != Criteria()
+
+    def narrowed_more(self) -> int:
+        """How many of the filters behind "More" are in use."""
+        return sum(bool(self.data.get(name)) for name in self.MORE)
+
+    def more_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.MORE]
+
+
+def _midnight(
+    day: datetime.date | None, *, days: int = 0, just_before: bool = False
+) -> datetime.datetime | None:
+    """The beginning of the day (the bound is exclusive: a hair before it if it is to count)."""
+    if day is None or not 1970 <= day.year <= 9998:
+        return None
+    start = datetime.datetime.combine(day + datetime.timedelta(days=days), datetime.time.min)
+    moment = timezone.make_aware(start)
+    return moment - datetime.timedelta(microseconds=1) if just_before else moment
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * MINUTE

@@ -6,6 +6,7 @@ from sessions_app.dashboard import views
 
 urlpatterns = [
     path("sessions", views.SessionListView.as_view(), name="sessions"),
+    path("sessions.<str:format>", views.SessionExportView.as_view(), name="sessions_export"),
     path("sessions/<str:session_id>", views.SessionView.as_view(), name="session"),
     path("sessions/<str:session_id>/end", views.SessionEndView.as_view(), name="session_end"),
     path("sessions/<str:session_id>/erase", views.SessionEraseView.as_view(), name="session_erase"),

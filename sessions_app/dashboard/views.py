@@ -6,6 +6,7 @@ import orjson
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 
@@ -14,10 +15,12 @@ from kallglot_site.accounts.dashboard.paging import page_of
 from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from sessions_app import selectors, services
+from sessions_app.dashboard.export import export_response
 from sessions_app.dashboard.forms import SessionFilter
 from sessions_app.dashboard.timeline import strip_bars, strip_ticks
 from sessions_app.events import transcript_payload
 from sessions_app.models import Session
+from sessions_app.search.sessions import hits_in, session_find
 from sessions_app.transcripts import RENDERERS
 
 # Other apps' panels, by the name of their address; an app that is not there yet has none.
@@ -29,10 +32,37 @@ EXTENSIONS = {"json": "json", "text": "txt", "srt": "srt", "vtt": "vtt"}
 class SessionListView(StaffView):
     def get(self, request: HttpRequest) -> HttpResponse:
         form = SessionFilter(request.GET)
-        sessions = selectors.session_list(tenant=self.request.tenant, **form.arguments())
+        criteria = form.criteria()
+        sessions = session_find(tenant=self.request.tenant, criteria=criteria)
         page = page_of(request, sessions, prefix="sess")
-        context = {"form": form, "page": page, "filtered": form.is_narrowed()}
+        hits = hits_in(page.rows, criteria.terms) if criteria.terms else {}
+        query = request.GET.copy()
+        for cursor in ("after", "before"):
+            query.pop(cursor, None)
+        context = {
+            "form": form,
+            "page": page,
+            "rows": [(session, hits.get(session.id, ())) for session in page.rows],
+            "filtered": form.is_narrowed(),
+            "query": query.urlencode(),
+        }
         return render(request, "sessions/list.html", context)
+
+
+class SessionExportView(StaffView):
+    """What the list shows, all of it, as a file."""
+
+    def get(self, request: HttpRequest, format: str) -> HttpResponseBase:
+        criteria = SessionFilter(request.GET).criteria()
+        sessions = session_find(tenant=self.request.tenant, criteria=criteria)
+        try:
+            response = export_response(
+                sessions, format, phone_numbers=self.request.membership.is_admin
+            )
+        except KeyError:
+            raise Http404("There is no such format.") from None
+        audit(self.request, "sessions.exported", format)
+        return response
 
 
 class SessionView(StaffView):

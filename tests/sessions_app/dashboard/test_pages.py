@@ -1,8 +1,15 @@
 """The list of sessions and a session's page, as staff of one organization see them."""
 
+import asyncio
+import csv
+import datetime
+import io
+import json
+
 import pytest
 from django.test import Client
 
+from kallglot_site.api.ids import new_id
 from sessions_app.models import Session
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
@@ -132,3 +139,72 @@ def test_a_session_of_a_thousand_segments_takes_few_queries(
     SegmentFactory.create_batch(1000, session=session)
     with django_assert_max_num_queries(12):
         assert reviewer.get(f"/dashboard/sessions/{session.id}").status_code == 200
+
+
+def test_a_search_shows_its_hits_and_marks_them(reviewer, session):
+    SegmentFactory.create(session=session, text="I want a <b>refund</b> now")
+    page = reviewer.get("/dashboard/sessions?q=refund").text
+    assert "<mark>refund</mark>" in page
+    assert "&lt;b&gt;" in page
+    assert session.id not in reviewer.get("/dashboard/sessions?q=unsaid").text
+
+
+def test_days_are_the_readers_own(reviewer, cast):
+    # Half past midnight on the 5th in Auckland is still the 4th in UTC.
+    at = datetime.datetime(2026, 3, 4, 11, 30, tzinfo=datetime.UTC)
+    session = SessionFactory.create(
+        organization=cast.organization, created_at=at, id=new_id("sess", at)
+    )
+    reviewer.cookies["tz"] = "Pacific/Auckland"
+    assert session.id in reviewer.get("/dashboard/sessions?since=2026-03-05&until=2026-03-05").text
+    reviewer.cookies["tz"] = "UTC"
+    assert session.id not in reviewer.get("/dashboard/sessions?since=2026-03-05").text
+
+
+def exported(client: Client, path: str) -> str:
+    async def read(response) -> bytes:
+        return b"".join([part async for part in response.streaming_content])
+
+    response = client.get(path)
+    assert response.status_code == 200
+    return asyncio.run(read(response)).decode("utf-8-sig")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_result_is_exported_whole_and_safe_for_spreadsheets(cast, monkeypatch):
+    monkeypatch.setattr("sessions_app.dashboard.export.CHUNK", 3)
+    client = Client()
+    client.force_login(cast.owner)
+    made = [
+        SessionFactory.create(
+            organization=cast.organization,
+            metadata={"note": "x"},
+            provider_type="=cmd()",
+            provider_phone_number="+4915112345678",
+        )
+        for _ in range(7)
+    ]
+    SessionFactory.create(organization=cast.organization, status="ended")
+    rows = list(
+        csv.DictReader(io.StringIO(exported(client, "/dashboard/sessions.csv?status=created")))
+    )
+    assert [row["id"] for row in rows] == [s.id for s in sorted(made, key=lambda s: s.id)][::-1]
+    assert rows[0]["provider"] == "'=cmd()"
+    assert rows[0]["phone_number"] == "'+4915112345678"
+    lines = exported(client, "/dashboard/sessions.jsonl?status=created").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [row["id"] for row in rows]
+    client.force_login(cast.teammate)
+    assert "4915112345678" not in exported(client, "/dashboard/sessions.jsonl")
+    assert client.get("/dashboard/sessions.exe").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("since=yesterday", "until=0001-01-01", "until=9999-12-31", "shortest=nan", "longest=-1"),
+        *("meta=nokey", "meta==", "language=%27%3B--", "sentiment=bogus", "shortest=1e400"),
+    ],
+)
+def test_a_filter_that_is_not_understood_narrows_nothing(reviewer, session, query):
+    response = reviewer.get(f"/dashboard/sessions?{query}")
+    assert response.status_code == 200
