@@ -131,9 +131,11 @@ class LiveTrack:
 
     async def begun(self) -> None:
         """Wait until what was fed so far is placed on the timeline, or never will be."""
-        for task in (self._opening, self._starting):
-            if task is not None:
-                await asyncio.wait({task})
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
+        # Read only now: opening may have begun it.
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
 
     async def _open(self) -> None:
         previous = self._gateway.speaking(self.session_id, self.speaker)
