@@ -337,7 +337,8 @@ class Endpointer:
         over = self._at - utterance.audio_start - GROWING_IMPATIENT
         share = 1.0 if over <= 0 else max(0.4, 1 - over / (LONGEST_UTTERANCE - GROWING_IMPATIENT))
         needed = max(SILENCE_BEGAN, min(self.patience, turns.LONGEST) * share)
-        return self._at - utterance.speech_end >= needed - 1e-6
+        # Not in the very moment in which speech may be going on.
+        return not utterance.run and self._at - utterance.speech_end >= needed - 1e-6
 
     def _audio_of(self, utterance: _Utterance) -> Samples:
         audio = np.concatenate(utterance.windows)

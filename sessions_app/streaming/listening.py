@@ -58,6 +58,12 @@ final cannot be sent before that transcript is there anyway."""
 HYPOTHESIS_TIMEOUT: Final = 10.0
 """Seconds an engine may take for what is only a hypothesis; then the final is asked for anew."""
 
+CUT_SHORT: Final = 0.7
+"""Seconds between two utterances that say the first was closed too soon."""
+
+MOST_EXTRA_PATIENCE: Final = 0.2
+"""Seconds that are waited longer for a speaker with long pauses."""
+
 STALLED: Final = 1.2
 """Seconds without any audio after which an open utterance is over: some clients send none while
 nobody speaks."""
@@ -108,6 +114,8 @@ class Listener:
         self._watcher: asyncio.Task[None] | None = None
         self._fed_at = 0.0  # on the clock
         self._heard_until = 0.0  # on the timeline
+        self._last_end = -CUT_SHORT  # of the last utterance
+        self._extra_patience = 0.0
 
     def hear(self, frame: PlacedFrame) -> None:
         """Listen to the next frame."""
@@ -162,15 +170,25 @@ class Listener:
                         self._be_patient(self._live)
 
     def _open(self, event: UtteranceOpened) -> None:
+        if not event.continued:
+            self._judge_haste(event.start)
         self._live = _Live(new_id("seg"), event.start, self._fed_at)
         if not event.continued:
             self._emit(SpeechStarted(self._speaker, round(event.start, 3)))
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
 
+    def _judge_haste(self, start: float) -> None:
+        """Learn the speaker's own pauses: one who goes on at once had not finished."""
+        if start - self._last_end < CUT_SHORT:
+            self._extra_patience = min(self._extra_patience + 0.1, MOST_EXTRA_PATIENCE)
+        else:
+            self._extra_patience = max(self._extra_patience - 0.05, 0.0)
+
     def _close(self, event: UtteranceClosed) -> None:
         live, self._live = self._live, None
         assert live is not None
+        self._last_end = event.end
         answer = live.answer or live.speculation if live.speculated_end == event.end else None
         if answer is None or answer is not self._hypothesis:
             self._drop_hypothesis()
@@ -197,7 +215,8 @@ class Listener:
         if live.answer is not None:
             text = live.answer.text.strip()
             # No words in it: nothing to wait for.
-            self._endpointer.patience = turns.patience_after(text) if text else turns.FINISHED
+            wait = turns.patience_after(text) if text else turns.FINISHED
+            self._endpointer.patience = wait + self._extra_patience
         elif self._hypothesis is not None:
             # A partial is still on its way, and the speculation comes after it: a final begun
             # without waiting would have to queue behind that partial just the same.
@@ -209,7 +228,7 @@ class Listener:
         """Older words can still tell of dictation, but not whether the sentence is finished."""
         text = live.text or self._finals.words_before(live.start)
         wait = turns.patience_after(text)
-        return wait if wait == turns.DICTATING else turns.UNKNOWN
+        return wait if wait == turns.DICTATING else turns.UNKNOWN + self._extra_patience
 
     async def _watch(self) -> None:
         """Close an utterance whose audio just stops coming."""

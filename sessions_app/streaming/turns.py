@@ -9,8 +9,9 @@ only make the wait longer: a language that is not listed is judged by digits and
 import re
 from typing import Final
 
-FINISHED: Final = 0.25
-"""Seconds to wait after a finished sentence."""
+FINISHED: Final = 0.4
+"""Seconds to wait after a finished sentence. Not less: recognizers put a full stop after whatever
+they are given, and readers pause that long within a sentence."""
 
 UNKNOWN: Final = 0.5
 """Seconds to wait when nothing is known of the words (plain endpointing)."""

@@ -123,7 +123,7 @@ class TestPatience:
 
     def test_less_patience_closes_at_once_when_polled(self):
         endpointer = Endpointer()
-        events = hear(endpointer, speech(1), silence(0.35))
+        events = hear(endpointer, speech(1), silence(0.45))
         assert not only(events, UtteranceClosed)
         endpointer.patience = turns.FINISHED
         [closed] = endpointer.poll()

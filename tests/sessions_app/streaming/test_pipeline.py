@@ -222,6 +222,14 @@ class TestSpeculation:
         assert call.engine.promoted == [request]
         assert len(call.finals) == 1
 
+    async def test_a_speaker_who_was_cut_short_is_given_more_time(self):
+        call = quiet_call()
+        call.engine.answer = lambda request: "That is one."
+        await call.say(*[speech(1.5), silence(0.6)] * 8, silence(1))
+        lengths = [final.end_time - final.start_time for final in call.finals]
+        assert lengths[0] == pytest.approx(1.5, abs=0.15)
+        assert max(lengths) > 3, "later pauses of the same length are waited out"
+
     async def test_a_busy_engine_means_plain_endpointing(self):
         call = quiet_call()
         call.engine.scripted_idle = False
