@@ -368,9 +368,25 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["kallglot_site.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["kallglot_site.api.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "kallglot_site.api.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "kallglot_site.api.schema.V1Schema",
     "EXCEPTION_HANDLER": "kallglot_site.api.errors.exception_handler",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "kallglot_site.api.renderers.AlwaysJSON",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Kallglot API",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "Live transcripts, translations, recordings and analyses of telephone calls. "
+        "Every failure is one envelope, and its `doc_url` leads to what to do about it."
+    ),
+    "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["kallglot_site.api.schema.finish_schema"],
 }

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from kallglot_site.accounts.dashboard.urls import doors
 from kallglot_site.accounts.dashboard.urls import urlpatterns as account_pages
+from kallglot_site.api.views import error_page
 from kallglot_site.overview.urls import urlpatterns as overview_pages
 from sessions_app.dashboard.urls import urlpatterns as session_pages
 
@@ -18,6 +19,7 @@ urlpatterns = [
     *doors,
     path("dashboard/", include(dashboard)),
     path("dashboard/", include("analysis_app.dashboard.urls")),
+    path("errors", error_page, name="errors"),
     path("v1/", include("sessions_app.api.urls")),
     path("v1/", include("analysis_app.api.urls")),
     path("v1/", include("webhooks_app.api.urls")),

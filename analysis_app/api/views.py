@@ -6,10 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analysis_app import selectors, services
+from analysis_app.api.schema import REQUEST_EXAMPLE
 from analysis_app.api.serializers import AnalysisInput
 from analysis_app.events import analysis_payload
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
+from kallglot_site.api.operations import operation
 from kallglot_site.api.viewsets import V1ViewSet
 from sessions_app import selectors as session_selectors
 from sessions_app.models import Session
@@ -28,6 +30,7 @@ class AnalysisViewSet(V1ViewSet):
     }
     paginated = {"list"}
 
+    @operation("List a session's analyses", "Analysis", lists=True)
     def list(self, request: Request, session_id: str) -> Response:
         analyses = selectors.session_analyses(tenant=self.tenant, session=self._session(session_id))
         return self.page(analyses, prefix="ana", payload=analysis_payload)
@@ -43,6 +46,23 @@ class AnalysisViewSet(V1ViewSet):
                 raise
         return body
 
+    @operation(
+        "Analyze a session",
+        "Analysis",
+        description="Asks for the analysis of an ended session. It is done when `status` says so, "
+        "and `analysis.complete` or `analysis.failed` tells of it.",
+        status=202,
+        takes=AnalysisInput,
+        creates="analysis_id",
+        request_example=REQUEST_EXAMPLE,
+        errors=(
+            "invalid_language_code",
+            "invalid_url",
+            "feature_not_available",
+            "session_not_ended",
+            "transcript_unavailable",
+        ),
+    )
     @idempotent(prepare=_checked_body)
     def create(self, request: Request, session_id: str, prepared: dict[str, Any]) -> Response:
         body = prepared
@@ -56,6 +76,7 @@ class AnalysisViewSet(V1ViewSet):
         )
         return Response(analysis_payload(analysis), status=202)
 
+    @operation("Retrieve an analysis", "Analysis")
     def retrieve(self, request: Request, analysis_id: str) -> Response:
         analysis = selectors.analysis_get(tenant=self.tenant, analysis_id=analysis_id)
         return Response(analysis_payload(analysis))

@@ -5,10 +5,13 @@ events. Serializers describe what comes in (and name the fields in the schema).
 """
 
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -47,6 +50,20 @@ class StrictCharField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
+class StrictPatternField(StrictCharField):
+    """Text that matches all of a pattern, which the schema shows. ``message`` says it in words."""
+
+    def __init__(self, pattern: str, *, message: str, **kwargs: Any) -> None:
+        self.pattern, self.message = re.compile(pattern.removesuffix("$") + r"\Z"), message
+        self._spectacular_annotation = {"field": {"type": "string", "pattern": pattern}}
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or not self.pattern.match(data):
+            raise serializers.ValidationError(self.message)
+        return data
+
+
 class StrictBooleanField(serializers.BooleanField):
     """JSON's true and false; not 1, not "yes"."""
 
@@ -83,6 +100,7 @@ class StrictChoiceField(serializers.ChoiceField):
         raise serializers.ValidationError(f"Must be one of: {allowed}.", code=self.code)
 
 
+@extend_schema_field(OpenApiTypes.DATETIME)
 class MomentField(serializers.Field[datetime.datetime, Any, str, Any]):
     """ISO 8601 with an offset or Z: a time without one could be anybody's."""
 
@@ -107,6 +125,7 @@ class MomentField(serializers.Field[datetime.datetime, Any, str, Any]):
         return value.isoformat()
 
 
+@extend_schema_field({"type": "boolean"})
 class QueryBooleanField(serializers.BooleanField):
     """``true`` or ``false``, as text in a query string."""
 

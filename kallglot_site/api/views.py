@@ -1,13 +1,20 @@
-"""Answers outside of any resource: unknown addresses and Django's own refusals, in the envelope."""
+"""Pages about the API itself, and answers outside of any resource, in the envelope."""
 
+import functools
 from typing import Any
 
-from django.http import HttpRequest
+import orjson
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.generators import SchemaGenerator
 
-from kallglot_site.api.errors import ApiError, NotFound, error_response
+from kallglot_site.api.errors import ERROR_CODES, ApiError, NotFound, error_response
+from kallglot_site.api.links import public_url
 
 
 def _is_v1(request: HttpRequest) -> bool:
@@ -44,3 +51,57 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     if _is_v1(request):
         return error_response(ApiError("Something went wrong on our side."), request)
     return defaults.server_error(request)
+
+
+@functools.cache
+def openapi_schema() -> dict[str, Any]:
+    """The OpenAPI document, without servers. Code does not change while a process runs."""
+    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # untyped library
+    return schema
+
+
+def schema_document(request: HttpRequest) -> HttpResponseBase:
+    if request.method not in {"GET", "HEAD"}:
+        return _method_not_allowed(request)
+    document = {**openapi_schema(), "servers": [{"url": public_url(request)}]}
+    return HttpResponse(orjson.dumps(document), content_type="application/json")
+
+
+def reference(request: HttpRequest) -> HttpResponseBase:
+    """The schema, rendered. Everything comes from this server."""
+    if request.method not in {"GET", "HEAD"}:
+        return _method_not_allowed(request)
+    return render(request, "api/docs.html")
+
+
+def error_page(request: HttpRequest) -> HttpResponse:
+    """Every error code; where ``doc_url`` leads."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for entry in ERROR_CODES.values():
+        groups.setdefault(entry.type, []).append(
+            {
+                "code": entry.code,
+                "status": entry.status,
+                "meaning": _with_code(entry.meaning),
+                "remedy": _with_code(entry.remedy),
+            }
+        )
+    return render(request, "api/errors.html", {"groups": groups.items()})
+
+
+def _with_code(text: str) -> SafeString:
+    """`text` in backticks as HTML code."""
+    pieces = (
+        (format_html("<code>{}</code>", piece) if number % 2 else piece,)
+        for number, piece in enumerate(text.split("`"))
+    )
+    return format_html_join("", "{}", pieces)
+
+
+def _method_not_allowed(request: HttpRequest) -> HttpResponseBase:
+    error = ApiError(
+        f'Method "{request.method}" not allowed.',
+        code="method_not_allowed",
+        headers={"Allow": "GET, HEAD"},
+    )
+    return error_response(error, request)

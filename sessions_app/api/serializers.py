@@ -1,8 +1,8 @@
 """What comes in over REST about sessions."""
 
-import re
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kallglot_site.api.serializers import (
@@ -11,19 +11,27 @@ from kallglot_site.api.serializers import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
+    StrictPatternField,
     StrictSerializer,
 )
-from sessions_app.languages import is_language_code
+from sessions_app.languages import NAMES, is_language_code
 from sessions_app.models import Session
 from sessions_app.transcripts import FORMATS
 
 MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 50, 40, 500
 MAX_VOCABULARY, MAX_VOCABULARY_ENTRY = 100, 100
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_PROVIDER = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_E164 = r"^\+[1-9][0-9]{6,14}$"
+_PROVIDER = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "pattern": f"^({'|'.join(NAMES)})(-([A-Z]{{2}}|[0-9]{{3}}))?$",
+        "examples": ["es", "es-MX"],
+    }
+)
 class LanguageField(StrictCharField):
     """ISO 639-1, alone or with a region; null: detected per speaker from the audio."""
 
@@ -41,6 +49,14 @@ class LanguageField(StrictCharField):
         return data
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": MAX_METADATA,
+        "propertyNames": {"minLength": 1, "maxLength": MAX_METADATA_KEY},
+        "additionalProperties": {"type": "string", "maxLength": MAX_METADATA_VALUE},
+    }
+)
 class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """Up to 50 pairs of strings."""
 
@@ -71,19 +87,16 @@ class RecordingInput(StrictSerializer):
 
 
 class ProviderInput(StrictSerializer):
-    type = StrictCharField(default="websocket", max_length=32)
-    phone_number = StrictCharField(default=None, allow_null=True)
+    type = StrictPatternField(
+        _PROVIDER, message="Must be a word such as `websocket` or `twilio`.", default="websocket"
+    )
+    phone_number = StrictPatternField(
+        _E164,
+        message="Must be in E.164 form, such as +15551234567.",
+        default=None,
+        allow_null=True,
+    )
     call_sid = StrictCharField(default=None, allow_null=True, min_length=1, max_length=255)
-
-    def validate_type(self, value: str) -> str:
-        if not _PROVIDER.fullmatch(value):
-            raise serializers.ValidationError("Must be a word such as `websocket` or `twilio`.")
-        return value
-
-    def validate_phone_number(self, value: str | None) -> str | None:
-        if value is not None and not _E164.fullmatch(value):
-            raise serializers.ValidationError("Must be in E.164 form, such as +15551234567.")
-        return value
 
 
 class TranscriptionInput(StrictSerializer):

@@ -9,8 +9,10 @@ from rest_framework.response import Response
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
 from kallglot_site.api.links import stream_url
+from kallglot_site.api.operations import operation
 from kallglot_site.api.viewsets import V1ViewSet
 from sessions_app import capabilities, selectors, services
+from sessions_app.api.schema import CREATE_EXAMPLE, SESSION_EXAMPLE
 from sessions_app.api.serializers import (
     SessionEndInput,
     SessionInput,
@@ -38,30 +40,71 @@ class SessionViewSet(V1ViewSet):
     paginated = {"list"}
     queries = {"list": SessionListQuery, "transcript": TranscriptQuery}
 
+    @operation("List sessions", "Session", lists=True, errors=("invalid_mode",))
     def list(self, request: Request) -> Response:
         sessions = selectors.session_list(tenant=self.tenant, **self.query)
         return self.page(sessions, prefix="sess", payload=session_payload)
 
+    @operation(
+        "Create a session",
+        "Session",
+        description="The answer carries the address and the token to stream audio to.",
+        status=201,
+        takes=SessionInput,
+        creates="session_id",
+        request_example=CREATE_EXAMPLE,
+        response_example=SESSION_EXAMPLE,
+        headers={"Cache-Control": "`no-store`: the answer holds a token."},
+        errors=(
+            "invalid_mode",
+            "invalid_language_code",
+            "unsupported_language_pair",
+            "feature_not_available",
+            "concurrent_sessions_exceeded",
+        ),
+    )
     @idempotent
     def create(self, request: Request) -> Response:
         serializer = self.input(SessionInput)
         session = services.session_create(tenant=self.tenant, **serializer.service_arguments())
         return self._with_stream(session, status=201)
 
+    @operation("Retrieve a session", "Session", response_example=SESSION_EXAMPLE)
     def retrieve(self, request: Request, session_id: str) -> Response:
         return self._with_stream(self._session(session_id))
 
+    @operation(
+        "End a session",
+        "Session",
+        description="Immediate. Speech already received is still transcribed, for up to a minute. "
+        "Ending twice returns the ended session.",
+        takes=SessionEndInput,
+    )
     @idempotent
     def end(self, request: Request, session_id: str) -> Response:
         body = self.body(SessionEndInput)
         session = services.session_end(session=self._session(session_id), reason=body["reason"])
         return Response(session_payload(session))
 
+    @operation(
+        "Erase a session",
+        None,
+        description="Erases an ended session for good: transcript, audio, analyses and the "
+        "payloads of its events.",
+        status=204,
+        errors=("session_not_ended",),
+    )
     def destroy(self, request: Request, session_id: str) -> Response:
         self.body()
         services.session_erase(session=self._session(session_id))
         return Response(status=204)
 
+    @operation(
+        "Retrieve a transcript",
+        "Transcript",
+        description="What was said, in the order of time, while the call goes on and after.",
+        media=("text/plain", "application/x-subrip", "text/vtt"),
+    )
     def transcript(self, request: Request, session_id: str) -> HttpResponse | Response:
         session = selectors.session_get_with_languages(tenant=self.tenant, session_id=session_id)
         segments = selectors.transcript_segments(session)
@@ -103,6 +146,7 @@ class LanguageViewSet(V1ViewSet):
     throttle_group = "sessions"
     scopes = {"list": Scope.SESSIONS_READ}
 
+    @operation("List languages", "Language", lists=True)
     def list(self, request: Request) -> Response:
         languages = [language_payload(language) for language in capabilities.languages()]
         return Response(

@@ -1,0 +1,95 @@
+"""What an action says of itself for the schema. Everything else is read from the view."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from kallglot_site.api.serializers import StrictSerializer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Schema = dict[str, Any]
+
+COMPONENTS: dict[str, Schema] = {}
+ID_PREFIXES: dict[str, str] = {}
+
+
+def register_component(name: str, schema: Schema) -> None:
+    """Make a schema known as ``#/components/schemas/<name>``. Called by ``<app>/api/schema.py``."""
+    COMPONENTS[name] = schema
+
+
+def register_id(parameter: str, prefix: str) -> None:
+    """Say what ids a path parameter holds: ``register_id("session_id", "sess")``."""
+    ID_PREFIXES[parameter] = prefix
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def id_schema(prefix: str) -> Schema:
+    return {
+        "type": "string",
+        "pattern": f"^{prefix}_[0-7][0-9A-HJKMNP-TV-Z]{{25}}$",
+        "examples": [f"{prefix}_01KD3M8Q2Z6V4T9X5R7W1Y0ABC"],
+    }
+
+
+def object_schema(name: str, properties: Mapping[str, Schema], **more: Any) -> Schema:
+    """An object that always has all of its ``properties`` (and maybe others, some day)."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": {"object": {"const": name}, **properties},
+        **more,
+    }
+
+
+def nullable(schema: Schema) -> Schema:
+    if isinstance(schema.get("type"), str) and "enum" not in schema:
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"oneOf": [schema, {"type": "null"}]}
+
+
+MOMENT: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "Z$",
+    "examples": ["2026-03-01T12:00:00.123456Z"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One action. ``returns`` names a component; None: an empty answer.
+
+    ``lists``: the answer is a list object of it. ``creates``: the path parameter that the answer's
+    id fits, from which links to other operations are made. ``media``: further content types.
+    ``headers``: of the answer, beyond those that every answer carries.
+    """
+
+    summary: str
+    returns: str | None
+    description: str = ""
+    status: int = 200
+    takes: type[StrictSerializer] | None = None
+    lists: bool = False
+    errors: tuple[str, ...] = ()
+    creates: str | None = None
+    request_example: Any = None
+    response_example: Any = None
+    media: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[int, str] = field(default_factory=dict)
+    """Further successful statuses and what they mean."""
+
+
+def operation(summary: str, returns: str | None, **more: Any) -> Callable[[F], F]:
+    """Document an action of a V1ViewSet. See Operation for the keywords."""
+
+    def decorate(method: F) -> F:
+        method.operation = Operation(summary, returns, **more)  # type: ignore[attr-defined]  # read by V1Schema
+        return method
+
+    return decorate

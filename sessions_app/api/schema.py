@@ -1,0 +1,182 @@
+"""Sessions in the OpenAPI schema."""
+
+from typing import Any
+
+from kallglot_site.api.operations import (
+    MOMENT,
+    id_schema,
+    nullable,
+    object_schema,
+    ref,
+    register_component,
+    register_id,
+)
+from sessions_app.models import Session
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_SECONDS: dict[str, Any] = {"type": "number", "minimum": 0, "description": "In seconds."}
+_LANGUAGE: dict[str, Any] = {"type": ["string", "null"], "examples": ["es", "es-MX"]}
+
+SESSION_EXAMPLE: dict[str, Any] = {
+    "id": "sess_01KD3M8Q2Z6V4T9X5R7W1Y0ABC",
+    "object": "session",
+    "environment": "live",
+    "status": "created",
+    "mode": "transcription",
+    "source_language": "es",
+    "target_language": None,
+    "stream": {
+        "url": "wss://stream.kallglot.com/v1/sessions/sess_01KD3M8Q2Z6V4T9X5R7W1Y0ABC/connect",
+        "token": "kst_live_…",
+        "expires_at": "2026-03-01T12:05:00Z",
+    },
+    "provider": {
+        "type": "websocket",
+        "phone_number": None,
+        "call_sid": None,
+        "status": "pending",
+    },
+    "recording": {"enabled": True, "channels": "dual"},
+    "transcription": {"partials": True, "vocabulary": ["Kallglot"]},
+    "transcript": {"available": False, "word_count": 0},
+    "duration": 0.0,
+    "metadata": {"ticket": "4711"},
+    "created_at": "2026-03-01T12:00:00Z",
+    "started_at": None,
+    "ended_at": None,
+    "end_reason": None,
+}
+
+CREATE_EXAMPLE: dict[str, Any] = {
+    "mode": "transcription",
+    "source_language": "es",
+    "recording": {"enabled": True, "channels": "dual"},
+    "metadata": {"ticket": "4711"},
+}
+
+_STREAM = {
+    "type": "object",
+    "required": ["url", "token", "expires_at"],
+    "description": "Where to connect. Absent once the session has ended, in lists and in events.",
+    "properties": {
+        "url": _TEXT,
+        "token": {
+            **nullable(_TEXT),
+            "description": "Fresh with every retrieval; null for keys without `sessions:write`.",
+        },
+        "expires_at": nullable(MOMENT),
+    },
+}
+
+_SESSION = object_schema(
+    "session",
+    {
+        "id": id_schema("sess"),
+        "object": {"const": "session"},
+        "environment": {"enum": ["live", "test"]},
+        "status": {"enum": Session.Status.values},
+        "mode": {"enum": Session.Mode.values},
+        "source_language": {**_LANGUAGE, "description": "The customer's. Null: detected."},
+        "target_language": {**_LANGUAGE, "description": "The agent's. Null: detected."},
+        "provider": {
+            "type": "object",
+            "required": ["type", "phone_number", "call_sid", "status"],
+            "properties": {
+                "type": _TEXT,
+                "phone_number": nullable(_TEXT),
+                "call_sid": nullable(_TEXT),
+                "status": _TEXT,
+            },
+        },
+        "recording": {
+            "type": "object",
+            "required": ["enabled", "channels"],
+            "properties": {
+                "enabled": {"type": "boolean"},
+                "channels": {"enum": Session.Channels.values},
+            },
+        },
+        "transcription": {
+            "type": "object",
+            "required": ["partials", "vocabulary"],
+            "properties": {
+                "partials": {"type": "boolean"},
+                "vocabulary": {"type": "array", "items": _TEXT},
+            },
+        },
+        "transcript": {
+            "type": "object",
+            "required": ["available", "word_count"],
+            "properties": {
+                "available": {"type": "boolean"},
+                "word_count": {"type": "integer", "minimum": 0},
+            },
+        },
+        "duration": {**_SECONDS, "description": "The end of the latest audio, in seconds."},
+        "metadata": {"type": "object", "additionalProperties": _TEXT},
+        "created_at": MOMENT,
+        "started_at": nullable(MOMENT),
+        "ended_at": nullable(MOMENT),
+        "end_reason": {"enum": [*Session.EndReason.values, None]},
+    },
+)
+_SESSION["properties"]["stream"] = _STREAM
+
+_SEGMENT = {
+    "type": "object",
+    "required": [
+        "id",
+        "speaker",
+        "language",
+        "text",
+        "translation",
+        "start_time",
+        "end_time",
+        "confidence",
+    ],
+    "properties": {
+        "id": id_schema("seg"),
+        "speaker": {"enum": ["customer", "agent"]},
+        "language": _TEXT,
+        "text": _TEXT,
+        "translation": nullable(_TEXT),
+        "start_time": _SECONDS,
+        "end_time": _SECONDS,
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+}
+
+_TRANSCRIPT = object_schema(
+    "transcript",
+    {
+        "object": {"const": "transcript"},
+        "session_id": id_schema("sess"),
+        "status": {"enum": Session.TranscriptStatus.values},
+        "language": {
+            "type": "object",
+            "required": ["source", "target"],
+            "properties": {"source": _LANGUAGE, "target": _LANGUAGE},
+        },
+        "duration": _SECONDS,
+        "word_count": {"type": "integer", "minimum": 0},
+        "segments": {"type": "array", "items": ref("Segment")},
+    },
+)
+
+_LANGUAGE_OBJECT = object_schema(
+    "language",
+    {
+        "id": {**_TEXT, "description": "ISO 639-1.", "examples": ["es"]},
+        "object": {"const": "language"},
+        "name": _TEXT,
+        "transcription": {"type": "boolean", "description": "Whether it is understood."},
+        "speech": {"type": "boolean", "description": "Whether it is spoken."},
+        "translates_to": {"type": "array", "items": _TEXT},
+    },
+)
+
+register_id("session_id", "sess")
+register_component("Session", _SESSION)
+register_component("Segment", _SEGMENT)
+register_component("Transcript", _TRANSCRIPT)
+register_component("Language", _LANGUAGE_OBJECT)

@@ -1,0 +1,145 @@
+"""The schema, its rendering and the error page: true, complete, and from this server alone."""
+
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+from django.urls import get_resolver
+from openapi_spec_validator import validate
+
+from kallglot_site.api.error_codes import ERROR_CODES
+from kallglot_site.api.views import openapi_schema
+from kallglot_site.api.viewsets import V1ViewSet
+from tests.conftest import Cast
+from tests.isolation import ROWS, Row
+from tests.test_isolation import _send
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_schema_is_valid_openapi_3_1(client: Client) -> None:
+    document = client.get("/v1/openapi.json").json()
+
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": "http://testserver"}]
+    validate(document)
+
+
+def _viewset_actions() -> list[tuple[str, Any, str]]:
+    found = []
+
+    def walk(patterns: list[Any], prefix: str) -> None:
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if hasattr(pattern, "url_patterns"):
+                walk(pattern.url_patterns, route)
+            elif issubclass(getattr(pattern.callback, "cls", object), V1ViewSet):
+                cls = pattern.callback.cls
+                found.extend((route, cls, name) for name in pattern.callback.actions.values())
+
+    walk(get_resolver().url_patterns, "")
+    return found
+
+
+def test_every_action_documents_itself_and_names_its_scope() -> None:
+    actions = _viewset_actions()
+
+    undocumented = [
+        f"{cls.__name__}.{name}"
+        for _, cls, name in actions
+        if not hasattr(getattr(cls, name), "operation")
+    ]
+    scopeless = [f"{cls.__name__}.{name}" for _, cls, name in actions if name not in cls.scopes]
+
+    assert not undocumented, f"put @operation(...) (kallglot_site.api.operations) on {undocumented}"
+    assert not scopeless
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "components": openapi_schema()["components"]}
+
+
+def _operation(row: Row) -> dict[str, Any]:
+    path = "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", row.route)
+    found: dict[str, Any] = openapi_schema()["paths"][path][row.method.lower()]
+    return found
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+def test_real_responses_are_as_the_schema_says(row: Row, cast: Cast, client: Client) -> None:
+    path, body = row.build(cast.tenant)
+
+    for key in (cast.key, None, cast.other_key):
+        response = _send(client, row, path, body, key)
+        described = _operation(row)["responses"][str(response.status_code)]
+        for name in described.get("headers", {}):
+            optional = name in {"Retry-After", "Idempotent-Replayed", "Cache-Control", "Location"}
+            assert optional or name in response
+            if key is None and name.startswith("X-RateLimit"):
+                pytest.fail("a refusal without a key carries no limits")
+        if response.content and response["Content-Type"] == "application/json":
+            schema = described["content"]["application/json"]["schema"]
+            jsonschema.Draft202012Validator(_resolved(schema)).validate(response.json())
+
+
+def test_examples_are_as_their_schemas_say() -> None:
+    checked = 0
+    for methods in openapi_schema()["paths"].values():
+        for operation in methods.values():
+            bodies = [*operation["responses"].values(), operation.get("requestBody", {})]
+            for body in bodies:
+                for media in body.get("content", {}).values():
+                    for example in media.get("examples", {}).values():
+                        validator = jsonschema.Draft202012Validator(_resolved(media["schema"]))
+                        validator.validate(example["value"])
+                        checked += 1
+    assert checked > 50
+
+
+def test_every_code_is_in_the_schema_and_on_the_error_page(client: Client) -> None:
+    page = client.get("/errors").content.decode()
+
+    for code in ERROR_CODES:
+        assert f'id="{code}"' in page
+    assert (
+        list(ERROR_CODES)
+        == (
+            openapi_schema()["components"]["schemas"]["Error"]["properties"]["error"]["properties"][
+                "code"
+            ]["enum"]
+        )
+    )
+
+
+def test_doc_url_leads_to_the_entry(api: Client) -> None:
+    url = api.get("/v1/nothing").json()["error"]["doc_url"]
+
+    page, _, code = url.removeprefix("http://testserver").partition("#")
+    assert f'id="{code}"' in api.get(page).content.decode()
+
+
+def test_the_reference_asks_nothing_of_other_hosts(client: Client) -> None:
+    response = client.get("/v1/docs")
+    page = response.content.decode()
+
+    assert response.status_code == 200
+    addresses = re.findall(r'(?:src|href|data-schema)="([^"]*)"', page)
+    assert addresses
+    for address in addresses:
+        assert address.startswith("/")
+        if address.startswith("/static/"):
+            assert finders.find(address.removeprefix("/static/"))
+    assert "<script>" not in page
+    assert "style=" not in page
+    assert "'unsafe-inline'" not in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs"])
+def test_documents_need_no_key_and_take_no_post(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 200
+    refused = client.post(path)
+    assert refused.status_code == 405
+    assert refused.json()["error"]["code"] == "method_not_allowed"
