@@ -8,8 +8,10 @@ from rest_framework.response import Response
 
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.errors import ApiError, error_response
+from kallglot_site.api.operations import operation
 from kallglot_site.api.viewsets import V1ViewSet
 from recordings_app import selectors, services
+from recordings_app.api import schema as _schema  # noqa: F401 - registers the component
 from recordings_app.api.serializers import DownloadQuery, RecordingListQuery
 from recordings_app.errors import RecordingExpired, RecordingProcessing
 from recordings_app.events import recording_payload
@@ -29,6 +31,7 @@ class SessionRecordingsViewSet(V1ViewSet):
     paginated = {"list"}
     queries = {"list": RecordingListQuery}
 
+    @operation("List a session's recordings", "Recording", lists=True)
     def list(self, request: Request, session_id: str) -> Response:
         session = session_get(tenant=self.tenant, session_id=session_id)
         recordings = selectors.session_recordings(session, **self.query)
@@ -46,9 +49,19 @@ class RecordingViewSet(V1ViewSet):
     }
     queries = {"download": DownloadQuery}
 
+    @operation("Retrieve a recording", "Recording")
     def retrieve(self, request: Request, recording_id: str) -> Response:
         return Response(recording_payload(self._recording(recording_id)))
 
+    @operation(
+        "Download a recording",
+        None,
+        description="Leads to a signed address, valid for an hour.",
+        status=302,
+        headers={"Location": "The signed address."},
+        also={202: "Still processing: try again after the seconds in `Retry-After`."},
+        errors=("recording_expired", "recording_failed"),
+    )
     def download(self, request: Request, recording_id: str) -> Response:
         recording = self._recording(recording_id)
         rate = self.query.get("sample_rate")
@@ -63,6 +76,18 @@ class RecordingViewSet(V1ViewSet):
         location = file_url(request, file, f"{recording.filename}.{file.format}")
         return Response(status=302, headers={"Location": location, "Cache-Control": "no-store"})
 
+    @operation(
+        "Stream a recording",
+        None,
+        description="The bytes themselves; `Range` is honoured.",
+        media=("audio/mpeg", "audio/wav", "audio/ogg"),
+        also={
+            202: "Still processing: try again after the seconds in `Retry-After`.",
+            206: "The part that `Range` asked for.",
+            416: "The range lies beyond the end.",
+        },
+        errors=("recording_expired", "recording_failed"),
+    )
     def audio(self, request: Request, recording_id: str) -> HttpResponseBase:
         recording = self._recording(recording_id)
         try:

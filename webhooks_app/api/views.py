@@ -5,9 +5,11 @@ from rest_framework.response import Response
 
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
+from kallglot_site.api.operations import operation
 from kallglot_site.api.permissions import scope_require
 from kallglot_site.api.viewsets import V1ViewSet
 from webhooks_app import selectors, services
+from webhooks_app.api.schema import ENDPOINT_EXAMPLE
 from webhooks_app.api.serializers import (
     DeliveryListQuery,
     EndpointChange,
@@ -42,6 +44,7 @@ class EndpointViewSet(V1ViewSet):
     paginated = {"list", "deliveries"}
     queries = {"deliveries": DeliveryListQuery}
 
+    @operation("List webhook endpoints", "WebhookEndpoint", lists=True)
     def list(self, request: Request) -> Response:
         endpoints = selectors.endpoint_list(tenant=self.tenant)
         return self.page(endpoints, prefix="wh", payload=endpoint_payload)
@@ -50,15 +53,33 @@ class EndpointViewSet(V1ViewSet):
         """Asks the name service: before the transaction of the idempotency key."""
         return url_check(self.body(EndpointInput)["url"])
 
+    @operation(
+        "Create a webhook endpoint",
+        "WebhookEndpoint",
+        description="The answer shows the signing secret, this once.",
+        status=201,
+        takes=EndpointInput,
+        creates="endpoint_id",
+        request_example=ENDPOINT_EXAMPLE,
+        headers={"Cache-Control": "`no-store`: the answer holds a secret."},
+        errors=("invalid_url",),
+    )
     @idempotent(prepare=_url)
     def create(self, request: Request, *, prepared: CheckedUrl) -> Response:
         body = self.body(EndpointInput) | {"url": prepared}
         endpoint, secret = services.endpoint_create(tenant=self.tenant, **body)
         return Response(endpoint_payload(endpoint, secret), status=201, headers=_SECRET)
 
+    @operation("Retrieve a webhook endpoint", "WebhookEndpoint")
     def retrieve(self, request: Request, endpoint_id: str) -> Response:
         return Response(endpoint_payload(self._endpoint(endpoint_id)))
 
+    @operation(
+        "Change a webhook endpoint",
+        "WebhookEndpoint",
+        takes=EndpointChange,
+        errors=("invalid_url",),
+    )
     def update(self, request: Request, endpoint_id: str) -> Response:
         body = self.body(EndpointChange)
         endpoint = self._endpoint(endpoint_id)
@@ -66,27 +87,38 @@ class EndpointViewSet(V1ViewSet):
             body["url"] = url_check(body["url"])
         return Response(endpoint_payload(services.endpoint_update(endpoint=endpoint, **body)))
 
+    @operation("Delete a webhook endpoint", None, status=204)
     def destroy(self, request: Request, endpoint_id: str) -> Response:
         self.body()
         services.endpoint_delete(endpoint=self._endpoint(endpoint_id))
         return Response(status=204)
 
+    @operation(
+        "Rotate a signing secret",
+        "WebhookEndpoint",
+        description="The answer shows the new secret, this once. The old one keeps signing beside "
+        "it for 24 hours.",
+        headers={"Cache-Control": "`no-store`: the answer holds a secret."},
+    )
     @idempotent
     def rotate_secret(self, request: Request, endpoint_id: str) -> Response:
         self.body()
         endpoint, secret = services.endpoint_secret_rotate(endpoint=self._endpoint(endpoint_id))
         return Response(endpoint_payload(endpoint, secret), headers=_SECRET)
 
+    @operation("Send a test event", "WebhookDelivery", creates="delivery_id")
     @idempotent
     def test(self, request: Request, endpoint_id: str) -> Response:
         self.body()
         delivery = services.endpoint_test(endpoint=self._endpoint(endpoint_id))
         return self._delivery(delivery.id)
 
+    @operation("List an endpoint's deliveries", "WebhookDelivery", lists=True)
     def deliveries(self, request: Request, endpoint_id: str) -> Response:
         deliveries = selectors.delivery_list(endpoint=self._endpoint(endpoint_id), **self.query)
         return self.page(deliveries, prefix="whd", payload=delivery_payload)
 
+    @operation("Deliver again what failed since a time", "WebhookRedelivery", takes=RedeliverInput)
     @idempotent
     def redeliver(self, request: Request, endpoint_id: str) -> Response:
         """Everything that failed or was cancelled since a time."""
@@ -111,10 +143,12 @@ class DeliveryViewSet(V1ViewSet):
     throttle_group = "webhooks"
     scopes = {"retrieve": Scope.WEBHOOKS_READ, "redeliver": Scope.WEBHOOKS_WRITE}
 
+    @operation("Retrieve a delivery", "WebhookDelivery")
     def retrieve(self, request: Request, delivery_id: str) -> Response:
         delivery = selectors.delivery_get(tenant=self.tenant, delivery_id=delivery_id)
         return Response(delivery_payload(delivery))
 
+    @operation("Deliver again, now", "WebhookDelivery")
     @idempotent
     def redeliver(self, request: Request, delivery_id: str) -> Response:
         self.body()
@@ -136,17 +170,25 @@ class EventViewSet(V1ViewSet):
     paginated = {"list"}
     queries = {"list": EventListQuery}
 
+    @operation(
+        "List events",
+        "WebhookEvent",
+        description="Only events of objects that the key may read.",
+        lists=True,
+    )
     def list(self, request: Request) -> Response:
         if "type" in self.query:
             self._require(self.query["type"])
         events = selectors.event_list(tenant=self.tenant, scopes=self.api_key.scopes, **self.query)
         return self.page(events, prefix="evt", payload=event_payload)
 
+    @operation("Retrieve an event", "WebhookEvent")
     def retrieve(self, request: Request, event_id: str) -> Response:
         event = selectors.event_get(tenant=self.tenant, event_id=event_id)
         self._require(event.type)
         return Response(event_payload(event))
 
+    @operation("List event types", "EventType", lists=True)
     def types(self, request: Request) -> Response:
         """The catalog: every type with the JSON Schema of its events."""
         data = [
