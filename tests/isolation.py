@@ -10,11 +10,10 @@ from typing import Any
 
 from analysis_app.models import Analysis
 from kallglot_site.accounts.tenancy import Tenant
-from tests.factories import SegmentFactory, SessionFactory
+from tests.factories import SegmentFactory, SessionFactory, recording_ready
 from webhooks_app import services as webhooks
 from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.models import Delivery, Endpoint
-from tests.factories import SegmentFactory, SessionFactory, recording_ready
 
 Built = tuple[str, dict[str, Any] | None]
 

@@ -76,6 +76,8 @@ _CURSOR_HELP = {
 class V1Schema(AutoSchema):
     """The AutoSchema of V1ViewSet."""
 
+    view: Any  # a V1ViewSet with its action set
+
     @property
     def _action(self) -> Any:
         return getattr(self.view, self.view.action or "", None)
@@ -96,7 +98,7 @@ class V1Schema(AutoSchema):
     def get_summary(self) -> str:
         return self._operation.summary
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as AutoSchema itself has it
         scope = self.view.scopes[self.view.action]
         return f"{self._operation.description}\n\nNeeds the scope `{scope}`.".strip()
 
@@ -208,7 +210,7 @@ class V1Schema(AutoSchema):
         return sorted(set(codes))
 
 
-class _StrictSerializerSchema(OpenApiSerializerExtension):
+class _StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # untyped library
     """Unknown fields are refused: the schema says so."""
 
     target_class = "kallglot_site.api.serializers.StrictSerializer"
@@ -221,7 +223,7 @@ class _StrictSerializerSchema(OpenApiSerializerExtension):
         return {**schema, "additionalProperties": False}
 
 
-class _ApiKeyScheme(OpenApiAuthenticationExtension):
+class _ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped library
     target_class = "kallglot_site.api.authentication.ApiKeyAuthentication"
     name = ["bearer", "header"]
 

@@ -29,7 +29,7 @@ def test_the_schema_is_valid_openapi_3_1(client: Client) -> None:
 
 
 def _viewset_actions() -> list[tuple[str, Any, str]]:
-    found = []
+    found: list[tuple[str, Any, str]] = []
 
     def walk(patterns: list[Any], prefix: str) -> None:
         for pattern in patterns:
@@ -73,14 +73,14 @@ def test_real_responses_are_as_the_schema_says(row: Row, cast: Cast, client: Cli
     path, body = row.build(cast.tenant)
 
     for key in (cast.key, None, cast.other_key):
-        response = _send(client, row, path, body, key)
+        response: Any = _send(client, row, path, body, key)
         described = _operation(row)["responses"][str(response.status_code)]
         for name in described.get("headers", {}):
             optional = name in {"Retry-After", "Idempotent-Replayed", "Cache-Control", "Location"}
             assert optional or name in response
             if key is None and name.startswith("X-RateLimit"):
                 pytest.fail("a refusal without a key carries no limits")
-        if response.content and response["Content-Type"] == "application/json":
+        if response.get("Content-Type") == "application/json" and response.content:
             schema = described["content"]["application/json"]["schema"]
             jsonschema.Draft202012Validator(_resolved(schema)).validate(response.json())
 
