@@ -1,0 +1,164 @@
+"""The real model on synthesized speech and on everything that is none."""
+
+import asyncio
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soxr
+
+from sessions_app.engines.registry import synthesizer_from_url
+from sessions_app.engines.urls import EngineContext
+from sessions_app.engines.whisper.guards import words
+from sessions_app.engines.whisper.model_files import locate
+from sessions_app.engines.whisper.recognizer import (
+    Recognizer,
+    Utterance,
+    _cut_at_quiet_moments,
+)
+
+pytestmark = pytest.mark.engine
+
+RATE = 8000
+SENTENCE = "I would like to change the address of my account."
+STORY = (
+    "The package arrived damaged and the box was open. Could you please repeat that? "
+    "I have been waiting for more than two weeks for my refund. Let me check that for you. "
+    "Our technician will visit you tomorrow morning. The internet connection drops every evening, "
+    "and the light on the router turns red. We are sorry for the inconvenience. "
+    "I want to cancel my subscription before it renews. Which card would you like to use? "
+    "The meeting was moved because the conference room was not available. "
+    "My appointment is on Thursday at half past three. Is there anything else I can help with? "
+    "We shipped the replacement yesterday and it should arrive by the end of the week."
+)
+Samples = npt.NDArray[np.int16]
+
+
+@pytest.fixture(scope="module")
+def recognizer(models: Path) -> Recognizer:
+    return Recognizer(locate("base", models / "models"), "cpu", "int8", 2, beam_size=5)
+
+
+def spoken(text: str) -> Samples:
+    """The text as a telephone would bring it."""
+
+    async def speak() -> Samples:
+        voice = synthesizer_from_url("piper://", EngineContext(Path("unused")))
+        try:
+            audio = await voice.synthesize(text, "en")
+        finally:
+            await voice.close()
+        narrow = soxr.resample(audio.samples.astype(np.float32), audio.sample_rate, RATE)
+        return np.asarray(narrow * 0.7, dtype=np.int16)
+
+    return asyncio.run(speak())
+
+
+def word_errors(said: str, meant: str) -> float:
+    """The share of words that are wrong; the voice never says a sentence twice alike."""
+    said, meant = (" ".join(words(text)) for text in (said, meant))
+    return float(jiwer.wer(meant, said or "-"))
+
+
+@pytest.fixture(scope="module")
+def speech() -> Samples:
+    return spoken(SENTENCE)
+
+
+def seconds(duration: float) -> npt.NDArray[np.float64]:
+    return np.arange(int(duration * RATE)) / RATE
+
+
+def tone(*frequencies: float, duration: float = 2.0) -> Samples:
+    waves = sum(np.sin(2 * np.pi * f * seconds(duration)) for f in frequencies)
+    return np.asarray(4000 * waves, dtype=np.int16)
+
+
+def noise(level: float, duration: float = 3.0) -> Samples:
+    drawn = np.random.default_rng(1).normal(0, level, int(duration * RATE))
+    return np.asarray(drawn.clip(-32000, 32000), dtype=np.int16)
+
+
+def hold_music(duration: float = 6.0) -> Samples:
+    notes = [262, 330, 392, 523, 440, 349, 294, 392]
+    beat = seconds(0.4)
+    bars = [
+        sum(
+            np.sin(2 * np.pi * f * harmonic * beat) / harmonic * np.exp(-3 * beat)
+            for f in (notes[i % 8], notes[(i + 2) % 8] / 2)
+            for harmonic in (1, 2, 3)
+        )
+        for i in range(int(duration / 0.4))
+    ]
+    return np.asarray(np.concatenate(bars) * 3000, dtype=np.int16)
+
+
+def cough() -> Samples:
+    burst = noise(9000, 0.25) * np.exp(-14 * seconds(0.25))
+    return np.concatenate([burst, np.zeros(800), burst, np.zeros(4000)]).astype(np.int16)
+
+
+@pytest.mark.parametrize("vocabulary", [(), ("Kallglot", "Acme Corporation", "Jan Kowalski")])
+@pytest.mark.parametrize(
+    "audio",
+    [
+        np.zeros(2 * RATE, np.int16), noise(30), noise(3000), tone(50, 100, 150),
+        tone(440, 480), tone(770, 1336, duration=0.4), hold_music(), cough(),
+    ],
+    ids=["silence", "hiss", "roar", "hum", "ringing", "key tone", "hold music", "cough"],
+)  # fmt: skip
+def test_no_words_are_made_up(
+    recognizer: Recognizer, audio: Samples, vocabulary: tuple[str, ...]
+) -> None:
+    (answer,) = recognizer.recognize([Utterance(audio, RATE, vocabulary=vocabulary)])
+    assert (answer.text, answer.confidence) == ("", 0.0)
+
+
+def test_a_sentence_is_written_down_and_its_language_heard(
+    recognizer: Recognizer, speech: Samples
+) -> None:
+    (answer,) = recognizer.recognize([Utterance(speech, RATE)])
+    assert word_errors(answer.text, SENTENCE) <= 0.2
+    assert (answer.language, answer.detected_language) == ("en", "en")
+    assert answer.language_probability > 0.8
+    assert 0.5 < answer.confidence <= 1.0
+
+
+def test_a_forced_language_does_not_hide_the_one_that_was_heard(
+    recognizer: Recognizer, speech: Samples
+) -> None:
+    (answer,) = recognizer.recognize([Utterance(speech, RATE, language="de")])
+    assert (answer.language, answer.detected_language) == ("de", "en")
+
+
+def test_utterances_of_every_kind_share_a_batch_in_order(
+    recognizer: Recognizer, speech: Samples
+) -> None:
+    utterances = [
+        Utterance(np.zeros(0, np.int16), RATE),
+        Utterance(speech, RATE),
+        Utterance(speech, RATE, language="en", vocabulary=("Kallglot",)),
+        Utterance(np.concatenate([speech, np.zeros(RATE * 8, np.int16)]), RATE),
+        Utterance(speech, RATE, prompt="Good morning.", partial=True),
+    ]
+    texts = [answer.text for answer in recognizer.recognize(utterances)]
+    assert texts[0] == ""
+    assert all(word_errors(text, SENTENCE) <= 0.2 for text in texts[1:])
+
+
+def test_speech_longer_than_the_window_is_written_down_whole(recognizer: Recognizer) -> None:
+    long = spoken(STORY)
+    assert len(long) / RATE > 30
+    (answer,) = recognizer.recognize([Utterance(long, RATE, language="en")])
+    assert word_errors(answer.text, STORY) <= 0.15
+
+
+def test_long_audio_is_cut_at_quiet_moments() -> None:
+    audio = np.full(16_000 * 70, 0.5, np.float32)
+    audio[16_000 * 25 : 16_000 * 26] = 0.0
+    pieces = _cut_at_quiet_moments(audio)
+    assert sum(map(len, pieces)) == len(audio)
+    assert all(len(piece) <= 16_000 * 28 for piece in pieces)
+    assert 25 <= len(pieces[0]) / 16_000 <= 26
