@@ -20,6 +20,7 @@ urlpatterns = [
     path("dashboard/", include(dashboard)),
     path("dashboard/", include("analysis_app.dashboard.urls")),
     path("errors", error_page, name="errors"),
+    path("dashboard/", include("recordings_app.dashboard.urls")),
     path("v1/", include("sessions_app.api.urls")),
     path("v1/", include("analysis_app.api.urls")),
     path("v1/", include("webhooks_app.api.urls")),

@@ -1,0 +1,28 @@
+"""What people enter about recordings."""
+
+from django import forms
+
+from recordings_app.media.encoding import FORMATS, SAMPLE_RATES
+
+LONGEST_RETENTION_DAYS = 3650
+
+
+class PolicyForm(forms.Form):
+    retention_days = forms.IntegerField(
+        min_value=1,
+        max_value=LONGEST_RETENTION_DAYS,
+        label="Keep recordings for",
+        help_text="Days after the call. Then the audio is deleted for good; transcripts stay.",
+    )
+
+
+class DownloadForm(forms.Form):
+    """Left out: as the recording was made."""
+
+    format = forms.ChoiceField(choices=[(each, each) for each in FORMATS], required=False)
+    sample_rate = forms.TypedChoiceField(
+        choices=[(each, each) for each in SAMPLE_RATES],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
