@@ -272,8 +272,11 @@ class Synthesizer(Engine):
     ) -> AsyncGenerator[SpeechAudio, None]:
         """Speak ``text``, yielding audio as it is made; ``timeout`` is seconds per piece.
 
-        An attempt is repeated only while nothing has been yielded. Raises ``EngineError``.
+        An attempt is repeated only while nothing has been yielded. Raises ``EngineError``, and
+        ``EngineRejected`` for a language that is not among ``languages``.
         """
+        if language.split("-")[0].lower() not in self.languages:
+            raise EngineRejected(f"{self.name} does not speak {language}")
 
         async def begin() -> tuple[SpeechAudio | None, AsyncIterator[SpeechAudio]]:
             pieces = self._synthesize(text, language, voice)

@@ -5,6 +5,7 @@ and then tried again, so that the first choice comes back by itself.
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
@@ -22,6 +23,8 @@ from sessions_app.engines.base import (
     TranscriptionRequest,
     Translator,
 )
+
+log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
@@ -75,6 +78,7 @@ class Chain(Generic[E]):
                 await engine.start()
             except EngineMisconfigured as error:
                 self._broken[engine] = error
+                log.warning("engine %s is left out of the chain: %s", engine.name, error)
             except EngineError:
                 self._breakers[engine].failed()
         if len(self._broken) == len(self.engines):

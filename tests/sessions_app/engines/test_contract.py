@@ -28,7 +28,11 @@ URLS = {
         "whisper": "whisper://base?threads=1",
         "openai": "openai+http://engine.test/v1?model=tiny",
     },
-    "synthesizer": {"piper": "piper://", "espeak": "espeak://"},
+    "synthesizer": {
+        "piper": "piper://",
+        "espeak": "espeak://",
+        "openai": "openai+http://engine.test/v1?model=tiny&languages=en",
+    },
     "translator": {},
     "responder": {},
 }
@@ -106,7 +110,14 @@ async def test_a_transcriber_writes_nothing_down_on_silence(
 
 @pytest.mark.engine
 @pytest.mark.parametrize("scheme", registry.schemes(synthesizers))
-async def test_a_synthesizer_speaks_piece_by_piece(scheme: str, tmp_path: Path) -> None:
+@respx.mock(assert_all_called=False)
+async def test_a_synthesizer_speaks_piece_by_piece(
+    respx_mock: respx.MockRouter, scheme: str, tmp_path: Path
+) -> None:
+    half_a_second = np.full(12_000, 5000, "<i2").tobytes()
+    respx_mock.route(host="engine.test").mock(
+        return_value=httpx.Response(200, content=half_a_second)
+    )
     engine = make("synthesizer", scheme, tmp_path)
     assert isinstance(engine, Synthesizer)
     await engine.start()
