@@ -4,8 +4,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from kallglot_site.accounts.dashboard.access import StaffView
+from kallglot_site.overview.figures import figures, live_calls, troubles
 
 
 class OverviewView(StaffView):
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "overview/overview.html")
+        tenant = self.request.tenant
+        numbers = figures(tenant)
+        context = {
+            "figures": numbers,
+            "chart": {"days": numbers.days, "modes": numbers.chart},
+            "live": live_calls(tenant),
+            "troubles": troubles(tenant, admin=self.request.membership.is_admin),
+        }
+        return render(request, "overview/overview.html", context)
+
+
+class LiveCallsView(StaffView):
+    """The panel of live calls, asked for again every few seconds."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "overview/live.html", {"live": live_calls(self.request.tenant)})

@@ -1,0 +1,91 @@
+"""The overview: its numbers are right, its troubles are one's own, and its cost does not grow."""
+
+import datetime
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from analysis_app.models import Analysis
+from kallglot_site.api.ids import new_id
+from kallglot_site.overview.figures import figures, troubles
+from sessions_app.models import Track
+from tests.conftest import Cast
+from tests.factories import SegmentFactory, SessionFactory
+
+
+@pytest.fixture(autouse=True)
+def _no_kept_figures():
+    cache.clear()
+
+
+def call(cast: Cast, ago: datetime.timedelta = datetime.timedelta(), **columns):
+    at = timezone.now() - ago
+    columns.setdefault("organization", cast.organization)
+    return SessionFactory.create(id=new_id("sess", at), created_at=at, **columns)
+
+
+def test_calls_and_minutes_are_counted_by_day_and_mode(cast):
+    call(cast, duration=120.0)
+    call(cast, duration=60.0, mode="assistive_translation")
+    call(cast, datetime.timedelta(days=13), duration=600.0)
+    call(cast, datetime.timedelta(days=30), duration=6000.0)
+    call(cast, duration=999.0, environment="test")
+    call(cast, duration=999.0, organization=cast.other_tenant.organization)
+    numbers = figures(cast.tenant)
+    assert numbers.today == 2
+    assert numbers.minutes_today == 3.0
+    assert numbers.chart["transcription"][0] + numbers.chart["transcription"][-1] == 12.0
+    assert numbers.chart["assistive_translation"][-1] == 1.0
+
+
+def test_languages_are_those_heard(cast):
+    session = call(cast)
+    Track.objects.create(session=session, speaker="customer", language="es", position=180.0)
+    Track.objects.create(session=session, speaker="agent", language="en", position=60.0)
+    assert [(each.code, each.minutes, each.share) for each in figures(cast.tenant).languages] == [
+        ("es", 3.0, 100),
+        ("en", 1.0, 33),
+    ]
+
+
+def test_the_wait_for_words_is_a_median_that_leaves_sped_up_files_out(cast):
+    start = timezone.now() - datetime.timedelta(minutes=1)
+    session = call(cast, started_at=start)
+    for number, wait in enumerate([0.4, 0.6, 0.8, -20.0, 500.0], start=1):
+        SegmentFactory.create(
+            session=session,
+            sequence=number,
+            end_time=5.0,
+            created_at=start + datetime.timedelta(seconds=5.0 + wait),
+        )
+    assert figures(cast.tenant).latency == pytest.approx(0.6)
+
+
+def test_failures_of_a_week_are_listed_and_other_tenants_are_not(cast):
+    def fail(session):
+        Analysis.objects.create(
+            organization=session.organization,
+            environment=session.environment,
+            session=session,
+            status="failed",
+            analyses=["summary"],
+            estimated_completion=timezone.now(),
+        )
+
+    mine, foreign = call(cast), call(cast, organization=cast.other_tenant.organization)
+    fail(mine)
+    fail(foreign)
+    (trouble,) = troubles(cast.tenant, admin=False)
+    assert mine.id in trouble.url
+
+
+def test_the_page_shows_live_calls_in_few_queries(cast, django_assert_max_num_queries):
+    sessions = [call(cast, status="active", started_at=timezone.now()) for _ in range(5)]
+    client = Client()
+    client.force_login(cast.owner)
+    with django_assert_max_num_queries(12):
+        page = client.get("/dashboard/").text
+    assert all(session.id in page for session in sessions)
+    assert sessions[0].id in client.get("/dashboard/live").text
