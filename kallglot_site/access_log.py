@@ -44,7 +44,7 @@ class AccessLog:
         try:
             await self.app(scope, receive, noting)
         finally:
-            quiet = scope["path"].startswith(_QUIET) and (answer["status"] or 500) < 500
+            quiet = scope["path"].startswith(_QUIET)
             (log.debug if quiet else log.info)(
                 "http",
                 method=scope["method"],

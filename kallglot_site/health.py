@@ -47,6 +47,8 @@ class HealthMiddleware:
             return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
         response = page(request)
         response["Cache-Control"] = "no-store"
+        # Whoever asks is told why; Django would log an error for every 503 of a starting process.
+        response._has_been_logged = True  # type: ignore[attr-defined]
         return response
 
 

@@ -77,10 +77,11 @@ class Caller:
             self._on_message({"type": "session.created", "session": _without_token(session)})
             try:
                 await self._stream(plan, session)
-            finally:
+            except BaseException:
                 # Also when interrupted: a call that nobody is on should not wait for its timeout.
                 with contextlib.suppress(CallFailed):
-                    await self._post(f"/v1/sessions/{session['id']}/end", {"reason": "completed"})
+                    await self._end(session["id"], "error")
+                raise
             return await self._transcript(session["id"])
 
     async def _create(self, plan: CallPlan) -> Json:
@@ -110,7 +111,7 @@ class Caller:
             )
             try:
                 await _all_sent(sending, listening)
-                await self._post(f"/v1/sessions/{session['id']}/end", {"reason": "completed"})
+                await self._end(session["id"], "completed")
                 await asyncio.wait(listening, timeout=_CLOSING_PATIENCE)
             finally:
                 sending.cancel()
@@ -164,6 +165,9 @@ class Caller:
                     f"The transcript of {session_id} did not become complete. Is a worker running?"
                 )
             await asyncio.sleep(0.25)
+
+    async def _end(self, session_id: str, reason: str) -> None:
+        await self._post(f"/v1/sessions/{session_id}/end", {"reason": reason})
 
     async def _get(self, path: str) -> Json:
         return await self._request("GET", path, None)

@@ -33,7 +33,8 @@ class Watching:
     """For people. On a terminal, what is being said stands below and is replaced as it grows."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False)
+        # A log or a pipe has no width: lines are not broken there.
+        self._console = console or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self._partials: dict[str, Json] = {}
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
 

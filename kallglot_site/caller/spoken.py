@@ -26,7 +26,10 @@ class Line:
 
 
 SCRIPT = (
-    Line("agent", "Good morning, thank you for calling Acme Support. How can I help you today?"),
+    Line(
+        "agent",
+        "Good morning, thank you for calling Green Valley Support. How can I help you today?",
+    ),
     Line("customer", "Hello. I ordered a coffee machine last week, and it has not arrived yet."),
     Line("agent", "I am sorry to hear that. May I have your order number, please?"),
     Line("customer", "Yes, of course. The number is four seven one nine."),

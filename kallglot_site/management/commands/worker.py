@@ -19,8 +19,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=int,
-            default=max(2, os.cpu_count() or 2),
-            help="jobs at once (default: the number of cores)",
+            # Deliveries mostly wait for others; they must not keep a recording from being made.
+            default=max(4, os.cpu_count() or 4),
+            help="jobs at once (default: %(default)s here)",
         )
         parser.add_argument(
             "--nice",

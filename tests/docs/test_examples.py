@@ -1,0 +1,109 @@
+"""Every example in the documents works: blocks marked `bash` and `python` are run as written.
+
+The blocks of one page run in order, in one folder, on a live installation, with `$URL` and `$KEY`
+set as the page tells its reader to, and with a short spoken call in `call.wav`, `agent.wav` and
+`customer.wav`. Blocks marked `sh` are for the reader's own machine (starting servers, installing);
+of those, the commands must at least exist.
+"""
+
+import asyncio
+import re
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from kallglot_site.caller.spoken import Line, call_speak
+from sessions_app.streaming.media import decode
+from tests.e2e.server import Server
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PATIENCE = 120  # seconds for one block
+
+
+def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
+    return [block for block in _BLOCK.findall(page.read_text()) if block[0] in languages]
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="session")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a few seconds of a spoken call."""
+    folder = tmp_path_factory.mktemp("speech")
+    script = (Line("agent", "How can I help you today?"), Line("customer", "My parcel is late."))
+    parties = asyncio.run(call_speak(script))
+    for speaker, frames in parties.items():
+        write(folder / f"{speaker}.wav", b"".join(frames))
+    write(folder / "call.wav", b"".join(parties["customer"]))
+    return folder
+
+
+def write(path: Path, mulaw: bytes) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
+        file.writeframes(decode(mulaw, "mulaw").tobytes())
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "bash", "python")], ids=name
+)
+def test_examples_run_as_written(page: Path, server: Server, speech: Path, tmp_path: Path) -> None:
+    for file in speech.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    # The reader stands in the project's folder; the examples' own files should not land there.
+    (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    for language, code in blocks(page, "bash", "python"):
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", code]
+            if language == "bash"
+            else [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env={**server.environment, "URL": server.url, "KEY": server.credentials.live_key},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert result.returncode == 0, f"{code}\n{result.stdout}\n{result.stderr}"
+        if "transcript.final" in code or "websockets.connect" in code:
+            assert "transcript.final" in result.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_named_exists(page: Path) -> None:
+    text = page.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b(?=`|$|\s+#|\s*\n)", text)) <= targets
+    commands = {
+        file.stem for file in ROOT.glob("*/management/commands/*.py") if file.stem != "__init__"
+    }
+    commands |= {"migrate", "check", "makemigrations", "shell", "createsuperuser"}
+    assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= commands
+
+
+AWAITED = {"engines.md", "streaming.md", "api-guide.md", "webhooks.md", "recordings.md"}
+"""Pages that others point to already and that come with what they describe."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text()):
+        found = (page.parent / target).exists() or Path(target).name in AWAITED
+        assert found, f"{name(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_setting_named_exists(page: Path) -> None:
+    named = set(re.findall(r"\bKALLGLOT_[A-Z_]+[A-Z]\b", page.read_text()))
+    assert named <= set(settings.ENV)
