@@ -16,7 +16,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 
-class StockConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class StockConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         await self.send(text_data='{"type": "session.ready"}')

@@ -7,6 +7,7 @@ Reads a plan as JSON on standard input, prints what it saw as JSON.
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import struct
@@ -151,15 +152,20 @@ async def pace(streams: list[Stream], until: float) -> float:
     return behind
 
 
+def _itself(stream: Stream) -> Stream:
+    return stream
+
+
 async def main() -> None:
     plan = json.loads(sys.stdin.readline())
     loop = asyncio.get_running_loop()
     streams: list[Stream] = []
     for number, url in enumerate(plan["urls"]):
         stream = Stream(url, plan["speech"] if number < plan["talkers"] else plan["silence"])
-        await loop.create_connection(
-            lambda stream=stream: stream, stream.url.hostname, stream.url.port
-        )
+        host, port = stream.url.hostname, stream.url.port
+        assert host is not None
+        assert port is not None
+        await loop.create_connection(functools.partial(_itself, stream), host, port)
         streams.append(stream)
         if len(streams) % 20 == 0:
             await asyncio.wait_for(streams[-20].ready.wait(), 120)

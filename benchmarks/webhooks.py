@@ -22,6 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ async def _receive(pipe: Connection, slow: int, count: int) -> None:
     ports = []
     for number in range(count):
         server = await loop.create_server(
-            lambda number=number: _Receiver(arrivals[number], number < slow), "127.0.0.1", 0
+            partial(_Receiver, arrivals[number], number < slow), "127.0.0.1", 0
         )
         ports.append(server.sockets[0].getsockname()[1])
     pipe.send(ports)

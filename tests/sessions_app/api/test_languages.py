@@ -38,9 +38,7 @@ def test_codes_of_the_standard_are_taken_with_or_without_region(code: str) -> No
     assert is_language_code(code)
 
 
-@pytest.mark.parametrize(
-    "code", ["ES", "xx", "spa", "es_MX", "es-mx", "es-", "", "es-MX-x", " es"]
-)
+@pytest.mark.parametrize("code", ["ES", "xx", "spa", "es_MX", "es-mx", "es-", "", "es-MX-x", " es"])
 def test_other_codes_are_not(code: str) -> None:
     assert not is_language_code(code)
 

@@ -36,7 +36,7 @@ def socket(session_id: str, cookie: str = "", after: int = 0, origin: str | None
     return WebsocketCommunicator(application, path, headers=headers)
 
 
-async def heard(communicator, kind: str) -> dict:
+async def heard(communicator, kind):
     """The next message of that type."""
     while True:
         message = await communicator.receive_json_from(timeout=5)
@@ -44,7 +44,7 @@ async def heard(communicator, kind: str) -> dict:
             return message
 
 
-async def close_code(communicator) -> int:
+async def close_code(communicator):
     while True:
         output = await communicator.receive_output(timeout=5)
         if output["type"] == "websocket.close":

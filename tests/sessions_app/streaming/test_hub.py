@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -36,7 +37,7 @@ def store(session: Session, sequence: int, text: str) -> None:
     ring(session.id)
 
 
-async def next_of(subscription: Subscription) -> object:
+async def next_of(subscription: Subscription) -> Any:
     async with asyncio.timeout(10):
         return await anext(subscription)
 

@@ -1,6 +1,6 @@
 """Events over REST, and the schemas they promise."""
 
-import jsonschema  # type: ignore[import-untyped]  # comes without types
+import jsonschema
 import pytest
 from django.db import transaction
 from django.test import Client
