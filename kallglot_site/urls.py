@@ -19,6 +19,7 @@ urlpatterns = [
     *doors,
     path("dashboard/", include(dashboard)),
     path("dashboard/", include("analysis_app.dashboard.urls")),
+    path("dashboard/", include("webhooks_app.dashboard.urls")),
     path("errors", error_page, name="errors"),
     path("dashboard/", include("recordings_app.dashboard.urls")),
     path("v1/", include("sessions_app.api.urls")),

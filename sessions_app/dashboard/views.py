@@ -26,6 +26,7 @@ from sessions_app.transcripts import RENDERERS
 # Other apps' panels, by the name of their address; an app that is not there yet has none.
 LEFT_PANELS = (("recordings:panel", "Recording"),)
 RIGHT_PANELS = (("analysis:panel", "Analysis"), ("webhooks:panel", "Events"))
+ADMIN_PANELS = {"webhooks:panel"}
 EXTENSIONS = {"json": "json", "text": "txt", "srt": "srt", "vtt": "vtt"}
 
 
@@ -74,6 +75,7 @@ class SessionView(StaffView):
             session = selectors.session_get_with_languages(tenant=tenant, session_id=session_id)
         except NotFound:
             return self._elsewhere(session_id)
+        is_admin = self.request.membership.is_admin
         segments = list(selectors.transcript_segments(session))
         duration = max([session.duration, *(segment.end_time for segment in segments)])
         context = {
@@ -86,8 +88,8 @@ class SessionView(StaffView):
             "bars": strip_bars(segments, duration),
             "ticks": strip_ticks(duration),
             "is_final": session.transcript_status == Session.TranscriptStatus.COMPLETE,
-            "left_panels": _panels(LEFT_PANELS, session),
-            "right_panels": _panels(RIGHT_PANELS, session),
+            "left_panels": _panels(LEFT_PANELS, session, is_admin),
+            "right_panels": _panels(RIGHT_PANELS, session, is_admin),
             "formats": ("text", "srt", "vtt", "json"),
         }
         return render(request, "sessions/session.html", context)
@@ -100,9 +102,13 @@ class SessionView(StaffView):
         return render(self.request, "sessions/elsewhere.html", {"session": session}, status=404)
 
 
-def _panels(names: tuple[tuple[str, str], ...], session: Session) -> list[dict[str, str]]:
+def _panels(
+    names: tuple[tuple[str, str], ...], session: Session, is_admin: bool
+) -> list[dict[str, str]]:
     panels: list[dict[str, str]] = []
     for name, heading in names:
+        if name in ADMIN_PANELS and not is_admin:
+            continue
         try:
             panels.append({"url": reverse(name, args=[session.id]), "heading": heading})
         except NoReverseMatch:
