@@ -11,6 +11,7 @@ in a process of their own.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from sessions_app.engines.base import (
     EngineError,
     EngineOverloaded,
     EngineRejected,
+    EngineTimeout,
     EngineUnavailable,
     Priority,
     Transcriber,
@@ -36,11 +38,13 @@ from sessions_app.engines.whisper.queue import Entry, RequestQueue
 from sessions_app.engines.whisper.recognizer import Recognized, Utterance
 from sessions_app.engines.whisper.worker import ModelSettings, load, recognize
 
+log = logging.getLogger(__name__)
+
 _MAX_BACKLOG = 120.0  # s of audio; beyond, the caller must keep it
 _BATCH_SECONDS = 45.0  # s of audio in one batch: bounds what a newcomer waits for
 _HURRY = 20.0  # s of audio waiting; from here on speed matters more than the last word
 _MAX_CRASHES = 2
-_HANG = 45.0  # s; a batch of the longest utterances, all decoded again, stays below
+_HANG = 90.0  # s; a batch of the longest utterances, all decoded again, stays far below
 
 
 def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranscriber":
@@ -181,19 +185,35 @@ class WhisperTranscriber(Transcriber):
         self._working = batch
         started = time.perf_counter()
         try:
+            if not await self._ready(batch):
+                return
             answers = await self._recognize(batch)
-        except EngineError as error:
-            self._retry_or_fail(batch, error)
-        except asyncio.CancelledError:
-            self._retry_or_fail(batch, EngineUnavailable("the speech engine was shut down"))
-            raise
-        else:
             self._measure(batch, answers, time.perf_counter() - started)
             for entry, answer in zip(batch, answers, strict=True):
                 if not entry.abandoned:
                     entry.future.set_result(_transcription(answer))
+        except EngineError as error:
+            self._retry_or_fail(batch, error)
+        except Exception as error:  # a fault of ours must not leave callers waiting
+            log.error("%s failed on a batch: %s", self.name, type(error).__name__)
+            for entry in batch:
+                _fail(entry, EngineUnavailable("the speech engine failed"))
+        except asyncio.CancelledError:
+            self._retry_or_fail(batch, EngineUnavailable("the speech engine was shut down"))
+            raise
         finally:
             self._working = []
+
+    async def _ready(self, batch: list[Entry]) -> bool:
+        """Have a process. If there can be none that is not the audio's fault: callers keep it."""
+        assert self._process is not None
+        try:
+            await self._process.start()
+        except EngineError as error:
+            for entry in batch:
+                _fail(entry, error)
+            return False
+        return True
 
     async def _recognize(self, batch: Sequence[Entry]) -> list[Recognized]:
         assert self._process is not None
@@ -212,6 +232,8 @@ class WhisperTranscriber(Transcriber):
                 _fail(entry, error)
             elif entry.crashes < _MAX_CRASHES:
                 self._queue.push(entry)
+            elif isinstance(error, EngineTimeout):  # a starved machine looks the same
+                _fail(entry, error)
             else:
                 _fail(entry, EngineRejected("this audio repeatedly stopped the speech engine"))
 
@@ -239,10 +261,15 @@ def _utterance(request: TranscriptionRequest) -> Utterance:
         audio=request.audio,
         sample_rate=request.sample_rate,
         language=request.language.split("-")[0].lower() if request.language else None,
-        prompt=request.context,
+        prompt=_unfinished(request.context),
         vocabulary=request.vocabulary,
         partial=request.priority is Priority.PARTIAL,
     )
+
+
+def _unfinished(context: str) -> str:
+    """The context, if its last sentence goes on: otherwise it leads astray more than it helps."""
+    return "" if context.rstrip().endswith((".", "!", "?", "。", "…")) else context
 
 
 def _transcription(answer: Recognized) -> Transcription:

@@ -31,11 +31,14 @@ class ScriptedProcess:
         self.greedy: list[bool] = []
         self.failures: deque[Exception] = deque()
         self.poison: int | None = None
+        self.cannot_start = False
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        if self.cannot_start:
+            raise EngineUnavailable("no memory")
 
     async def stop(self) -> None: ...
 
@@ -145,6 +148,27 @@ async def test_audio_that_crashes_the_engine_sinks_alone(
     assert not isinstance(first, BaseException)
     assert not isinstance(second, BaseException)
     assert (first.text, second.text) == ("11", "12")
+
+
+async def test_a_process_that_cannot_start_is_not_held_against_the_audio(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    await engine.start()
+    process.cannot_start = True
+    for _ in range(3):
+        with pytest.raises(EngineUnavailable):
+            await engine.transcribe(request(1))
+    process.cannot_start = False
+    assert (await engine.transcribe(request(1))).text == "1"
+
+
+async def test_a_fault_of_ours_leaves_nobody_waiting(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.failures.append(ZeroDivisionError())
+    with pytest.raises(EngineUnavailable):
+        await engine.transcribe(request(1))
+    assert (await engine.transcribe(request(2))).text == "2"
 
 
 async def test_beyond_two_minutes_of_speech_the_caller_must_wait(

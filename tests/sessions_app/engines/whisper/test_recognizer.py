@@ -133,6 +133,16 @@ def test_a_forced_language_does_not_hide_the_one_that_was_heard(
     assert (answer.language, answer.detected_language) == ("de", "en")
 
 
+def test_names_of_the_vocabulary_are_spelled_as_given(recognizer: Recognizer) -> None:
+    names = ("Kallglot", "Zephyrion", "Lumivex", "Haldoren")
+    call = spoken("Welcome to Kallglot. The Zephyrion router and the Lumivex lamp are by Haldoren.")
+    plain, helped = (
+        recognizer.recognize([Utterance(call, RATE, language="en", vocabulary=vocabulary)])[0].text
+        for vocabulary in ((), names)
+    )
+    assert sum(name in helped for name in names) > sum(name in plain for name in names)
+
+
 def test_utterances_of_every_kind_share_a_batch_in_order(
     recognizer: Recognizer, speech: Samples
 ) -> None:
