@@ -8,6 +8,7 @@ from kallglot_site.accounts.dashboard.urls import doors
 from kallglot_site.accounts.dashboard.urls import urlpatterns as account_pages
 from kallglot_site.api.views import error_page
 from kallglot_site.overview.urls import urlpatterns as overview_pages
+from sessions_app.dashboard.urls import doors as session_doors
 from sessions_app.dashboard.urls import urlpatterns as session_pages
 
 # The pages of accounts, sessions and the overview share the namespace "dashboard"; other apps hang
@@ -17,6 +18,7 @@ dashboard = ([*overview_pages, *session_pages, *account_pages], "dashboard")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard:overview")),
     *doors,
+    *session_doors,
     path("dashboard/", include(dashboard)),
     path("dashboard/", include("analysis_app.dashboard.urls")),
     path("dashboard/", include("webhooks_app.dashboard.urls")),

@@ -61,6 +61,12 @@ def session_visible_to(*, user: User, session_id: str) -> Session | None:
     )
 
 
+def session_running(*, session_id: str) -> Session | None:
+    """The session while it has not ended, of whatever tenant: for holders of a signed link."""
+    sessions = Session.objects.select_related("organization").exclude(status=Session.Status.ENDED)
+    return sessions.filter(pk=session_id, organization__suspended_at=None).first()
+
+
 def sessions_live_count(tenant: Tenant) -> int:
     """Calls that run now."""
     return sessions_of(tenant).filter(status=Session.Status.ACTIVE).count()

@@ -2,9 +2,14 @@
 
 from django.urls import path
 
-from sessions_app.dashboard import views
+from sessions_app.dashboard import talk, views
+
+# At the root: what people without an account may open.
+doors = [path("join/<str:invitation>", talk.JoinView.as_view(), name="join")]
 
 urlpatterns = [
+    path("talk", talk.TalkView.as_view(), name="talk"),
+    path("talk/<str:session_id>/token", talk.TalkTokenView.as_view(), name="talk_token"),
     path("sessions", views.SessionListView.as_view(), name="sessions"),
     path("sessions.<str:format>", views.SessionExportView.as_view(), name="sessions_export"),
     path("sessions/<str:session_id>", views.SessionView.as_view(), name="session"),

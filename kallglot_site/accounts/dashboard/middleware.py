@@ -4,12 +4,13 @@ import secrets
 import zoneinfo
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'{style_nonce}; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; "
+    "font-src 'self'; connect-src 'self'{stream}; media-src 'self' blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _PERMISSIONS = "microphone=(self), camera=(), geolocation=(), payment=(), usb=()"
@@ -31,11 +32,15 @@ class ContentPolicyMiddleware:
         request.csp_nonce = nonce  # type: ignore[attr-defined]  # templates read it
         response = self.get_response(request)
         style_nonce = f" 'nonce-{nonce.value}'" if nonce.value else ""
-        response.headers.setdefault(
-            "Content-Security-Policy", _POLICY.format(style_nonce=style_nonce)
-        )
+        policy = _POLICY.format(style_nonce=style_nonce, stream=_stream_source())
+        response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         return response
+
+
+def _stream_source() -> str:
+    """Where calls are streamed to, if that is another host than the page's."""
+    return f" {settings.STREAM_URL}" if settings.STREAM_URL else ""
 
 
 class Nonce:

@@ -66,7 +66,8 @@ export class Transcript {
       words.className = "tr";
       words.dir = "auto";
       line.querySelector(".say").append(words);
-      document.getElementById("shown").hidden = false;
+      const shown = document.getElementById("shown");
+      if (shown) shown.hidden = false;
     }
     words.textContent = text;
     this.settle();

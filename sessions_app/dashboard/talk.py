@@ -1,0 +1,157 @@
+"""Talking in the browser: a staff member's microphone as one side of a session.
+
+The page gets a stream token like any program and speaks the same protocol. The other side joins
+from another device by a link, whose signature is all it needs: it opens that one session for that
+one speaker, for an hour, while the session runs.
+"""
+
+from typing import Any, Final
+
+from django import forms
+from django.core import signing
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views import View
+
+from kallglot_site.accounts.dashboard.access import StaffView
+from kallglot_site.accounts.dashboard.recording import audit
+from kallglot_site.api.errors import ApiError
+from kallglot_site.api.links import public_url, stream_url
+from sessions_app import selectors, services
+from sessions_app.languages import is_language_code
+from sessions_app.models import Session
+from sessions_app.streaming.tokens import stream_token_issue
+
+STAFF_SIDE: Final = "agent"
+OTHER_SIDE: Final = "customer"
+INVITATION_SECONDS: Final = 3600
+_SALT: Final = "kallglot.talk-invitation"
+MODES: Final = (
+    ("transcription", "Transcription"),
+    ("bidirectional_translation", "Translation, both ways"),
+    ("assistive_translation", "Translation for the customer, text for you"),
+)
+
+
+class TalkForm(forms.Form):
+    mode = forms.ChoiceField(choices=MODES, initial="transcription")
+    source_language = forms.CharField(
+        label="The customer speaks",
+        required=False,
+        max_length=8,
+        widget=forms.TextInput(attrs={"placeholder": "detected", "autocomplete": "off"}),
+    )
+    target_language = forms.CharField(
+        label="You speak",
+        required=False,
+        max_length=8,
+        widget=forms.TextInput(attrs={"placeholder": "detected", "autocomplete": "off"}),
+    )
+    record = forms.BooleanField(label="Record the call", required=False, initial=True)
+
+    def clean_source_language(self) -> str | None:
+        return self._language("source_language")
+
+    def clean_target_language(self) -> str | None:
+        return self._language("target_language")
+
+    def _language(self, name: str) -> str | None:
+        code = str(self.cleaned_data[name]).strip()
+        if code and not is_language_code(code):
+            raise forms.ValidationError("Use a code such as es, or leave it empty.")
+        return code or None
+
+
+class TalkView(StaffView):
+    """The page; and by POST the session that it talks into, as JSON for its script."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "sessions/talk.html", {"form": TalkForm(), "side": STAFF_SIDE})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = TalkForm(request.POST)
+        if not form.is_valid():
+            problem = " ".join(str(message) for errors in form.errors.values() for message in errors)
+            return JsonResponse({"problem": problem}, status=422)
+        data = form.cleaned_data
+        try:
+            with transaction.atomic():
+                session = services.session_create(
+                    tenant=self.request.tenant,
+                    mode=data["mode"],
+                    source_language=data["source_language"],
+                    target_language=data["target_language"],
+                    recording_enabled=data["record"],
+                    recording_channels=Session.Channels.DUAL,
+                    provider_type="browser",
+                    metadata={"started_by": self.request.user.email},
+                )
+                audit(self.request, "talk.started", session.id)
+        except ApiError as error:
+            return JsonResponse({"problem": error.message}, status=422)
+        invitation = signing.dumps(session.id, salt=_SALT)
+        link = f"{public_url(request)}{reverse('join', args=[invitation])}"
+        return JsonResponse(
+            _way_in(request, session, STAFF_SIDE)
+            | {
+                "invitation": link,
+                "token_url": reverse("dashboard:talk_token", args=[session.id]),
+                "session_url": reverse("dashboard:session", args=[session.id]),
+            }
+        )
+
+
+class TalkTokenView(StaffView):
+    """A fresh token for reconnecting to a session that was started here."""
+
+    def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
+        session = selectors.session_get(tenant=self.request.tenant, session_id=session_id)
+        if session.provider_type != "browser":
+            raise Http404("This session was not started in a browser.")
+        return _token_answer(request, session, STAFF_SIDE)
+
+
+class JoinView(View):
+    """The other side, on whatever device the link was opened. No account needed."""
+
+    def get(self, request: HttpRequest, invitation: str) -> HttpResponse:
+        session = _invited_to(invitation)
+        context: dict[str, Any] = {"session": session, "side": OTHER_SIDE}
+        status = 200 if session is not None else 404
+        response = render(request, "sessions/join.html", context, status=status)
+        response["Referrer-Policy"] = "no-referrer"
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+    def post(self, request: HttpRequest, invitation: str) -> HttpResponse:
+        session = _invited_to(invitation)
+        if session is None:
+            return JsonResponse({"problem": "This link has ended."}, status=410)
+        return _token_answer(request, session, OTHER_SIDE)
+
+
+def _invited_to(invitation: str) -> Session | None:
+    """The running session that the link opens; None once either has ended."""
+    try:
+        session_id = signing.loads(invitation, salt=_SALT, max_age=INVITATION_SECONDS)
+    except signing.BadSignature:
+        return None
+    return selectors.session_running(session_id=str(session_id))
+
+
+def _token_answer(request: HttpRequest, session: Session, side: str) -> HttpResponse:
+    if session.is_ended:
+        return JsonResponse({"problem": "The call has ended."}, status=410)
+    return JsonResponse(_way_in(request, session, side))
+
+
+def _way_in(request: HttpRequest, session: Session, side: str) -> dict[str, Any]:
+    token, _ = stream_token_issue(session, None, speakers=[side])
+    return {
+        "session_id": session.id,
+        "side": side,
+        "stream_url": f"{stream_url(request)}/v1/sessions/{session.id}/connect",
+        "token": token,
+    }

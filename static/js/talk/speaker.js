@@ -1,0 +1,48 @@
+// Plays the speech that the server sends for this side: pieces one after another, without gaps.
+
+const DECODERS = {
+  pcm_s16le: (bytes) => Float32Array.from(new Int16Array(bytes.buffer, 0, bytes.length >> 1), (v) => v / 32768),
+  mulaw: (bytes) => Float32Array.from(bytes, mulaw),
+  alaw: (bytes) => Float32Array.from(bytes, alaw),
+};
+
+// ITU-T G.711.
+function mulaw(byte) {
+  const inverted = ~byte & 0xff;
+  const magnitude = ((((inverted & 0x0f) << 3) + 0x84) << ((inverted >> 4) & 0x07)) - 0x84;
+  return (inverted & 0x80 ? -magnitude : magnitude) / 32768;
+}
+
+function alaw(byte) {
+  const value = byte ^ 0x55;
+  const exponent = (value >> 4) & 0x07;
+  let magnitude = ((value & 0x0f) << 4) + 8;
+  if (exponent) magnitude = (magnitude + 0x100) << (exponent - 1);
+  return (value & 0x80 ? magnitude : -magnitude) / 32768;
+}
+
+export class Speaker {
+  constructor() {
+    this.context = new AudioContext();
+    this.free = 0; // when what is queued will have been played, in the context's seconds
+  }
+
+  play({ encoding, sample_rate_hz: rate, payload }) {
+    const decode = DECODERS[encoding];
+    if (!decode) return;
+    const samples = decode(Uint8Array.from(atob(payload), (c) => c.charCodeAt(0)));
+    if (!samples.length) return;
+    const buffer = this.context.createBuffer(1, samples.length, rate);
+    buffer.copyToChannel(samples, 0);
+    const source = this.context.createBufferSource();
+    source.buffer = buffer;
+    source.connect(this.context.destination);
+    this.free = Math.max(this.free, this.context.currentTime + 0.05);
+    source.start(this.free);
+    this.free += buffer.duration;
+  }
+
+  close() {
+    return this.context.close();
+  }
+}

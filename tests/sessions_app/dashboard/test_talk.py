@@ -1,0 +1,90 @@
+"""Talking in the browser: what the page is given, and what a link opens."""
+
+import pytest
+from django.core import signing
+from django.test import Client
+
+from kallglot_site.accounts.models import AuditEntry
+from sessions_app.dashboard import talk
+from sessions_app.models import Session
+from sessions_app.services import session_end
+from sessions_app.streaming.tokens import stream_token_verify
+from tests.conftest import Cast
+from tests.factories import SessionFactory
+
+CALL = {"mode": "transcription", "record": "on"}
+
+
+@pytest.fixture
+def staff(client: Client, cast: Cast) -> Client:
+    client.force_login(cast.teammate)
+    return client
+
+
+def path_of(url: str) -> str:
+    return url.removeprefix("http://testserver")
+
+
+def test_a_call_is_started_with_a_token_for_the_agents_side_alone(staff, cast):
+    answer = staff.post("/dashboard/talk", CALL).json()
+    session = Session.objects.get(pk=answer["session_id"])
+    assert (session.provider_type, session.recording_enabled) == ("browser", True)
+    assert answer["stream_url"] == f"ws://testserver/v1/sessions/{session.id}/connect"
+    assert stream_token_verify(answer["token"], session.id).speakers == ("agent",)
+    again = staff.post(answer["token_url"]).json()
+    assert stream_token_verify(again["token"], session.id).speakers == ("agent",)
+    assert AuditEntry.objects.get().action == "talk.started"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "singing"}, {"source_language": "klingon"}, {"mode": "bidirectional_translation"}],
+)
+def test_a_call_that_cannot_be_is_refused_with_the_reason(staff, wrong):
+    response = staff.post("/dashboard/talk", CALL | wrong)
+    assert response.status_code == 422
+    assert response.json()["problem"]
+    assert not Session.objects.exists()
+
+
+def test_a_token_is_renewed_only_for_ones_own_browser_calls_that_still_run(staff, cast):
+    answer = staff.post("/dashboard/talk", CALL).json()
+    over_the_api = SessionFactory.create(organization=cast.organization)
+    assert staff.post(f"/dashboard/talk/{over_the_api.id}/token").status_code == 404
+    outsider = Client()
+    outsider.force_login(cast.outsider)
+    assert outsider.post(answer["token_url"]).status_code == 404
+    session_end(session=Session.objects.get(pk=answer["session_id"]))
+    assert staff.post(answer["token_url"]).status_code == 410
+
+
+def test_the_link_lets_the_customer_in_without_an_account_while_the_call_runs(staff):
+    answer = staff.post("/dashboard/talk", CALL).json()
+    link = path_of(answer["invitation"])
+    visitor = Client()
+    page = visitor.get(link)
+    assert "The call is recorded." in page.text
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    way_in = visitor.post(link).json()
+    assert stream_token_verify(way_in["token"], answer["session_id"]).speakers == ("customer",)
+    assert "invitation" not in way_in
+    session_end(session=Session.objects.get(pk=answer["session_id"]))
+    assert visitor.get(link).status_code == 404
+    assert visitor.post(link).status_code == 410
+
+
+def test_forged_and_old_links_open_nothing(staff, monkeypatch):
+    answer = staff.post("/dashboard/talk", CALL).json()
+    link = path_of(answer["invitation"])
+    session_id = answer["session_id"]
+    for invitation in ("x", signing.dumps(session_id), link.removeprefix("/join/") + "x"):
+        assert Client().get(f"/join/{invitation}").status_code == 404
+        assert Client().post(f"/join/{invitation}").status_code == 410
+    monkeypatch.setattr(talk, "INVITATION_SECONDS", -1)
+    assert Client().get(link).status_code == 404
+
+
+def test_a_strangers_form_starts_no_call(cast):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(cast.teammate)
+    assert strict.post("/dashboard/talk", CALL).status_code == 403
