@@ -1,0 +1,89 @@
+"""A real child process, with small jobs in place of models."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from sessions_app.engines.base import EngineRejected, EngineTimeout, EngineUnavailable
+from sessions_app.engines.process import WorkerProcess
+
+
+def load() -> int:
+    return os.getpid()
+
+
+def load_badly() -> None:
+    raise EngineRejected("not this one")
+
+
+def niceness() -> int:
+    return os.nice(0)
+
+
+def process_id() -> int:
+    return os.getpid()
+
+
+def crash() -> None:
+    os._exit(3)
+
+
+def hang() -> None:
+    threading.Event().wait()
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[WorkerProcess]:
+    worker = WorkerProcess("test", load)
+    yield worker
+    await worker.stop()
+
+
+async def test_jobs_run_in_one_niced_process_of_their_own(worker: WorkerProcess) -> None:
+    ids = await asyncio.gather(*(worker.run(30, process_id) for _ in range(3)))
+    assert set(ids) == {worker.loaded}
+    assert os.getpid() not in ids
+    assert await worker.run(30, niceness) > os.nice(0)
+
+
+async def test_a_crash_is_told_and_the_next_job_gets_a_new_process(worker: WorkerProcess) -> None:
+    before = await worker.run(30, process_id)
+    with pytest.raises(EngineUnavailable):
+        await worker.run(30, crash)
+    assert await worker.run(30, process_id) != before
+
+
+async def test_a_process_that_hangs_is_ended(worker: WorkerProcess) -> None:
+    child = psutil.Process(await worker.run(30, process_id))
+    with pytest.raises(EngineTimeout):
+        await worker.run(0.05, hang)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_failed_job_is_told_without_what_it_was_about(worker: WorkerProcess) -> None:
+    before = await worker.run(30, process_id)
+    with pytest.raises(EngineUnavailable) as caught:
+        await worker.run(30, fail, "my card number is")
+    assert "card" not in str(caught.value)
+    assert await worker.run(30, process_id) == before
+
+
+async def test_an_error_while_loading_reaches_the_caller() -> None:
+    worker = WorkerProcess("test", load_badly)
+    with pytest.raises(EngineRejected):
+        await worker.start()
+    assert not worker.running
+
+
+async def test_stopping_ends_the_process(worker: WorkerProcess) -> None:
+    child = psutil.Process(await worker.run(30, process_id))
+    await worker.stop()
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
