@@ -32,6 +32,8 @@ T = TypeVar("T")
 FAILURES_TO_OPEN = 2
 REST = 15.0  # s an engine is left alone after failing repeatedly
 
+PATIENCE = 10.0  # s, besides the audio's length, before a transcriber counts as hanging
+
 
 class Breaker:
     """Whether an engine is worth asking now. ``clock`` returns seconds and never jumps."""
@@ -138,7 +140,10 @@ def _languages(engines: list[Transcriber] | list[Synthesizer]) -> frozenset[str]
 
 
 class FallbackTranscriber(Transcriber):
-    """A chain of transcribers; each keeps its own time limit."""
+    """A chain of transcribers.
+
+    All but the last get a short time limit: a caller's own would be used up by the first to hang.
+    """
 
     attempts = 1
     default_timeout = 120.0
@@ -173,7 +178,13 @@ class FallbackTranscriber(Transcriber):
         await self._chain.close()
 
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
-        return await self._chain.ask(lambda engine: engine.transcribe(request))
+        last = self._chain.engines[-1]
+
+        async def call(engine: Transcriber) -> Transcription:
+            patience = None if engine is last else PATIENCE + request.duration
+            return await engine.transcribe(request, timeout=patience)
+
+        return await self._chain.ask(call)
 
 
 class FallbackTranslator(Translator):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from sessions_app.engines import fallback
 from sessions_app.engines.base import (
     EngineError,
     EngineMisconfigured,
@@ -41,6 +42,17 @@ async def test_the_first_choice_answers_when_it_can() -> None:
 @pytest.mark.parametrize("error", [GONE, EngineTimeout("slow"), EngineRejected("too long")])
 async def test_the_next_answers_when_the_first_cannot(error: EngineError) -> None:
     assert await say(FallbackTranscriber([FakeTranscriber(error), FakeTranscriber("b")])) == "b"
+
+
+async def test_an_engine_that_hangs_leaves_time_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fallback, "PATIENCE", 0.0)
+    hanging = FakeTranscriber("never")
+    hanging.hold()
+    chain = FallbackTranscriber([hanging, FakeTranscriber("second")])
+    nothing = TranscriptionRequest(np.zeros(0, np.int16), 8000)
+    assert (await chain.transcribe(nothing)).text == "second"
 
 
 async def test_the_last_error_is_told_when_none_can() -> None:
