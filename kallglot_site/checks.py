@@ -5,7 +5,6 @@ shows when settings are seen together.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
 from typing import Any
 
 from django.apps import AppConfig
@@ -108,29 +107,25 @@ def _services() -> Iterator[CheckMessage]:
 
 
 def _engines() -> Iterator[CheckMessage]:
-    from sessions_app.engines import (
-        registry,
-        responders,
-        synthesizers,
-        transcribers,
-        translators,
-    )
+    from analysis_app.engines.registry import analyzer_from_url
+    from sessions_app.engines import registry
     from sessions_app.engines.base import EngineMisconfigured
     from sessions_app.engines.urls import EngineContext
 
     context = EngineContext(data_dir=settings.DATA_DIR)
-    readers: dict[str, tuple[ModuleType, Callable[[str, EngineContext], object]]] = {
-        "TRANSCRIBER_URL": (transcribers, registry.transcriber_from_url),
-        "TRANSLATOR_URL": (translators, registry.translator_from_url),
-        "SYNTHESIZER_URL": (synthesizers, registry.synthesizer_from_url),
-        "RESPONDER_URL": (responders, registry.responder_from_url),
+    readers: dict[str, Callable[[str], object]] = {
+        "TRANSCRIBER_URL": lambda url: registry.transcriber_from_url(url, context),
+        "TRANSLATOR_URL": lambda url: registry.translator_from_url(url, context),
+        "SYNTHESIZER_URL": lambda url: registry.synthesizer_from_url(url, context),
+        "RESPONDER_URL": lambda url: registry.responder_from_url(url, context),
+        "ANALYZER_URL": analyzer_from_url,
     }
-    for name, (package, reader) in readers.items():
+    for name, reader in readers.items():
         url = getattr(settings, name)
-        if not url or not registry.schemes(package):
+        if not url:
             continue
         try:
-            reader(url, context)
+            reader(url)
         except EngineMisconfigured as error:
             yield Error(
                 f"{name} is not usable: {error}",

@@ -12,7 +12,7 @@ from django.test import Client
 from kallglot_site.accounts.models import Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
-from tests.e2e.server import Server, running
+from tests.e2e.server import Server, running, same_size
 from tests.factories import OrganizationFactory
 from tests.requirements import browser_path, postgres_url, redis_url
 
@@ -74,11 +74,14 @@ def api(cast: Cast) -> Client:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real installation, started once for all tests that want one: `manage.py up`.
 
-    It serves private webhook receivers, so that a test can be one. Take `server.client()`.
+    On the databases this run tests on. It may call private webhook receivers, so that a test can
+    be one. Take `server.client()`.
     """
-    with running(
-        tmp_path_factory.mktemp("server"), settings={"KALLGLOT_WEBHOOK_ALLOW_PRIVATE": "true"}
-    ) as server:
+    folder = tmp_path_factory.mktemp("server")
+    with (
+        same_size() as settings,
+        running(folder, settings={**settings, "KALLGLOT_WEBHOOK_ALLOW_PRIVATE": "true"}) as server,
+    ):
         yield server
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -79,6 +80,28 @@ def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
         and name not in names
     }
     return {**kept, "KALLGLOT_DATA_DIR": str(data_dir), **settings}
+
+
+@contextlib.contextmanager
+def same_size() -> Iterator[dict[str, str]]:
+    """Settings that give a new installation the databases of this test run's kind.
+
+    On PostgreSQL a database of its own, dropped afterwards.
+    """
+    given = {name: os.environ[name] for name in ("REDIS_URL",) if os.environ.get(name)}
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield given
+        return
+    import psycopg
+
+    name = f"kallglot_e2e_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield {**given, "DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
+        finally:
+            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def free_port() -> int:

@@ -71,9 +71,13 @@ def test_several_gateways_need_redis(large):
     assert found() == {"kallglot.W003"}
 
 
-def test_an_unknown_engine_is_named_with_what_there_is(small):
-    small.TRANSCRIBER_URL = "parrot://"
+@pytest.mark.parametrize(
+    "name",
+    ["TRANSCRIBER_URL", "TRANSLATOR_URL", "SYNTHESIZER_URL", "RESPONDER_URL", "ANALYZER_URL"],
+)
+def test_an_unknown_engine_is_named_with_what_there_is(small, name):
+    setattr(small, name, "parrot://")
     (message,) = installation_check()
     assert message.id == "kallglot.E010"
-    assert "TRANSCRIBER_URL" in message.msg
-    assert "whisper://" in message.msg
+    assert f"{name} is not usable" in message.msg
+    assert "there are:" in message.msg

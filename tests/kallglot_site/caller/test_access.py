@@ -1,0 +1,61 @@
+"""Which server is called with which key, and what a person is told when that cannot be known."""
+
+import pytest
+
+from kallglot_site.accounts.models import ApiKey
+from kallglot_site.accounts.services import api_key_hash
+from kallglot_site.caller import access
+from kallglot_site.caller.access import api_key, server_url
+from kallglot_site.caller.errors import CallFailed
+from tests.factories import OrganizationFactory
+
+HERE = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def running_here(monkeypatch):
+    monkeypatch.setattr(access, "running_url", lambda: HERE)
+
+
+def test_the_server_that_runs_here_is_called(running_here):
+    assert server_url(None) == HERE
+    assert server_url("https://api.example.com") == "https://api.example.com"
+
+
+def test_a_key_that_was_given_is_used():
+    with api_key("sk_test_given", "https://api.example.com") as key:
+        assert key == "sk_test_given"
+
+
+def test_a_key_may_stand_in_the_environment(settings):
+    settings.ENV = settings.ENV | {"KALLGLOT_API_KEY": "sk_test_environment"}
+    with api_key(None, "https://api.example.com") as key:
+        assert key == "sk_test_environment"
+
+
+def test_a_server_elsewhere_needs_a_key(running_here):
+    with (
+        pytest.raises(CallFailed, match="needs an API key: --key"),
+        api_key(None, "https://api.example.com"),
+    ):
+        pass
+
+
+@pytest.mark.django_db
+def test_here_a_key_is_made_for_the_call_and_revoked_after_it(running_here):
+    OrganizationFactory()
+    with api_key(None, HERE) as key:
+        made = ApiKey.objects.get(secret_hash=api_key_hash(key))
+        assert made.revoked_at is None
+        assert made.expires_at is not None
+        assert set(made.scopes) == {"sessions:read", "sessions:write"}
+    made.refresh_from_db()
+    assert made.revoked_at is not None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("count", "advice"), [(0, "bootstrap"), (2, "--key")])
+def test_here_too_a_doubt_is_told(running_here, count, advice):
+    OrganizationFactory.create_batch(count)
+    with pytest.raises(CallFailed, match=advice), api_key(None, HERE):
+        pass
