@@ -1,0 +1,19 @@
+"""The guide to streaming says what is so."""
+
+import re
+from pathlib import Path
+
+from sessions_app.streaming.protocols import kallglot
+
+GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "streaming.md").read_text()
+
+
+def test_its_program_compiles():
+    programs = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(programs) == 1
+    compile(programs[0], "docs/streaming.md", "exec")
+
+
+def test_it_names_every_message_and_action_of_a_client():
+    for word in (*kallglot.MESSAGE_TYPES, *kallglot.CONTROL_ACTIONS, *kallglot.END_REASONS):
+        assert f"`{word}`" in GUIDE
