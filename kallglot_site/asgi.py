@@ -7,8 +7,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
+from kallglot_site import daphne_close
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
 django_application = get_asgi_application()
+daphne_close.install()
 
 # Consumers import models, which exist only once Django is set up.
 from sessions_app import routing, runtime  # noqa: E402

@@ -101,7 +101,6 @@ class Connection:
     async def run(self) -> None:
         """Until the client or the server hangs up."""
         self.gateway.add(self)
-        self.gateway.hub.join(self.session.id, self)
         try:
             if await self._open():
                 await self._read()
@@ -134,7 +133,9 @@ class Connection:
             message = "Many people are talking: transcripts are late, nothing is lost."
             self.say(StreamWarning("transcription_delayed", message))
         self._ready = True
-        # What happened between reading the session and joining its room.
+        # Only now: session.ready comes first. The look brings what has happened since the session
+        # was read.
+        self.gateway.hub.join(self.session.id, self)
         self.gateway.hub.look(self.session.id)
         if self.gateway.draining:
             self.go_away()

@@ -1,13 +1,15 @@
 """What goes out to one client: bounded, in order, and closed with a code."""
 
 import asyncio
-import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sessions_app.streaming import metrics
 from sessions_app.streaming.limits import OUTBOX_BYTES, OUTBOX_MESSAGES
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -48,9 +50,8 @@ class Outbox:
             self._wake.set()
 
     async def _run(self) -> None:
-        # The client may be gone at any moment, and servers differ in what they raise then.
-        with contextlib.suppress(Exception):
-            while True:
+        try:
+            while self._code is None or self._messages:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._messages:
@@ -58,9 +59,10 @@ class Outbox:
                     self._bytes -= len(message)
                     kind = "text" if isinstance(message, str) else "bytes"
                     await self._send({"type": "websocket.send", kind: message})
-                if self._code is not None:
-                    await self._send({"type": "websocket.close", "code": self._code})
-                    return
+            await self._send({"type": "websocket.close", "code": self._code})
+        except Exception as error:
+            # The client may be gone at any moment, and servers differ in what they raise then.
+            log.info("could not send to a client: %s", type(error).__name__)
 
     async def finish(self, within: float) -> None:
         """Wait until all is sent, ``within`` seconds at most, then stop."""

@@ -1,0 +1,328 @@
+"""One call on two gateway processes: agent on one, customer on the other, PostgreSQL and Redis."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from sessions_app.streaming.media import Samples
+from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port
+from tests.fakes.audio import silence, speech
+from tests.fakes.sockets import mulaw
+from tests.requirements import needs_postgres, needs_redis
+
+pytestmark = [needs_postgres, needs_redis, pytest.mark.timeout(300)]
+
+PATIENCE = 60  # seconds
+
+
+class ScriptedEngine(ThreadingHTTPServer):
+    """A transcription server that numbers what it hears: "Sentence 1.", "Sentence 2." …"""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.heard = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"openai+http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: ScriptedEngine
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.heard += 1
+        body = json.dumps({"text": f"Sentence {self.server.heard}.", "language": "en"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@dataclass
+class Gateway:
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def client(self, key: str) -> httpx.Client:
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=PATIENCE,
+            trust_env=False,
+        )
+
+
+@dataclass
+class Installation:
+    environment: dict[str, str]
+    key: str = ""
+    gateways: list[Gateway] = field(default_factory=list)
+
+    def start(self, server: str = "daphne") -> Gateway:
+        port = free_port()
+        command = [*MANAGE, "gateway", f"--port={port}", f"--server={server}"]
+        process = subprocess.Popen(
+            command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL
+        )
+        gateway = Gateway(port, process)
+        self.gateways.append(gateway)
+        transport = httpx.HTTPTransport(retries=10)  # pauses 0, 0.5, 1, 2 … s while refused
+        with httpx.Client(transport=transport, trust_env=False, timeout=PATIENCE) as client:
+            for _ in range(200):
+                if client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
+                    return gateway
+        raise AssertionError("the gateway did not get ready")
+
+
+@pytest.fixture(scope="module")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_url: str
+) -> Iterator[Installation]:
+    """A large-size installation on a database of its own, without gateways yet."""
+    name = f"kallglot_e2e_{uuid.uuid4().hex[:8]}"
+    data_dir: Path = tmp_path_factory.mktemp("data")
+    engine = ScriptedEngine()
+    environment = clean_environment(
+        data_dir,
+        DATABASE_URL=f"{postgres_url.rpartition('/')[0]}/{name}",
+        REDIS_URL=redis_url,
+        TRANSCRIBER_URL=engine.url,
+        KALLGLOT_DRAIN_TIMEOUT="10",
+    )
+    with psycopg.connect(postgres_url, autocommit=True) as database:
+        database.execute(f"CREATE DATABASE {name}")
+        try:
+            made = Installation(environment)
+            for command in (["migrate"], ["bootstrap", "--organization", "Acme", "--json"]):
+                done = subprocess.run(
+                    [*MANAGE, *command],
+                    env=environment,
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                    timeout=PATIENCE * 3,
+                )
+            made.key = json.loads(done.stdout)["live_key"]
+            yield made
+        finally:
+            for gateway in made.gateways:
+                gateway.process.kill()
+                gateway.process.wait()
+            engine.shutdown()
+            database.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Party:
+    """Somebody on the line. What was received is kept in ``heard``."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.sent = 0
+        self.heard: list[dict[str, Any]] = []
+
+    def say(self, seconds: float = 1.5) -> None:
+        """Speak, then be silent: one utterance."""
+        self._send(speech(seconds))
+        self._send(silence(1.5))
+
+    def _send(self, samples: Samples) -> None:
+        for start in range(0, len(samples), 800):
+            self.send(
+                type="audio.input",
+                sequence=self.sent,
+                timestamp_ms=self.sent * 100,
+                audio=mulaw(samples[start : start + 800]),
+            )
+            self.sent += 1
+
+    def send(self, **message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def next(self, kind: str) -> dict[str, Any]:
+        while True:
+            message: dict[str, Any] = json.loads(self.socket.recv(timeout=PATIENCE))
+            self.heard.append(message)
+            if message["type"] == kind:
+                return message
+
+    def closed(self) -> int | None:
+        try:
+            while True:
+                self.heard.append(json.loads(self.socket.recv(timeout=PATIENCE)))
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else None
+
+
+@contextlib.contextmanager
+def on_the_line(
+    installation: Installation, gateway: Gateway, session_id: str, speaker: str
+) -> Iterator[Party]:
+    """Connected to that gateway, with a token that it issued."""
+    with gateway.client(installation.key) as client:
+        token = client.get(f"/v1/sessions/{session_id}").json()["stream"]["token"]
+    address = f"ws://127.0.0.1:{gateway.port}/v1/sessions/{session_id}/connect"
+    query = f"?token={token}&speaker={speaker}&clock=media"
+    with connect(address + query, open_timeout=PATIENCE, proxy=None) as socket:
+        yield Party(socket)
+
+
+def new_session(installation: Installation, gateway: Gateway) -> str:
+    with gateway.client(installation.key) as client:
+        answer = client.post("/v1/sessions", json={"mode": "transcription"})
+    assert answer.status_code == 201, answer.text
+    session_id: str = answer.json()["id"]
+    return session_id
+
+
+def transcript(installation: Installation, gateway: Gateway, session_id: str) -> dict[str, Any]:
+    with gateway.client(installation.key) as client:
+        answer: dict[str, Any] = client.get(f"/v1/sessions/{session_id}/transcript").json()
+    return answer
+
+
+def test_two_parties_on_two_gateways_are_one_call(installation):
+    here, there = installation.start("daphne"), installation.start("uvicorn")
+    session_id = new_session(installation, here)
+    with (
+        on_the_line(installation, here, session_id, "agent") as agent,
+        on_the_line(installation, there, session_id, "customer") as customer,
+    ):
+        agent.next("session.ready")
+        customer.next("session.ready")
+        agent.say()
+        assert agent.next("transcript.final") == customer.next("transcript.final")
+        customer.say()
+        final = agent.next("transcript.final")
+        assert final == customer.next("transcript.final")
+        assert final["speaker"] == "customer"
+        assert "speech.started" in [
+            m["type"] for m in agent.heard if m.get("speaker") == "customer"
+        ]
+
+        customer.send(type="session.control", action="pause_recording")
+        agent.next("session.paused")
+        customer.next("session.paused")
+        agent.send(type="session.control", action="resume_recording")
+        agent.next("session.resumed")
+        customer.next("session.resumed")
+
+        with there.client(installation.key) as client:
+            ended = client.post(f"/v1/sessions/{session_id}/end")
+        assert ended.json()["status"] == "ended"
+        for party in (agent, customer):
+            party.next("session.ended")
+            assert party.closed() == 1000
+    stored = transcript(installation, there, session_id)
+    assert stored["status"] == "complete"
+    assert sorted(segment["speaker"] for segment in stored["segments"]) == ["agent", "customer"]
+
+
+def test_a_newer_connection_on_another_gateway_takes_over(installation):
+    here, there = installation.gateways[:2]
+    session_id = new_session(installation, here)
+    with on_the_line(installation, here, session_id, "customer") as older:
+        older.next("session.ready")
+        with on_the_line(installation, there, session_id, "customer") as newer:
+            newer.next("session.ready")
+            assert older.closed() == 4410
+            newer.say()
+            newer.next("transcript.final")
+
+
+def test_a_killed_gateway_loses_nothing_final_and_the_party_goes_on_at_the_other(installation):
+    here, there = installation.start("daphne"), installation.start("daphne")
+    session_id = new_session(installation, here)
+    with (
+        on_the_line(installation, here, session_id, "agent") as agent,
+        on_the_line(installation, there, session_id, "customer") as customer,
+    ):
+        agent.next("session.ready")
+        customer.say()
+        before = customer.next("transcript.final")
+        agent.next("transcript.final")
+        there.process.kill()
+        there.process.wait()
+        assert [s["id"] for s in transcript(installation, here, session_id)["segments"]] == [
+            before["id"]
+        ]
+        agent.say()
+        agent.next("transcript.final")
+        with on_the_line(installation, here, session_id, "customer") as again:
+            assert again.next("session.ready")["resumed"] is True
+            again.sent = customer.sent
+            again.say()
+            after = again.next("transcript.final")
+            assert after["start_time"] >= before["end_time"]
+            assert agent.next("transcript.final") == after
+    stored = transcript(installation, here, session_id)
+    assert len(stored["segments"]) == 3
+    assert stored["status"] == "in_progress"
+
+
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_a_gateway_told_to_stop_finishes_what_was_said_and_sends_everyone_away(
+    installation, server
+):
+    survivor, stopped = installation.gateways[0], installation.start(server)
+    session_id = new_session(installation, stopped)
+    with on_the_line(installation, stopped, session_id, "customer") as customer:
+        customer.next("session.ready")
+        customer.say()
+        customer.send(type="ping", timestamp_ms=1)
+        customer.next("pong")
+        began = time.monotonic()
+        stopped.process.send_signal(signal.SIGTERM)
+        assert customer.closed() == 1001
+        assert stopped.process.wait(PATIENCE) == 0
+        assert time.monotonic() - began < PATIENCE
+    assert len(transcript(installation, survivor, session_id)["segments"]) == 1
+
+
+def test_ringing_at_a_dead_channel_layer_does_not_hold_up_a_call(installation):
+    lonely = Installation(
+        {**installation.environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, installation.key
+    )
+    # Throttling and sessions of the web need Redis as well: only the stream is looked at.
+    port = free_port()
+    process = subprocess.Popen(
+        [*MANAGE, "gateway", f"--port={port}"],
+        env=lonely.environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+    )
+    installation.gateways.append(Gateway(port, process))
+    session_id = new_session(installation, installation.gateways[0])
+    with installation.gateways[0].client(installation.key) as client:
+        token = client.get(f"/v1/sessions/{session_id}").json()["stream"]["token"]
+    address = f"ws://127.0.0.1:{port}/v1/sessions/{session_id}/connect?token={token}&clock=media"
+    transport = httpx.HTTPTransport(retries=10)
+    with httpx.Client(transport=transport, trust_env=False, timeout=PATIENCE) as client:
+        client.get(f"http://127.0.0.1:{port}/healthz")
+    with connect(address, open_timeout=PATIENCE, proxy=None) as socket:
+        customer = Party(socket)
+        customer.say()
+        customer.next("transcript.final")
+        customer.send(type="session.end")
+        assert customer.next("session.ended")["reason"] == "completed"
