@@ -1,5 +1,6 @@
 """What comes in."""
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from analysis_app.engines.base import ANALYSIS_TYPES
@@ -12,8 +13,20 @@ class CustomPromptsInput(StrictSerializer):
     action_items = StrictCharField(max_length=2000, required=False)
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"enum": list(ANALYSIS_TYPES)},
+        "minItems": 1,
+        "uniqueItems": True,
+    }
+)
+class AnalysesField(serializers.ListField):
+    """Which analyses to make, each named once."""
+
+
 class AnalysisInput(StrictSerializer):
-    analyses = serializers.ListField(
+    analyses = AnalysesField(
         child=StrictChoiceField(ANALYSIS_TYPES), min_length=1, max_length=len(ANALYSIS_TYPES)
     )
     language = LanguageField(default="en")

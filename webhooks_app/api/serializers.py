@@ -1,5 +1,8 @@
 """What comes in over REST about webhooks."""
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kallglot_site.api.serializers import (
@@ -9,21 +12,32 @@ from kallglot_site.api.serializers import (
     StrictSerializer,
 )
 from webhooks_app.delivery.urls import MAX_LENGTH
-from webhooks_app.events import CATALOG
+from webhooks_app.events import CATALOG, SUBSCRIBABLE
 from webhooks_app.models import Delivery, Endpoint
 
 
-def _event_types(*, required: bool = True) -> serializers.ListField:
-    return serializers.ListField(
-        child=StrictCharField(max_length=64), allow_empty=True, max_length=64, required=required
-    )
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"enum": ["*", *SUBSCRIBABLE]},
+        "minItems": 1,
+        "maxItems": 64,
+    }
+)
+class EventTypesField(serializers.ListField):
+    """Types, or ``*`` for all. The services say which there are, and that it must be some."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            child=StrictCharField(max_length=64), allow_empty=True, max_length=64, **kwargs
+        )
 
 
 class EndpointInput(StrictSerializer):
     """The body of POST /v1/webhook_endpoints."""
 
     url = StrictCharField(max_length=MAX_LENGTH, allow_blank=True)
-    events = _event_types()
+    events = EventTypesField()
     description = StrictCharField(max_length=500, allow_blank=True, default="")
 
 
@@ -31,7 +45,7 @@ class EndpointChange(StrictSerializer):
     """The body of PATCH /v1/webhook_endpoints/:id. What is left out stays."""
 
     url = StrictCharField(max_length=MAX_LENGTH, allow_blank=True, required=False)
-    events = _event_types(required=False)
+    events = EventTypesField(required=False)
     description = StrictCharField(max_length=500, allow_blank=True, required=False)
     status = StrictChoiceField(Endpoint.Status.values, required=False)
 
