@@ -65,6 +65,15 @@ def assembly_make_due(*, session_id: str) -> bool:
     )
 
 
+def assembly_make_again(*, session_id: str) -> bool:
+    """Recordings that were made without some parts of the spool: those have come back."""
+    return bool(
+        Assembly.objects.filter(
+            session_id=session_id, status=Assembly.Status.DONE, incomplete=True
+        ).update(status=Assembly.Status.DUE, due_at=timezone.now(), lease="", attempts=0)
+    )
+
+
 @transaction.atomic
 def assembly_retry(*, session_id: str) -> bool:
     """Have another try at recordings that could not be made. The spool is still there."""

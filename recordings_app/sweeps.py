@@ -5,10 +5,17 @@ from typing import Final
 
 from django.conf import settings
 
+from recordings_app.assembly import workspace
 from recordings_app.models import Assembly, Tombstone
 from recordings_app.selectors import recordings_expired
-from recordings_app.services import assembly_make_due, recording_purge, session_recordings_create
+from recordings_app.services import (
+    assembly_make_again,
+    assembly_make_due,
+    recording_purge,
+    session_recordings_create,
+)
 from recordings_app.spool import parts
+from recordings_app.spool.gathering import gather
 from recordings_app.tombstones import spool_remove
 from sessions_app.models import Session
 
@@ -61,9 +68,12 @@ def _adopt(session: Session, assembly: Assembly | None) -> bool:
         if not (session.is_ended and finished and session_recordings_create(session=session)):
             return False
         return assembly_make_due(session_id=session.id)
-    if assembly.status == Assembly.Status.DONE and not assembly.incomplete:
-        # The worker died between its commit and this.
-        consumed = set(assembly.consumed)
-        found = parts.local_parts(session.id)
-        parts.parts_remove(session.id, [part for part in found if str(part) in consumed])
+    if assembly.status != Assembly.Status.DONE:
+        return False
+    if assembly.incomplete:
+        return gather(session, workspace()).complete and assembly_make_again(session_id=session.id)
+    # The worker died between its commit and this.
+    consumed = set(assembly.consumed)
+    found = parts.local_parts(session.id)
+    parts.parts_remove(session.id, [part for part in found if str(part) in consumed])
     return False

@@ -349,7 +349,8 @@ class LiveTrack:
 
     async def _drain(self) -> None:
         pipeline = self._pipeline
-        if pipeline is None:
+        if pipeline is None:  # nobody spoke, but the taps know of the claim
+            await asyncio.to_thread(_close_taps, self._taps)
             return
         began = self._gateway.clock.time()
         drained = await pipeline.drain(0.0)  # from here on it takes no more audio

@@ -141,6 +141,30 @@ def test_a_part_that_is_still_being_written_is_waited_for(call, tap_for, sealed)
     assert local_parts(session.id) == []
 
 
+def test_an_owner_that_hangs_is_not_waited_for_forever_and_its_audio_joins_later(
+    call, tap_for, sealed
+):
+    session = call(channels="mixed")
+    hanging = tap_for(session.id, "agent", generation=2)
+    end(session)
+    assert not session_assemble(session_id=session.id)
+    Assembly.objects.update(waiting_since=timezone.now() - assembly.GRACE * 2)
+    assert session_assemble(session_id=session.id)
+    first = Recording.objects.get().files.get()
+    assert Assembly.objects.get().incomplete
+    assert sweeps.spool_leftovers_adopt() == 0, "it still hangs"
+    feed(hanging, voice(2, seed=9), at=8.0, speaker="agent")
+    sealed(hanging)
+    assert sweeps.spool_leftovers_adopt() == 1
+    assert session_assemble(session_id=session.id)
+    recording = Recording.objects.get()
+    assert recording.duration == pytest.approx(10)
+    assert recording.files.get().id != first.id
+    assert local_parts(session.id) == []
+    tombstones_carry_out()
+    assert not default_storage.exists(first.name)
+
+
 def test_a_session_nobody_spoke_in_has_no_recordings(recorded_session):
     session = recorded_session(started_at=None, status="created")
     end(session)
