@@ -16,6 +16,7 @@ from recordings_app.services import (
 )
 from recordings_app.spool import parts
 from recordings_app.spool.gathering import gather
+from recordings_app.spool.reader import survey
 from recordings_app.tombstones import spool_remove
 from sessions_app.models import Session
 
@@ -65,7 +66,10 @@ def spool_leftovers_adopt() -> int:
 def _adopt(session: Session, assembly: Assembly | None) -> bool:
     if assembly is None:
         finished = session.transcript_status == Session.TranscriptStatus.COMPLETE
-        if not (session.is_ended and finished and session_recordings_create(session=session)):
+        if not (session.is_ended and finished):
+            return False
+        if not session_recordings_create(session=session):
+            _clear_away_if_empty(session)
             return False
         return assembly_make_due(session_id=session.id)
     if assembly.status != Assembly.Status.DONE:
@@ -77,3 +81,12 @@ def _adopt(session: Session, assembly: Assembly | None) -> bool:
     found = parts.local_parts(session.id)
     parts.parts_remove(session.id, [part for part in found if str(part) in consumed])
     return False
+
+
+def _clear_away_if_empty(session: Session) -> None:
+    """Somebody connected and left without a word."""
+    gathered = gather(session, workspace())
+    if gathered.complete and not any(
+        survey(openers).records for openers in gathered.parts.values()
+    ):
+        parts.parts_remove(session.id, gathered.local)

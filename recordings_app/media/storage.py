@@ -48,6 +48,10 @@ class _Encrypting(File[bytes]):
         return encryption.encrypt_chunks(cast(BinaryIO, self.file))
 
 
+def spool_name(session_id: str, part: str) -> str:
+    return f"spool/{session_id}/{secrets.token_hex(8)}-{part}"
+
+
 def store(name: str, content: BinaryIO, *, content_type: str) -> bool:
     """Put a file into the storage, durably. Returns whether it was encrypted.
 
@@ -56,13 +60,22 @@ def store(name: str, content: BinaryIO, *, content_type: str) -> bool:
     encrypt = is_local() and encryption.is_enabled()
     file: Any = _Encrypting(content) if encrypt else File(content)
     file.content_type = content_type  # read by the S3 storage
+    _save(name, file)
+    return encrypt
+
+
+def store_as_is(name: str, content: BinaryIO) -> None:
+    """Put a file that is encrypted, if at all, by itself (spool parts)."""
+    _save(name, File(content))
+
+
+def _save(name: str, file: Any) -> None:
     saved = default_storage.save(name, file)
     if saved != name:
         default_storage.delete(saved)
         raise StorageMismatch("the storage already has an object of that name")
     if is_local():
         _sync(default_storage.path(name))
-    return encrypt
 
 
 def verify(stored: Stored, sha256: str) -> None:

@@ -1,0 +1,151 @@
+"""Brings finished spool parts from this machine to the storage, as calls run.
+
+One thread in each gateway process; of several on one machine a lock lets one work at a time. A part
+is uploaded, read back, written down as a row, and only then deleted here: whatever line this dies
+on, the part is in at least one place, and twice at worst.
+"""
+
+import fcntl
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+
+from recordings_app.media import storage
+from recordings_app.media.mixing import digest, measure
+from recordings_app.models import Assembly, SpoolPart, Tombstone
+from recordings_app.services import (
+    assembly_make_again,
+    assembly_make_due,
+    session_recordings_create,
+)
+from recordings_app.spool.parts import (
+    PartName,
+    is_being_written,
+    local_parts,
+    local_sessions,
+    part_path,
+    parts_remove,
+    spool_root,
+)
+from recordings_app.tombstones import ADOPTION, spool_remove, tombstones_lift, tombstones_raise
+from sessions_app.models import Session
+
+log = logging.getLogger(__name__)
+
+INTERVAL: Final = 5.0
+
+
+def start() -> None:
+    """Ship from now on, in the background. Does nothing where one data directory serves all."""
+    if settings.SPOOL_UPLOAD:
+        threading.Thread(target=_run, name="spool-shipper", daemon=True).start()
+
+
+def _run() -> None:
+    pause = threading.Event()
+    while True:
+        try:
+            close_old_connections()
+            with _alone() as alone:
+                if alone:
+                    parts_ship()
+        except Exception:
+            log.exception("shipping spool parts failed; trying again")
+        finally:
+            connection.close()
+        pause.wait(INTERVAL)
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether no other process of this machine is shipping."""
+    spool_root().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (spool_root() / ".shipper").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def parts_ship() -> int:
+    """Ship every part on this machine that nobody writes any more. Returns how many."""
+    here = list(local_sessions())
+    sessions = Session.objects.select_related("organization").in_bulk(here)
+    erased = set(
+        Tombstone.objects.filter(kind=Tombstone.Kind.SPOOL, name__in=here).values_list(
+            "name", flat=True
+        )
+    )
+    shipped = 0
+    for session_id in here:
+        if session_id in erased:
+            spool_remove(session_id)
+        elif session_id not in sessions:
+            log.warning("the spool of %s belongs to no session; it is kept", session_id)
+        else:
+            shipped += _session_ship(sessions[session_id])
+    return shipped
+
+
+def _session_ship(session: Session) -> int:
+    shipped = 0
+    for part in local_parts(session.id):
+        if is_being_written(part_path(session.id, part)):
+            continue
+        try:
+            part_ship(session=session, part=part)
+            shipped += 1
+        except Exception:
+            log.exception("part %s of %s could not be shipped; trying again", part, session.id)
+    if shipped:
+        _tell_assembly(session)
+    return shipped
+
+
+def part_ship(*, session: Session, part: PartName) -> None:
+    """Upload one finished part and delete it here. Raises what the storage raises."""
+    path = part_path(session.id, part)
+    # Looked at after the lock was seen free: a writer opens its next part first.
+    is_last = not any(
+        (other.speaker, other.generation) == (part.speaker, part.generation)
+        and other.number > part.number
+        for other in local_parts(session.id)
+    )
+    if not SpoolPart.objects.filter(session=session, part=str(part)).exists():
+        name = storage.spool_name(session.id, str(part))
+        tombstones_raise(names=[name], after=ADOPTION)
+        with path.open("rb") as file:
+            size, sha256 = measure(file)
+            file.seek(0)
+            storage.store_as_is(name, file)
+        if digest(storage.read_whole(name)) != (size, sha256):
+            raise storage.StorageMismatch("the stored part differs from what was stored")
+        with transaction.atomic():
+            tombstones_lift(names=[name])
+            SpoolPart.objects.create(
+                session=session,
+                part=str(part),
+                name=name,
+                size=size,
+                sha256=sha256,
+                is_last=is_last,
+            )
+    parts_remove(session.id, [part])
+
+
+def _tell_assembly(session: Session) -> None:
+    """A machine that was lost has come back with audio of a call that is long over."""
+    session.refresh_from_db()
+    if not session.is_ended or session.transcript_status != Session.TranscriptStatus.COMPLETE:
+        return
+    if Assembly.objects.filter(session=session).exists():
+        assembly_make_again(session_id=session.id)
+    elif session_recordings_create(session=session):
+        assembly_make_due(session_id=session.id)
