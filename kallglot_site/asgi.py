@@ -14,6 +14,7 @@ django_application = get_asgi_application()
 daphne_close.install()
 
 # Consumers import models, which exist only once Django is set up.
+from recordings_app.spool import shipper  # noqa: E402
 from sessions_app import routing, runtime  # noqa: E402
 from sessions_app.dashboard.routing import websocket_urlpatterns as staff_sockets  # noqa: E402
 
@@ -36,6 +37,8 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "lifespan.shutdown.complete"})
             return
 
+
+shipper.start()  # finished spool parts go to the storage, where there are several machines
 
 _nowhere: Any = unknown_socket  # django-stubs know of HTTP views only
 _sockets: list[Any] = [*routing.websocket_urlpatterns, *staff_sockets, re_path(r"", _nowhere)]
