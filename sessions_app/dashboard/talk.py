@@ -73,7 +73,7 @@ class TalkView(StaffView):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = TalkForm(request.POST)
         if not form.is_valid():
-            problem = " ".join(str(message) for errors in form.errors.values() for message in errors)
+            problem = " ".join(str(text) for errors in form.errors.values() for text in errors)
             return JsonResponse({"problem": problem}, status=422)
         data = form.cleaned_data
         try:
