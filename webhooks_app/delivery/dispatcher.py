@@ -81,13 +81,20 @@ class Load:
 
 
 class Dispatcher:
-    """``stop()`` ends it gracefully: nothing more is claimed, what is in flight is finished."""
+    """When ``stopping()`` turns true, nothing more is claimed and what is in flight is finished."""
 
     def __init__(
-        self, owner: str, sender: Sender, *, linger: float = LINGER, budget: float = BUDGET
+        self,
+        owner: str,
+        sender: Sender,
+        *,
+        linger: float = LINGER,
+        budget: float = BUDGET,
+        stopping: Callable[[], bool] = bool,
     ) -> None:
         self._owner = owner
         self._sender = sender
+        self._stopping = stopping
         self._linger = linger
         self._until = time.monotonic() + budget
         self._load = Load()
@@ -99,10 +106,6 @@ class Dispatcher:
         self._after = ""
         self._claiming = True
         self.counts: Counter[str] = Counter()
-
-    def stop(self) -> None:
-        self._claiming = False
-        self._wake.set()
 
     async def run(self) -> None:
         try:
@@ -135,7 +138,7 @@ class Dispatcher:
                 busy_at, poll = time.monotonic(), POLL[0] if claimed or done else poll
             elif not self._claiming or time.monotonic() - busy_at > self._linger:
                 return
-            if time.monotonic() > self._until:
+            if time.monotonic() > self._until or self._stopping():
                 self._hand_over()
             await self._pause(0.0 if claimed and self._load.total < MAX_IN_FLIGHT else poll)
             poll = min(poll * 1.5, POLL[1])
@@ -190,17 +193,21 @@ class Dispatcher:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def dispatch_while_due(*, linger: float = LINGER, budget: float = BUDGET) -> int:
+def dispatch_while_due(
+    *, linger: float = LINGER, budget: float = BUDGET, stopping: Callable[[], bool] = bool
+) -> int:
     """Be a dispatcher if there is work and a free slot. Returns how many attempts were made."""
     owner = new_id("dsp")
+    if stopping():
+        return 0
     if not claims.work_exists() or not claims.slot_acquire(owner, settings.WEBHOOK_DISPATCHERS):
         return 0
-    return asyncio.run(_run(owner, linger, budget))
+    return asyncio.run(_run(owner, linger, budget, stopping))
 
 
-async def _run(owner: str, linger: float, budget: float) -> int:
+async def _run(owner: str, linger: float, budget: float, stopping: Callable[[], bool]) -> int:
     sender = Sender(allow_private=settings.WEBHOOK_ALLOW_PRIVATE, proxy=settings.WEBHOOK_PROXY)
-    dispatcher = Dispatcher(owner, sender, linger=linger, budget=budget)
+    dispatcher = Dispatcher(owner, sender, linger=linger, budget=budget, stopping=stopping)
     try:
         await dispatcher.run()
     finally:
