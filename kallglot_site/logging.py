@@ -61,6 +61,7 @@ _QUIET = (
     "httpcore",
     "celery.app.trace",
     "celery.beat",
+    "celery.worker.request",
     "celery.worker.strategy",
     "axes",
     "daphne.server",
