@@ -1,0 +1,95 @@
+"""What staff do at their desks, with mouse and keyboard."""
+
+import re
+
+from playwright.sync_api import expect
+
+from kallglot_site.accounts.models import ApiKey
+from kallglot_site.accounts.services import api_key_hash
+from tests.factories import SegmentFactory, SessionFactory
+
+
+def test_a_search_leads_to_the_line_with_its_hits_marked(office, cast):
+    made, page = office
+    session = SessionFactory.create(
+        organization=cast.organization, status="ended", transcript_status="complete"
+    )
+    for number in range(1, 60):
+        text = "Where is my refund, please?" if number == 50 else "Something else entirely."
+        SegmentFactory.create(session=session, sequence=number, text=text)
+    page.goto(f"{made.address}/dashboard/sessions")
+    page.get_by_label("Search what was said").fill("refund")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=re.compile("Where is my refund")).click()
+    expect(page.locator("mark")).to_have_text("refund")
+    expect(page.locator("mark")).to_be_in_viewport()
+    page.get_by_label("Search in this transcript").fill("ELSE")
+    expect(page.locator("mark")).to_have_count(58)
+    page.keyboard.press("Enter")
+    expect(page.locator("#find-count")).to_have_text("2/58")
+
+
+def test_a_key_is_made_shown_once_and_revoked(office, cast):
+    made, page = office
+    page.goto(f"{made.address}/dashboard/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("CRM import")
+    page.get_by_label("webhooks:write").uncheck()
+    page.get_by_role("button", name="Make the key").click()
+    secret = page.locator("#secret").input_value()
+    key = ApiKey.objects.get(secret_hash=api_key_hash(secret))
+    assert "webhooks:write" not in key.scopes
+    page.goto(f"{made.address}/dashboard/keys")
+    assert secret not in page.content()
+    page.get_by_role("button", name="Revoke CRM import").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("no longer works")).to_be_visible()
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_the_theme_is_chosen_and_remembered(office):
+    page = office[1]
+
+    def background() -> str:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light = background()
+    page.locator(".switcher summary").click()
+    page.get_by_role("button", name="Dark", exact=True).click()
+    dark = background()
+    assert dark != light
+    page.reload()
+    assert background() == dark
+
+
+def test_the_environment_is_switched_and_the_page_says_so(office, cast):
+    page = office[1]
+    page.locator(".switcher summary").click()
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.get_by_text("Test data.")).to_be_visible()
+
+
+def test_everything_on_the_way_to_a_session_is_reached_by_keyboard(office, cast):
+    made, page = office
+    session = SessionFactory.create(organization=cast.organization)
+    page.goto(f"{made.address}/dashboard/sessions")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if session.id in (page.evaluate("document.activeElement.href ?? ''")):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/{session.id}")
+
+
+def test_the_menu_opens_on_a_phone(desk, cast):
+    made = desk(390)
+    page = made.page()
+    made.sign_in(page, cast.teammate.email)  # through the form, as everybody does
+    expect(page.get_by_role("link", name="Sessions", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Sessions", exact=True).click()
+    page.wait_for_url("**/dashboard/sessions")

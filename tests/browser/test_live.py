@@ -1,0 +1,104 @@
+"""Watching a call in the browser: words appear as they are spoken, whatever the network does."""
+
+from playwright.sync_api import WebSocketRoute, expect
+
+from sessions_app.models import Session
+from sessions_app.streaming import hub
+from sessions_app.streaming.bells import ring
+from sessions_app.streaming.events import PartialTranscript
+from tests.factories import SegmentFactory, SessionFactory
+
+EVIL = "<img src=x onerror=document.title='owned'>"
+
+
+def say(session: Session, sequence: int, text: str, **columns) -> None:
+    SegmentFactory.create(session=session, sequence=sequence, text=text, **columns)
+    Session.objects.filter(pk=session.pk).update(segment_count=sequence)
+    ring(session.id)
+
+
+def publish(session: Session, event: PartialTranscript) -> None:
+    """As the gateway would, on the server's own event loop."""
+    heard = hub._hub
+    assert heard is not None
+    heard.loop.call_soon_threadsafe(heard.publish, session.id, event)
+
+
+def lines(page) -> list[str]:
+    return page.locator(".seg:not(.partial) .text").all_text_contents()
+
+
+def test_a_call_grows_live_and_partials_become_lines(office, cast):
+    made, page = office
+    session = SessionFactory.create(organization=cast.organization, status="active")
+    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    expect(page.get_by_text("Listening…")).to_be_visible()
+    say(session, 1, "Good morning.", speaker="agent")
+    expect(page.locator(".seg.agent .text")).to_have_text("Good morning.")
+    publish(session, PartialTranscript("seg_02", "customer", "en", "I have a", 3.5))
+    expect(page.locator(".seg.partial .text")).to_have_text("I have a")
+    say(session, 2, "I have a question.", id="seg_02")
+    expect(page.locator(".seg.customer .text")).to_have_text("I have a question.")
+    expect(page.locator(".partial")).to_have_count(0)
+    say(session, 3, EVIL, speaker="agent")
+    expect(page.locator(".seg.agent .text").last).to_have_text(EVIL)
+    assert "owned" not in page.title()
+    expect(page.locator("#strip rect")).to_have_count(3)
+
+
+def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(office, cast):
+    made, page = office
+    session = SessionFactory.create(organization=cast.organization, status="active")
+    routes: list[WebSocketRoute] = []
+
+    def through(route: WebSocketRoute) -> None:
+        routes.append(route)
+        route.connect_to_server()
+
+    page.route_web_socket("**/live?*", through)
+    say(session, 1, "before the page")
+    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    say(session, 2, "before the break")
+    expect(page.locator(".seg")).to_have_count(2)
+    routes[0].close(code=1012)
+    say(session, 3, "during the break")
+    say(session, 4, "also then")
+    expect(page.locator(".seg")).to_have_count(4)
+    say(session, 5, "after it")
+    expect(page.locator(".seg")).to_have_count(5)
+    assert len(routes) == 2
+    assert "after=2" in routes[1].url
+    assert lines(page) == [
+        "before the page",
+        "before the break",
+        "during the break",
+        "also then",
+        "after it",
+    ]
+
+
+def test_an_admin_ends_the_call_after_being_asked(office, cast):
+    made, page = office
+    session = SessionFactory.create(organization=cast.organization, status="active")
+    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    page.get_by_role("button", name="End call").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    session.refresh_from_db()
+    assert not session.is_ended
+    page.get_by_role("button", name="End call").click()
+    page.get_by_role("dialog").get_by_role("button", name="End call").click()
+    expect(page.locator(".toast")).to_contain_text("The call has ended.")
+    session.refresh_from_db()
+    assert session.is_ended
+
+
+def test_signing_out_elsewhere_stops_the_live_view(desk, office, cast):
+    made, page = office
+    session = SessionFactory.create(organization=cast.organization, status="active")
+    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    other = made.page()
+    other.goto(f"{made.address}/dashboard/")
+    other.locator(".switcher summary").click()
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url("**/login")
+    expect(page.get_by_text("The live view has stopped")).to_be_visible()
