@@ -5,6 +5,7 @@ Answered before anything else, and for any Host header: a load balancer calls by
 
 import hmac
 import ipaddress
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -135,7 +136,11 @@ def database() -> None:
 def broker() -> None:
     """The doorbell of deferred work, and the channel layer where it is Redis."""
     url = settings.CELERY_BROKER_URL
-    if not url.startswith("filesystem"):
+    if url.startswith("filesystem"):
+        folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} is not writable")
+    else:
         with kombu.Connection(url, connect_timeout=_PATIENCE) as doorbell:
             doorbell.ensure_connection(max_retries=1, timeout=_PATIENCE)
     if settings.REDIS_URL and url != settings.REDIS_URL:
