@@ -1,0 +1,95 @@
+"""The player on the session page, in a real browser: hear a line, follow it, use the keys."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.factories import SegmentFactory, recording_ready
+from tests.recordings_app.audio import voice
+from tests.recordings_app.media.test_encoding import encoded
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def page(
+    live_server: Any, cast: Any, client: Any, browser_path: str, monkeypatch: Any
+) -> Iterator[Page]:
+    """The page of a recorded call of 20 s with four lines, opened by the owner."""
+    # Playwright runs an event loop in this thread; the test's own queries are few and harmless.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    both = np.stack([voice(20, seed=1), voice(20, seed=2)], axis=1).ravel()
+    bars = [50] * 1200
+    recording = recording_ready(
+        cast.tenant,
+        encoded(both, "mp3", 8000, channels=2),
+        duration=20.0,
+        audio_channels=2,
+        peaks={"agent": bars, "customer": bars},
+    )
+    session = recording.session
+    session.duration, session.transcript_status = 20.0, "complete"
+    session.started_at = session.created_at
+    session.save()
+    for number in range(4):
+        speaker = "agent" if number % 2 else "customer"
+        SegmentFactory.create(session=session, sequence=number + 1, speaker=speaker)
+    client.force_login(cast.owner)
+    cookie = client.cookies["sessionid"].value
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
+        context = browser.new_context()
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+        opened = context.new_page()
+        problems: list[str] = []
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        opened.on(
+            "console",
+            lambda message: problems.append(message.text) if message.type == "error" else None,
+        )
+        opened.goto(f"{live_server.url}/dashboard/sessions/{session.id}")
+        expect(opened.locator("recording-player canvas").first).to_be_attached()
+        yield opened
+        assert problems == []
+        browser.close()
+
+
+def test_clicking_a_line_plays_it_and_marks_it(page: Page) -> None:
+    page.locator(".seg .at").nth(1).click()
+    player = page.locator("recording-player")
+    expect(player).to_have_attribute("playing", "")
+    expect(page.locator(".seg").nth(1)).to_have_class("seg agent now")
+    expect(page.locator(".player-controls .now")).to_have_text("00:05")
+    page.keyboard.press("k")
+    expect(player).not_to_have_attribute("playing", "")
+
+
+def test_the_waveform_is_a_slider_for_the_keyboard(page: Page) -> None:
+    wave = page.get_by_role("slider", name="Position in the recording")
+    wave.focus()
+    page.keyboard.press("ArrowRight")
+    expect(wave).to_have_attribute("aria-valuetext", "00:05 of 00:20")
+    expect(page.locator(".seg").nth(1)).to_have_class("seg agent now")
+    page.keyboard.press("End")
+    expect(wave).to_have_attribute("aria-valuenow", "20")
+    page.keyboard.press("Home")
+    expect(wave).to_have_attribute("aria-valuenow", "0")
+
+
+def test_the_speed_is_kept_for_the_next_call(page: Page) -> None:
+    page.keyboard.press(">")
+    expect(page.get_by_label("Speed")).to_have_value("1.25")
+    page.reload()
+    expect(page.get_by_label("Speed")).to_have_value("1.25")
+
+
+def test_the_download_menu_offers_every_format(page: Page) -> None:
+    page.get_by_label("Download the recording").click()
+    for name in ("MP3", "WAV", "Ogg Vorbis"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
