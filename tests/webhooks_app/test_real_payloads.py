@@ -1,0 +1,98 @@
+"""What the apps really record keeps what the event schemas promise."""
+
+import datetime
+
+import jsonschema  # type: ignore[import-untyped]  # comes without types
+import pytest
+from django.utils import timezone
+
+from analysis_app import services as analyses
+from analysis_app.engines.base import ANALYSIS_TYPES
+from analysis_app.tasks import analyze_due
+from kallglot_site.api.ids import new_id
+from recordings_app.events import recording_event
+from recordings_app.models import Recording
+from sessions_app import lifecycle
+from sessions_app import services as sessions
+from sessions_app.models import Session, Track
+from sessions_app.streaming.events import FinalTranscript
+from webhooks_app.events import event_payload
+from webhooks_app.models import Event
+from webhooks_app.schemas import EVENT_SCHEMAS
+
+CALL = [
+    ("agent", "Thank you for calling Acme Support, how can I help you?"),
+    ("customer", "I am very angry, my order arrived broken and nobody answers."),
+    ("agent", "I am sorry. I will send you a replacement by Friday, and an email today."),
+    ("customer", "That is wonderful, thank you so much, I am happy now."),
+]
+
+
+@pytest.fixture
+def session(cast) -> Session:
+    """A whole call, as the gateway would have written it."""
+    made = sessions.session_create(
+        tenant=cast.tenant,
+        mode="transcription",
+        recording_enabled=True,
+        recording_channels="dual",
+        metadata={"order": "42"},
+    )
+    lifecycle.session_start(session_id=made.id, arrived_at=timezone.now())
+    for number, (speaker, text) in enumerate(CALL):
+        track, _ = Track.objects.get_or_create(session=made, speaker=speaker)
+        start = 5.0 * number
+        final = FinalTranscript(new_id("seg"), speaker, "en", text, start, start + 4.0, 0.9)  # type: ignore[arg-type]  # a Speaker
+        spoken = lifecycle.SpokenSegment(track.id, track.generation, final)
+        lifecycle.segments_append(session_id=made.id, spoken=[spoken])
+    made.refresh_from_db()
+    sessions.session_end(session=made, reason="completed")
+    Track.objects.filter(session=made).update(sealed_at=timezone.now())
+    lifecycle.transcript_complete(session_id=made.id)
+    return Session.objects.get(id=made.id)
+
+
+def validated(session) -> set[str]:
+    """The types of the session's events, all of which are as promised."""
+    events = list(Event.objects.filter(session_id=session.id))
+    for event in events:
+        jsonschema.validate(event_payload(event), EVENT_SCHEMAS[event.type])
+    return {event.type for event in events}
+
+
+def test_events_of_a_call(session):
+    assert validated(session) >= {
+        "session.created",
+        "session.started",
+        "transcript.segment",
+        "session.ended",
+        "transcript.ready",
+    }
+
+
+@pytest.mark.parametrize("type", ["recording.ready", "recording.failed"])
+def test_events_of_recordings(session, type):
+    recording = Recording.objects.filter(session=session).first()
+    if recording is None:
+        recording = Recording.objects.create(
+            session=session,
+            organization=session.organization,
+            environment=session.environment,
+            channel="mixed",
+            format="mp3",
+            expires_at=timezone.now() + datetime.timedelta(days=30),
+        )
+    recording.status = type.removeprefix("recording.")
+    recording_event(type, recording)
+    assert type in validated(session)
+
+
+def test_events_of_analyses(cast, session):
+    analyses.analysis_request(tenant=cast.tenant, session=session, analyses=list(ANALYSIS_TYPES))
+    analyze_due()
+    assert "analysis.complete" in validated(session)
+    analyses.analysis_request(tenant=cast.tenant, session=session, analyses=["quality"])
+    claimed = analyses.analysis_claim()
+    assert claimed is not None
+    analyses.analysis_fail(analysis=claimed, reason="The engine is away.")
+    assert "analysis.failed" in validated(session)
