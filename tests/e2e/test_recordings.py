@@ -35,6 +35,8 @@ class Party:
     connection: ClientConnection | None = None
     sequence: int = 0
     done: threading.Event = field(default_factory=threading.Event)
+    received: list[str] = field(default_factory=list)
+    """Types of the messages that came, in order."""
 
     def connect(self) -> None:
         with self.server.client() as client:
@@ -80,11 +82,17 @@ class Party:
         if connection is not None:
             connection.close()
 
-    @staticmethod
-    def _drain(connection: ClientConnection) -> None:
+    def control(self, action: str, answer: str) -> float:
+        """Send a session.control. Returns when, in seconds of the call, its answer came."""
+        assert self.connection is not None
+        self.connection.send(json.dumps({"type": "session.control", "action": action}))
+        until(answer, lambda: answer in self.received, patience=20)
+        return time.monotonic() - self.started
+
+    def _drain(self, connection: ClientConnection) -> None:
         try:
-            for _ in connection:
-                pass
+            for message in connection:
+                self.received.append(json.loads(message)["type"])
         except WebSocketException:
             return
 
@@ -191,6 +199,26 @@ def test_each_channel_lines_up_through_a_reconnect(server):
     for samples, speaker in tracks(heard):
         assert_lines_up(samples, source[speaker], 0.5, 4.5)
         assert_lines_up(samples, source[speaker], back + 1, 13.5)
+
+
+def test_a_pause_leaves_silence_on_every_track(server):
+    session_id, agent, customer = begin(server, seconds=14)
+    time.sleep(max(0, agent.started + 4 - time.monotonic()))
+    paused = agent.control("pause_recording", "session.paused")
+    time.sleep(4)
+    resuming = time.monotonic() - agent.started
+    resumed = agent.control("resume_recording", "session.resumed")
+    for party in (agent, customer):
+        assert party.done.wait(60)
+    time.sleep(0.5)
+    heard = finish(server, session_id)
+    source = {"agent": agent.source, "customer": customer.source}
+    for samples, speaker in tracks(heard):
+        # A codec rings for some milliseconds around an edge.
+        quiet = samples[round((paused + 0.3) * RATE) : round((resuming - 0.3) * RATE)]
+        assert np.abs(quiet).max() < 200
+        assert_lines_up(samples, source[speaker], 0.5, 3.5)
+        assert_lines_up(samples, source[speaker], resumed + 0.5, 13.5)
 
 
 @pytest.mark.timeout(400)
