@@ -3,17 +3,18 @@
 import os
 from typing import Any
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 from kallglot_site import daphne_close
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 daphne_close.install()
 
-# Consumers import models, which exist only once Django is set up.
+# These import models, which exist only once Django is set up.
+from kallglot_site.http import HttpApplication  # noqa: E402
 from recordings_app.spool import shipper  # noqa: E402
 from sessions_app import routing, runtime  # noqa: E402
 from sessions_app.dashboard.routing import websocket_urlpatterns as staff_sockets  # noqa: E402
@@ -45,7 +46,7 @@ _sockets: list[Any] = [*routing.websocket_urlpatterns, *staff_sockets, re_path(r
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": HttpApplication(),
         "websocket": URLRouter(_sockets),
         "lifespan": lifespan,
     }

@@ -189,6 +189,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 def _database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    config["CONN_MAX_AGE"] = 60
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "timeout": 20,
@@ -200,7 +201,6 @@ def _database(url: str) -> dict[str, Any]:
         # In-memory databases are one per connection: threads and processes need a file.
         config["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
     else:
-        config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
         config.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     return config

@@ -1,16 +1,17 @@
 """Bodies, queries and paths that mean harm are refused in the envelope: never a 500."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
-from django.core.asgi import get_asgi_application
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kallglot_site.api import strict_json
 from kallglot_site.api.errors import ApiError
+from kallglot_site.http import HttpApplication
 from sessions_app.models import Session
 from tests.conftest import Cast
 
@@ -213,10 +214,19 @@ def test_a_fault_of_ours_is_an_envelope_without_a_traceback(
     assert cast.key not in caplog.text
 
 
-async def _over_asgi(key: str, chunks: list[bytes], headers: dict[str, str]) -> Any:
-    """A request whose body arrives in chunks without Content-Length, as HTTP/1.1 allows."""
+@pytest.fixture
+def http_application() -> Iterator[HttpApplication]:
+    application = HttpApplication()
+    yield application
+    application.close()
+
+
+async def _over_asgi(
+    application: HttpApplication, key: str, chunks: list[bytes], headers: dict[str, str]
+) -> Any:
+    """A request whose body arrives in chunks, with or without Content-Length."""
     communicator = ApplicationCommunicator(
-        get_asgi_application(),
+        application,
         {
             "type": "http",
             "method": "POST",
@@ -246,16 +256,21 @@ async def _over_asgi(key: str, chunks: list[bytes], headers: dict[str, str]) -> 
     [
         ([b'{"mode": ', b'"transcription"}'], {"transfer-encoding": "chunked"}, 201),
         ([b"x" * 65536] * 5, {"transfer-encoding": "chunked"}, 413),
+        ([b"x" * 65536] * 100, {"transfer-encoding": "chunked"}, 413),
         ([b"{}"], {"content-length": "999999999999999999999999"}, 413),
         ([b"x" * 300_000], {"content-length": "2"}, 413),
         ([b'{"mode": "transcription"}'], {"content-length": "nonsense"}, 201),
     ],
-    ids=["chunked", "chunked and large", "declared large", "lying", "nonsense"],
+    ids=["chunked", "chunked and large", "chunked and huge", "declared large", "lying", "nonsense"],
 )
 async def test_bodies_count_with_and_without_content_length(
-    cast: Cast, chunks: list[bytes], headers: dict[str, str], status: int
+    cast: Cast,
+    chunks: list[bytes],
+    headers: dict[str, str],
+    status: int,
+    http_application: HttpApplication,
 ) -> None:
-    assert await _over_asgi(cast.key, chunks, headers) == status
+    assert await _over_asgi(http_application, cast.key, chunks, headers) == status
 
 
 _json = st.recursive(

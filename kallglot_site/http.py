@@ -1,0 +1,71 @@
+"""Django under ASGI, for a service whose views are synchronous.
+
+Django's own handler makes a thread for every request, and with it a fresh database connection; and
+it hops to that thread anew for most middleware. Here a request runs as a whole in one thread of a
+small pool, whose connections stay open. Bodies are bounded before they are kept anywhere.
+"""
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django import db
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.http.response import HttpResponseBase
+
+THREADS = 16
+"""Requests worked on at once in one process, and so the connections it holds open."""
+
+MAX_BODY = 1024 * 1024
+"""Bytes. What comes beyond is not read; the views, whose limits are lower, then refuse."""
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+
+class HttpApplication(ASGIHandler):
+    """The ASGI application for HTTP. Make it after ``django.setup()``."""
+
+    def __init__(self) -> None:
+        super(ASGIHandler, self).__init__()
+        self.load_middleware(is_async=False)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="http")
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, _bounded(receive), send)
+
+    async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override]  # Django's is less exact
+        work = sync_to_async(self._work, thread_sensitive=False, executor=self._pool)
+        return await work(request)
+
+    def close(self) -> None:
+        """Finish what is being worked on; the threads end, and with them their connections."""
+        self._pool.shutdown()
+
+    def _work(self, request: ASGIRequest) -> HttpResponseBase:
+        # Django's signals would do this in other threads than the one that holds the connection.
+        db.reset_queries()
+        db.close_old_connections()
+        try:
+            return self.get_response(request)
+        finally:
+            db.close_old_connections()
+
+
+def _bounded(receive: Receive) -> Receive:
+    """``receive`` that ends a body once it is larger than anything we take, and drops the rest."""
+    total = 0
+
+    async def bounded() -> Any:
+        nonlocal total
+        message = await receive()
+        while message["type"] == "http.request" and total > MAX_BODY:
+            message = await receive()
+        if message["type"] == "http.request":
+            total += len(message.get("body", b""))
+            if total > MAX_BODY:
+                return {**message, "more_body": False}
+        return message
+
+    return bounded
