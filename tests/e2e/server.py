@@ -61,7 +61,7 @@ class Server:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=check,
             stdin=subprocess.DEVNULL,
         )
@@ -117,7 +117,7 @@ def running(
     *,
     server: str = "daphne",
     settings: Mapping[str, str] | None = None,
-    patience: float = 90,
+    patience: float = 180,
 ) -> Iterator[Server]:
     """Start ``up``, bootstrap an organization, yield when it is ready; stop it all afterwards.
 
