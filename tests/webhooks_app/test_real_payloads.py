@@ -2,7 +2,7 @@
 
 import datetime
 
-import jsonschema  # type: ignore[import-untyped]  # comes without types
+import jsonschema
 import pytest
 from django.utils import timezone
 
