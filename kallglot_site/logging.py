@@ -66,6 +66,8 @@ _QUIET = (
     "axes",
     "daphne.server",
 )
+# A refused request has its access log line: Django's own WARNING says the same once more.
+_FAILURES_ONLY = ("django.request",)
 
 
 def logging_configure(options: dict[str, Any]) -> None:
@@ -109,6 +111,7 @@ def logging_configure(options: dict[str, Any]) -> None:
             "loggers": {
                 **{name: {"handlers": [], "propagate": True} for name in _TAKEN_OVER},
                 **{name: {"level": max_level(options["level"], "WARNING")} for name in _QUIET},
+                **{name: {"level": "ERROR"} for name in _FAILURES_ONLY},
             },
         }
     )

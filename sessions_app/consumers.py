@@ -13,6 +13,8 @@ from urllib.parse import parse_qs
 
 from channels.consumer import AsyncConsumer
 
+from kallglot_site.api.error_codes import ERROR_CODES
+from kallglot_site.api.links import public_url_of_stream
 from sessions_app import runtime
 from sessions_app.streaming.connection import Connection
 from sessions_app.streaming.database import in_database
@@ -77,7 +79,7 @@ class StreamConsumer(AsyncConsumer):
         try:
             await self._serve(scope, receive, outbox)
         except Refused as refused:
-            codec = _codec(scope["url_route"]["kwargs"]["session_id"], "customer", runtime.clock())
+            codec = _codec(scope, "customer", runtime.clock())
             outbox.put(codec.encode(refused.error))
             outbox.close(refused.close_code)
         except asyncio.CancelledError:
@@ -101,7 +103,7 @@ class StreamConsumer(AsyncConsumer):
             connection = Connection(
                 gateway=gateway,
                 session=grant.session,
-                codec=_codec(request.session_id, speaker, gateway.clock),
+                codec=_codec(scope, speaker, gateway.clock),
                 speaker=request.speaker,
                 clock=request.clock,
                 receive=receive,
@@ -110,8 +112,15 @@ class StreamConsumer(AsyncConsumer):
             await connection.run()
 
 
-def _codec(session_id: str, speaker: Speaker, clock: Any) -> KallglotCodec:
-    return KallglotCodec(session_id=session_id, speaker=speaker, clock=clock.time)
+def _codec(scope: Any, speaker: Speaker, clock: Any) -> KallglotCodec:
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    site = public_url_of_stream(host, secure=scope.get("scheme") == "wss")
+    return KallglotCodec(
+        session_id=scope["url_route"]["kwargs"]["session_id"],
+        speaker=speaker,
+        clock=clock.time,
+        errors_url=f"{site}/errors",
+    )
 
 
 def _request(scope: Any) -> Request:
@@ -152,9 +161,7 @@ async def _authenticate(request: Request) -> StreamGrant:
     try:
         grant = await in_database(stream_token_verify, request.token, request.session_id)
     except StreamTokenRefused as refused:
-        kind = {4404: "not_found_error", 4409: "conflict_error"}.get(
-            refused.close_code, "authentication_error"
-        )
+        kind = ERROR_CODES[refused.code].type
         raise Refused(refused.close_code, refused.code, refused.message, kind) from None
     if request.speaker not in grant.speakers:
         message = f"The token does not allow to speak as {request.speaker}."

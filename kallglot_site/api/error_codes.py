@@ -229,6 +229,13 @@ _CONFLICT = _table(
         "End the session first, or wait for `session.ended`.",
     ),
     (
+        "session_ended",
+        "conflict_error",
+        409,
+        "The session has ended, so that no stream can join it any more (close code 4409).",
+        "Create another session for another call. What was said stands in the transcript.",
+    ),
+    (
         "transcript_unavailable",
         "conflict_error",
         409,

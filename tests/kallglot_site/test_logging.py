@@ -100,6 +100,17 @@ def test_the_request_id_is_on_every_line_of_its_request(logged):
     assert all("req_01" in line for line in logged.getvalue().splitlines())
 
 
+def test_a_refused_request_is_one_line_and_a_failed_one_keeps_its_traceback(logged, client):
+    client.raise_request_exception = False
+    client.get("/nowhere")
+    assert "Not Found" not in logged.getvalue()
+    try:
+        raise RuntimeError("a fault")
+    except RuntimeError:
+        logging.getLogger("django.request").exception("Internal Server Error: /v1/sessions")
+    assert "Traceback" in logged.getvalue()
+
+
 @pytest.mark.parametrize("logged", ["json"], indirect=True)
 def test_json_lines_are_json(logged):
     structlog.get_logger("ours").info("call.started", session_id="sess_01")

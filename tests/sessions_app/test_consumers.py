@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from channels.db import database_sync_to_async
 from django.conf import LazySettings
+from django.utils import timezone
 
 from kallglot_site.accounts.models import ApiKey
 from kallglot_site.accounts.services import api_key_revoke
+from kallglot_site.api.error_codes import ERROR_CODES
 from kallglot_site.api.ids import new_id
 from sessions_app import runtime
 from sessions_app.models import Segment, Session, Track
@@ -119,6 +121,35 @@ async def test_refusals_are_accepted_first_and_say_why(gateway, session, query, 
     async with StreamClient(session, **query) as client:
         assert await client.closed() == code
     assert [message["type"] for message in client.heard] == ["session.error"]
+
+
+async def test_every_refusal_leads_to_its_entry_on_the_error_page(gateway, session, settings):
+    settings.PUBLIC_URL = "https://api.example.com"
+    key = await in_db(ApiKey.objects.get)(
+        organization_id=session.organization_id, environment="live"
+    )
+    stale, _ = stream_token_issue(session, key.id)
+    await in_db(session_end)(session=session)
+    refused = [
+        StreamClient(session, token="kst_live_nonsense"),
+        StreamClient(session, speaker="robot"),
+        StreamClient(Session(id=new_id("sess")), token=stale),
+        StreamClient(session),
+    ]
+    for client in refused:
+        async with client:
+            error = (await client.next("session.error"))["error"]
+        assert error["type"] == ERROR_CODES[error["code"]].type
+        assert error["doc_url"] == f"https://api.example.com/errors#{error['code']}"
+
+
+async def test_a_suspended_organization_s_calls_are_refused_as_over_rest(gateway, session):
+    session.organization.suspended_at = timezone.now()
+    await in_db(session.organization.save)()
+    async with StreamClient(session) as client:
+        error = (await client.next("session.error"))["error"]
+        assert await client.closed() == 4401
+    assert (error["type"], error["code"]) == ("authorization_error", "organization_suspended")
 
 
 async def test_tokens_that_no_longer_open_are_told_apart(gateway, session, cast):

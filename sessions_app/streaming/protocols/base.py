@@ -111,8 +111,6 @@ class SessionError:
     message: str
     param: str | None = None
     type: str = "validation_error"
-    doc_url: str | None = None
-    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,14 @@ class KallglotCodec:
         session_id: stands in every message to the client.
         speaker: who speaks on this connection unless a message says otherwise.
         clock: stamps arriving audio, in seconds.
+        errors_url: the page that describes error codes; where ``doc_url`` leads.
     """
 
-    def __init__(self, *, session_id: str, speaker: Speaker, clock: ArrivalClock) -> None:
+    def __init__(
+        self, *, session_id: str, speaker: Speaker, clock: ArrivalClock, errors_url: str = ""
+    ) -> None:
         self._session_id = session_id
+        self._errors_url = errors_url
         self._speaker: Speaker = speaker
         self._clock = clock
         self._binary: AudioStart | None = None
@@ -165,6 +169,8 @@ class KallglotCodec:
 
     def encode(self, message: ServerMessage) -> str:
         kind, fields = _fields_of(message)
+        if type(message) is SessionError:
+            fields["error"]["doc_url"] = f"{self._errors_url}#{fields['error']['code']}"
         document = {"type": kind, "session_id": self._session_id, **fields}
         return orjson.dumps(document).decode()
 
@@ -288,12 +294,15 @@ def _session_fields_of(
                     "code": message.code,
                     "message": message.message,
                     "param": message.param,
-                    "doc_url": message.doc_url,
-                    "request_id": message.request_id,
+                    "doc_url": None,  # the codec knows
+                    "request_id": None,
                 }
             }
         case SessionEnded():
-            return "session.ended", {"reason": message.reason, "duration": message.duration}
+            return "session.ended", {
+                "reason": message.reason,
+                "duration": round(message.duration, 3),
+            }
 
 
 def _segment(final: FinalTranscript) -> Json:

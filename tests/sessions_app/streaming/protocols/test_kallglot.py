@@ -23,7 +23,12 @@ from sessions_app.streaming.protocols.kallglot import CONTROL_ACTIONS, KallglotC
 
 @pytest.fixture
 def codec():
-    return KallglotCodec(session_id="sess_1", speaker="customer", clock=lambda: 12.5)
+    return KallglotCodec(
+        session_id="sess_1",
+        speaker="customer",
+        clock=lambda: 12.5,
+        errors_url="https://x/errors",
+    )
 
 
 def audio_input(payload=b"\x7f" * 160, **changes):
@@ -317,7 +322,7 @@ def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(data)
             },
         ),
         (
-            base.SessionError("invalid_json", "Not JSON.", doc_url="https://x/errors#invalid_json"),
+            base.SessionError("invalid_json", "Not JSON."),
             {
                 "type": "session.error",
                 "error": {
@@ -334,7 +339,7 @@ def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(data)
         (base.SessionResumed(), {"type": "session.resumed"}),
         (base.Pong(17), {"type": "pong", "timestamp_ms": 17}),
         (
-            base.SessionEnded("completed", 12.25),
+            base.SessionEnded("completed", 12.249999999999977),
             {"type": "session.ended", "reason": "completed", "duration": 12.25},
         ),
     ],
