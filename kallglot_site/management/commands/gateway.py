@@ -1,5 +1,6 @@
 """``manage.py gateway``: one web and WebSocket process. ``up`` runs one, large sites several."""
 
+import resource
 from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
@@ -9,6 +10,13 @@ from django.core.management.base import BaseCommand
 from kallglot_site.servers import SERVERS, serve
 from kallglot_site.supervised import end_with_supervisor
 from sessions_app import runtime
+
+
+def open_files_allow_all() -> None:
+    """A recorded call holds a socket and a spool file for each party: the usual 1,024 are few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Command(BaseCommand):
@@ -29,6 +37,7 @@ class Command(BaseCommand):
         from kallglot_site.access_log import AccessLog
         from kallglot_site.asgi import application
 
+        open_files_allow_all()
         if options["supervised"]:
             end_with_supervisor(settings.DRAIN_TIMEOUT + 10)
         serve(
