@@ -35,6 +35,12 @@ def test_a_session_is_found_by_words_phrases_and_beginnings(cast):
         assert found(cast, typed) == set(), typed
 
 
+def test_frequent_words_are_found_as_rare_ones_are(cast, monkeypatch):
+    monkeypatch.setattr("sessions_app.search.index.RARE", 1)
+    sessions = {call(cast, "a refund", "another refund").id for _ in range(3)}
+    assert found(cast, "refund") == sessions
+
+
 def test_translations_are_searched_too_and_as_they_join(cast):
     session = call(cast, "Tengo una pregunta")
     assert found(cast, "question") == set()
