@@ -61,6 +61,7 @@ _QUIET = (
     "httpcore",
     "celery.app.trace",
     "celery.beat",
+    "celery.worker.consumer.connection",
     "celery.worker.request",
     "celery.worker.strategy",
     "axes",
@@ -78,7 +79,7 @@ def logging_configure(options: dict[str, Any]) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
-        _without_requests,
+        _without_attachments,
     ]
     structlog.configure(
         processors=[
@@ -117,9 +118,13 @@ def logging_configure(options: dict[str, Any]) -> None:
     )
 
 
-def _without_requests(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Django attaches the whole request to its records; printed, it shows the query string."""
+def _without_attachments(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Django attaches the whole request to its records; printed, it shows the query string.
+
+    Uvicorn attaches the message once more, with the escape codes of a coloured terminal.
+    """
     event.pop("request", None)
+    event.pop("color_message", None)
     return event
 
 

@@ -100,6 +100,13 @@ def test_the_request_id_is_on_every_line_of_its_request(logged):
     assert all("req_01" in line for line in logged.getvalue().splitlines())
 
 
+def test_uvicorn_s_coloured_copy_of_its_message_is_left_out(logged):
+    extra = {"color_message": "Started \x1b[36m%d\x1b[0m"}
+    logging.getLogger("uvicorn.error").info("Started %d", 7, extra=extra)
+    assert "Started 7" in logged.getvalue()
+    assert "color_message" not in logged.getvalue()
+
+
 def test_a_refused_request_is_one_line_and_a_failed_one_keeps_its_traceback(logged, client):
     client.raise_request_exception = False
     client.get("/nowhere")
