@@ -44,9 +44,8 @@ def api_key_authenticate(secret: str) -> ApiKey:
         raise MissingApiKey("Send your API key as `Authorization: Bearer sk_…` or in `X-API-Key`.")
     if not secret.isascii() or len(secret) > 200 or "\0" in secret:
         raise InvalidApiKey("This API key is not valid.")
-    key = (
-        ApiKey.objects.select_related("organization").filter(prefix=api_key_prefix(secret)).first()
-    )
+    keys = ApiKey.objects.select_related("organization").filter(prefix=api_key_prefix(secret))
+    key = next(iter(keys), None)  # unique: not first(), which would order it
     stored = key.secret_hash if key else "0" * 64
     if not hmac.compare_digest(stored, api_key_hash(secret)) or key is None:
         raise InvalidApiKey("This API key is not valid.")

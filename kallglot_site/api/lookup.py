@@ -15,7 +15,8 @@ def get_or_not_found(queryset: QuerySet[M], object_id: str, *, prefix: str, kind
 
     Raises NotFound, with one and the same body for unknown, foreign and malformed ids.
     """
-    row = queryset.filter(pk=object_id).first() if is_id(object_id, prefix) else None
+    # Not first(): ordering and slicing one row would cost a tenth of a read.
+    row = next(iter(queryset.filter(pk=object_id)), None) if is_id(object_id, prefix) else None
     if row is None:
         raise NotFound(kind)
     return row
