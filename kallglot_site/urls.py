@@ -17,6 +17,7 @@ dashboard = ([*overview_pages, *session_pages, *account_pages], "dashboard")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard:overview")),
+    path("favicon.ico", RedirectView.as_view(url="/static/img/icon.svg")),
     *doors,
     *session_doors,
     path("dashboard/", include(dashboard)),

@@ -53,5 +53,5 @@ def strip_ticks(duration: float) -> list[Tick]:
     return [
         Tick(round(seconds / duration * 100, 2), seconds)
         for seconds in range(0, int(duration) + 1, step)
-        if seconds / duration < 0.93
+        if seconds / duration < 0.91
     ]

@@ -80,7 +80,7 @@ class SessionView(StaffView):
         duration = max([session.duration, *(segment.end_time for segment in segments)])
         context = {
             "session": session,
-            "languages": [code for code in selectors.transcript_languages(session) if code],
+            "languages": list(dict.fromkeys(filter(None, selectors.transcript_languages(session)))),
             "segments": segments,
             "has_translations": any(segment.translation for segment in segments),
             "latest": max((segment.sequence for segment in segments), default=0),

@@ -49,7 +49,7 @@ export class Strip {
   drawTicks() {
     const step = STEPS.find((each) => this.duration / each <= 8) ?? 7200;
     const texts = [];
-    for (let at = 0; at / this.duration < 0.93; at += step) {
+    for (let at = 0; at / this.duration < 0.91; at += step) {
       const text = document.createElementNS(SVG, "text");
       text.setAttribute("x", `${((at / this.duration) * 100).toFixed(2)}%`);
       text.setAttribute("y", 12);

@@ -1,0 +1,106 @@
+"""Makes the pictures of the documents from a running installation that has a call to show.
+
+    make run                       # in one terminal
+    make demo                      # in another: a call to look at
+    .venv/bin/python docs/screenshots.py http://127.0.0.1:8000 EMAIL PASSWORD
+
+Takes the latest ended session (or ``--session ID``), asks for its analysis if it has none, and
+writes small PNG files to ``docs/images``.
+"""
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+WIDE = {"width": 1360, "height": 900}
+PHONE = {"width": 390, "height": 844}
+LARGEST = 300_000  # bytes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("url", help="address of the installation, such as http://127.0.0.1:8000")
+    parser.add_argument("email")
+    parser.add_argument("password")
+    parser.add_argument("--session", help="id of the session to show; default: the latest")
+    arguments = parser.parse_args()
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        state = _signed_in(browser, arguments)
+        for theme in ("light", "dark"):
+            page = _page(browser, state, theme, WIDE)
+            session = arguments.session or _latest_session(page, arguments.url)
+            _session(page, f"{arguments.url}/dashboard/sessions/{session}")
+            _take(page, f"session-{theme}")
+            if theme == "light":
+                _list_and_overview(page, arguments.url)
+        phone = _page(browser, state, "dark", PHONE)
+        _session(phone, f"{arguments.url}/dashboard/sessions/{session}")
+        _take(phone, "session-phone")
+        browser.close()
+
+
+def _signed_in(browser: Any, arguments: argparse.Namespace) -> Any:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{arguments.url}/login")
+    page.get_by_label("Email").fill(arguments.email)
+    page.get_by_label("Password").fill(arguments.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/dashboard/")
+    return context.storage_state()
+
+
+def _page(browser: Any, state: Any, theme: str, size: dict[str, int]) -> Page:
+    context = browser.new_context(viewport=size, color_scheme=theme, storage_state=state)
+    page: Page = context.new_page()
+    return page
+
+
+def _latest_session(page: Page, url: str) -> str:
+    page.goto(f"{url}/dashboard/sessions?status=ended")
+    href = page.locator("tr[data-href] a").first.get_attribute("href")
+    if href is None:
+        raise SystemExit("There is no ended session to show: run `make demo` first.")
+    return href.rsplit("/", 1)[1]
+
+
+def _session(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator(".loading")).to_have_count(0)
+    analyze = page.get_by_role("button", name=re.compile("^Analyze"))
+    if analyze.count():
+        analyze.click()
+    expect(page.locator("[aria-busy=true], progress:not([value])")).to_have_count(
+        0, timeout=120_000
+    )
+    page.wait_for_timeout(1500)  # the waveform is drawn from the audio
+
+
+def _list_and_overview(page: Page, url: str) -> None:
+    page.goto(f"{url}/dashboard/sessions")
+    _take(page, "sessions")
+    page.goto(f"{url}/dashboard/")
+    page.wait_for_timeout(800)  # the chart is drawn
+    _take(page, "overview")
+
+
+def _take(page: Page, name: str) -> None:
+    path = IMAGES / f"{name}.png"
+    page.screenshot(path=path)
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise SystemExit(f"{path} has {size} bytes; {LARGEST} are enough for a page of text.")
+    print(f"{path.name}: {size // 1000} kB")
+
+
+if __name__ == "__main__":
+    main()
