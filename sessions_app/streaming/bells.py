@@ -115,6 +115,13 @@ def _send(session_id: str, message: dict[str, Any]) -> None:
         log.exception("could not ring for session %s", session_id)
 
 
+def _is_cancelled() -> bool:
+    """Whether this task was told to end. The Redis client may swallow the exception that says so
+    while it tidies up; the task's own count still knows."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 # --- receiving ---------------------------------------------------------------------------------
 
 
@@ -151,20 +158,22 @@ class Bells:
             self._task.cancel()
 
     async def _keep_listening(self, layer: Any) -> None:
-        while True:
+        while not _is_cancelled():
             try:
                 channel = await layer.new_channel("gateway.")
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._keep_groups(layer, channel))
                     tasks.create_task(self._receive(layer, channel))
             except Exception as error:
+                if _is_cancelled():
+                    return
                 log.warning("channel layer not reached: %s", type(error).__name__)
                 await asyncio.sleep(RETRY_AFTER)
 
     async def _keep_groups(self, layer: Any, channel: str) -> None:
         """Be a member of exactly the groups of the sessions followed here."""
         joined: set[str] = set()
-        while True:
+        while not _is_cancelled():
             self._changed.clear()
             for session_id in self._wanted - joined:
                 await layer.group_add(_group(session_id), channel)
@@ -174,10 +183,11 @@ class Bells:
             for session_id in joined - self._wanted:
                 await layer.group_discard(_group(session_id), channel)
                 joined.discard(session_id)
-            await self._changed.wait()
+            if not _is_cancelled():
+                await self._changed.wait()
 
     async def _receive(self, layer: Any, channel: str) -> None:
-        while True:
+        while not _is_cancelled():
             message = await layer.receive(channel)
             if message.get("origin") == _origin():
                 continue
