@@ -82,6 +82,8 @@ class SessionView(StaffView):
             "session": session,
             "languages": list(dict.fromkeys(filter(None, selectors.transcript_languages(session)))),
             "segments": segments,
+            # Not session.metadata.items: to a template that is the value of a key "items".
+            "metadata": list(session.metadata.items()),
             "has_translations": any(segment.translation for segment in segments),
             "latest": max((segment.sequence for segment in segments), default=0),
             "duration": duration,

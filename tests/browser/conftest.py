@@ -90,7 +90,7 @@ class Desk:
         client = Client()
         client.force_login(user)
         name = settings.SESSION_COOKIE_NAME
-        cookie = {"name": name, "value": client.cookies[name].value, "url": self.address}
+        cookie: Any = {"name": name, "value": client.cookies[name].value, "url": self.address}
         self.context.add_cookies([cookie])
 
     def sign_in(self, page: Page, email: str, password: str = "password") -> None:

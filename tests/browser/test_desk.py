@@ -52,7 +52,7 @@ def test_the_theme_is_chosen_and_remembered(office):
     page = office[1]
 
     def background() -> str:
-        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
     light = background()
     page.locator(".switcher summary").click()
@@ -93,3 +93,20 @@ def test_the_menu_opens_on_a_phone(desk, cast):
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Sessions", exact=True).click()
     page.wait_for_url("**/dashboard/sessions")
+
+
+def test_an_admin_adds_a_webhook_endpoint_and_a_reviewer_cannot(office, desk, cast, settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = True  # no name is looked up for it
+    made, page = office
+    page.goto(f"{made.address}/dashboard/webhooks")
+    page.get_by_role("button", name="New endpoint").click()
+    page.get_by_label("URL").fill("http://127.0.0.1:9/hooks")
+    page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    expect(page.locator(".secret input")).to_have_value(re.compile("^whsec_"))
+    other = desk()
+    other.sign_in_as(cast.teammate)
+    theirs = other.page()
+    response = theirs.goto(f"{other.address}/dashboard/webhooks")
+    assert response is not None
+    assert response.status == 403
+    other.faults.clear()  # the browser reports the 403 that was asked for

@@ -25,7 +25,8 @@ def publish(session: Session, event: PartialTranscript) -> None:
 
 
 def lines(page) -> list[str]:
-    return page.locator(".seg:not(.partial) .text").all_text_contents()
+    texts: list[str] = page.locator(".seg:not(.partial) .text").all_text_contents()
+    return texts
 
 
 def test_a_call_grows_live_and_partials_become_lines(office, cast):

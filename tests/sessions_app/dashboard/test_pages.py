@@ -86,6 +86,14 @@ def test_markup_in_words_and_metadata_is_only_text(reviewer, session):
     assert "&lt;img" in reviewer.get(f"/dashboard/sessions/{session.id}?q={EVIL}").text
 
 
+def test_metadata_may_have_any_key(reviewer, session):
+    session.metadata = {"items": "three boxes", "": "nameless", "a.b": "dotted"}
+    session.save()
+    page = reviewer.get(f"/dashboard/sessions/{session.id}").text
+    assert "three boxes" in page
+    assert "dotted" in page
+
+
 def test_a_foreign_session_is_unknown_and_one_of_the_other_environment_offers_the_way(
     reviewer, cast
 ):
