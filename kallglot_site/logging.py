@@ -66,9 +66,12 @@ _QUIET = (
     "celery.worker.strategy",
     "axes",
     "daphne.server",
+    "uvicorn.error",  # a line for every connection; the access log has one too
 )
 # A refused request has its access log line: Django's own WARNING says the same once more.
 _FAILURES_ONLY = ("django.request",)
+# An unknown Host header is answered with 400. Every scanner sends one: the line alone will do.
+_WITHOUT_TRACEBACK = ("django.security.DisallowedHost",)
 
 
 def logging_configure(options: dict[str, Any]) -> None:
@@ -107,15 +110,22 @@ def logging_configure(options: dict[str, Any]) -> None:
                     ],
                 }
             },
+            "filters": {"no_traceback": {"()": lambda: _without_traceback}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 **{name: {"handlers": [], "propagate": True} for name in _TAKEN_OVER},
                 **{name: {"level": max_level(options["level"], "WARNING")} for name in _QUIET},
                 **{name: {"level": "ERROR"} for name in _FAILURES_ONLY},
+                **{name: {"filters": ["no_traceback"]} for name in _WITHOUT_TRACEBACK},
             },
         }
     )
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = record.exc_text = None
+    return True
 
 
 def _without_attachments(logger: Any, method: str, event: EventDict) -> EventDict:

@@ -165,7 +165,8 @@ class Supervisor:
         before = f"{name:<{self._width}} | ".encode() if self._width else b""
         with process.stdout as output:
             while line := output.readline(_LONGEST_LINE):
-                self._lines.put(before + line.removesuffix(b"\n") + b"\n")
+                if line.strip():
+                    self._lines.put(before + line.removesuffix(b"\n") + b"\n")
 
     async def _end(self, child: Child) -> None:
         process = child.process

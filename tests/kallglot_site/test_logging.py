@@ -102,9 +102,15 @@ def test_the_request_id_is_on_every_line_of_its_request(logged):
 
 def test_uvicorn_s_coloured_copy_of_its_message_is_left_out(logged):
     extra = {"color_message": "Started \x1b[36m%d\x1b[0m"}
-    logging.getLogger("uvicorn.error").info("Started %d", 7, extra=extra)
+    logging.getLogger("uvicorn.error").warning("Started %d", 7, extra=extra)
     assert "Started 7" in logged.getvalue()
     assert "color_message" not in logged.getvalue()
+
+
+def test_a_foreign_host_name_is_one_line_without_traceback(logged, client):
+    assert client.get("/v1/sessions", headers={"host": "evil.example"}).status_code == 400
+    assert "ALLOWED_HOSTS" in logged.getvalue()
+    assert "Traceback" not in logged.getvalue()
 
 
 def test_a_refused_request_is_one_line_and_a_failed_one_keeps_its_traceback(logged, client):

@@ -165,7 +165,8 @@ async def test_who_does_not_stop_in_time_is_killed_with_its_helpers(tmp_path):
 async def test_lines_carry_the_name_of_who_wrote_them(capfdbinary, tmp_path):
     long = "x" * 70_000
     code = (
-        f"{WAITING}; print('hello'); print({long!r}); print('no newline', end='', flush=True);"
+        f"{WAITING}; print('hello'); print(); print({long!r});"
+        "print('no newline', end='', flush=True);"
         f"open({str(tmp_path / 'done')!r}, 'w').write('yes\\n'); signal.pause()"
     )
     supervisor = Supervisor(
@@ -179,6 +180,7 @@ async def test_lines_carry_the_name_of_who_wrote_them(capfdbinary, tmp_path):
     assert b"gateway | hello\n" in written
     assert b"gateway | no newline\n" in written
     assert written.count(b"x") == len(long)
+    assert all(line.strip() for line in written.replace(b"gateway |", b"").splitlines())
 
 
 def test_children_end_when_their_supervisor_is_killed(tmp_path):
