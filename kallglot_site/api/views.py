@@ -24,6 +24,13 @@ def _is_v1(request: HttpRequest) -> bool:
 @csrf_exempt
 def unknown_route(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
     """Closes the v1 addresses, so that the envelope comes in debug mode too."""
+    if request.path.endswith("/connect"):
+        # Usually a proxy's doing, and then nothing else says what is wrong.
+        message = (
+            "This address takes WebSockets only, and the request came without `Upgrade: "
+            "websocket`. A proxy in between may not pass that header on."
+        )
+        return error_response(ApiError(message, code="resource_not_found"), request)
     return error_response(NotFound("address in this API"), request)
 
 
