@@ -1,26 +1,21 @@
 """The player on the session page, in a real browser: hear a line, follow it, use the keys."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Playwright, expect
 
+from tests.browser.conftest import ARGUMENTS, Desk
+from tests.conftest import Cast
 from tests.factories import SegmentFactory, recording_ready
 from tests.recordings_app.audio import voice
 from tests.recordings_app.media.test_encoding import encoded
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
 
 @pytest.fixture
-def page(
-    live_server: Any, cast: Any, client: Any, browser_path: str, monkeypatch: Any
-) -> Iterator[Page]:
+def page(playwright: Playwright, browser_path: str, address: str, cast: Cast) -> Iterator[Page]:
     """The page of a recorded call of 20 s with four lines, opened by the owner."""
-    # Playwright runs an event loop in this thread; the test's own queries are few and harmless.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     both = np.stack([voice(20, seed=1), voice(20, seed=2)], axis=1).ravel()
     bars = [50] * 1200
     recording = recording_ready(
@@ -37,27 +32,18 @@ def page(
     for number in range(4):
         speaker = "agent" if number % 2 else "customer"
         SegmentFactory.create(session=session, sequence=number + 1, speaker=speaker)
-    client.force_login(cast.owner)
-    cookie = client.cookies["sessionid"].value
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
-        context = browser.new_context()
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-        opened = context.new_page()
-        problems: list[str] = []
-        opened.on("pageerror", lambda error: problems.append(str(error)))
-        opened.on(
-            "console",
-            lambda message: problems.append(message.text) if message.type == "error" else None,
-        )
-        opened.goto(f"{live_server.url}/dashboard/sessions/{session.id}")
-        expect(opened.locator("recording-player canvas").first).to_be_attached()
-        yield opened
-        assert problems == []
-        browser.close()
+    browser = playwright.chromium.launch(
+        executable_path=browser_path,
+        args=[*ARGUMENTS, "--autoplay-policy=no-user-gesture-required"],
+    )
+    made = Desk(browser.new_context(), address)
+    made.sign_in_as(cast.owner)
+    opened = made.page()
+    opened.goto(f"{address}/dashboard/sessions/{session.id}")
+    expect(opened.locator("recording-player canvas").first).to_be_attached()
+    yield opened
+    browser.close()
+    assert made.faults == []
 
 
 def test_clicking_a_line_plays_it_and_marks_it(page: Page) -> None:
