@@ -38,6 +38,7 @@ class Feed:
         self.seen: int | None = after
         self.overflowed = False
         self.queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE_SIZE)
+        self._state: dict[str, Any] | None = None
 
     def deliver(self, event: SpokenEvent) -> None:
         message = message_of(event, self.seen or 0)
@@ -55,7 +56,11 @@ class Feed:
         elif view is None:
             self.queue.put_nowait(None)
         else:
-            self.queue.put_nowait(state_message(view))
+            # The hub looks again whenever a bell rings; the page hears of it when it is news.
+            state = state_message(view)
+            if state != self._state:
+                self._state = state
+                self.queue.put_nowait(state)
             if view.state.complete and (self.seen or 0) >= view.state.segment_count:
                 if self.queue.full():
                     self.overflowed = True

@@ -160,6 +160,8 @@ def running(
             check=True,
         )
         credentials = Credentials(**json.loads(made.stdout))
+        # Tests make further organizations; commands still know whose call it is.
+        environment["KALLGLOT_API_KEY"] = credentials.live_key
         yield Server(url, credentials, environment, data_dir, process, output)
     finally:
         stop(process)

@@ -121,6 +121,9 @@ class Dispatcher:
     async def _loop(self) -> None:
         busy_at, poll, failures = time.monotonic(), POLL[0], 0
         while True:
+            # Before the round, which claims: what came in the pause must not be missed.
+            if time.monotonic() > self._until or self._stopping():
+                self._hand_over()
             done, self._done = self._done, []
             try:
                 claimed = await self._in_thread(functools.partial(self._round, done))
@@ -138,8 +141,6 @@ class Dispatcher:
                 busy_at, poll = time.monotonic(), POLL[0] if claimed or done else poll
             elif not self._claiming or time.monotonic() - busy_at > self._linger:
                 return
-            if time.monotonic() > self._until or self._stopping():
-                self._hand_over()
             await self._pause(0.0 if claimed and self._load.total < MAX_IN_FLIGHT else poll)
             poll = min(poll * 1.5, POLL[1])
 
