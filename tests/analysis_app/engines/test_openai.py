@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -184,3 +185,17 @@ def test_an_endless_answer_is_cut_off(monkeypatch):
 def test_a_wrong_url_says_what_there_is(url):
     with pytest.raises(EngineMisconfigured):
         analyzer_from_url(url)
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(
+    not os.environ.get("TEST_ANALYZER_URL"),
+    reason="TEST_ANALYZER_URL names no OpenAI-compatible server (openai+http://host/v1?model=…)",
+)
+def test_a_real_model_completes_a_run():
+    analyzer = analyzer_from_url(os.environ["TEST_ANALYZER_URL"])
+    request = AnalysisRequest(["summary", "action_items", "sentiment", "topics"])
+    outcome = analyzer.analyze(CALL, request)
+    assert outcome.engine.startswith("openai:"), "the model failed and the local engine took over"
+    assert outcome.results["summary"]["brief"]
+    assert {item["segment_id"] for item in outcome.results["action_items"]} <= {"seg_0", "seg_1"}
