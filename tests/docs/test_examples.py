@@ -97,15 +97,10 @@ def test_every_command_named_exists(page: Path) -> None:
     assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= commands
 
 
-AWAITED = {"recordings.md"}
-"""Pages that others point to already and that come with what they describe."""
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text()):
-        found = (page.parent / target).exists() or Path(target).name in AWAITED
-        assert found, f"{name(page)} links to {target}"
+        assert (page.parent / target).exists(), f"{name(page)} links to {target}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
