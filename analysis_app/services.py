@@ -134,7 +134,7 @@ def analysis_run(*, analysis: Analysis) -> None:
             _retry_later(analysis)
         else:
             analysis_fail(analysis=analysis, reason=str(error))
-    except Exception:
+    except Exception:  # a fault of an engine's own: the row must end, or it is run again and again
         log.exception("analysis_broke", analysis_id=analysis.id)
         analysis_fail(analysis=analysis, reason="The analyzer met an internal error.")
     else:
