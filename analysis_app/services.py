@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import traceback
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -134,8 +135,15 @@ def analysis_run(*, analysis: Analysis) -> None:
             _retry_later(analysis)
         else:
             analysis_fail(analysis=analysis, reason=str(error))
-    except Exception:  # a fault of an engine's own: the row must end, or it is run again and again
-        log.exception("analysis_broke", analysis_id=analysis.id)
+    except Exception as error:  # an engine's own fault: the row must end, or it is run for ever
+        # Where, but not the message: it may quote what was said.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        log.error(
+            "analysis_broke",
+            analysis_id=analysis.id,
+            reason=type(error).__name__,
+            where=f"{where.filename}:{where.lineno}",
+        )
         analysis_fail(analysis=analysis, reason="The analyzer met an internal error.")
     else:
         analysis_complete(analysis=analysis, outcome=outcome)

@@ -162,13 +162,18 @@ def test_tries_are_bounded(request_one, monkeypatch):
     assert (analysis.status, analysis.error) == ("failed", "busy")
 
 
-def test_an_analyzer_that_breaks_fails_with_a_reason_and_no_traceback(request_one, monkeypatch):
+def test_an_analyzer_that_breaks_fails_with_a_reason_and_logs_no_words(
+    request_one, monkeypatch, caplog, capfd
+):
     scripted(monkeypatch, ZeroDivisionError("secret words of the call"))
     analysis = request_one()
     analyze_due()
     analysis.refresh_from_db()
     assert analysis.status == "failed"
     assert "secret words" not in analysis.error
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "analysis_broke" in logged
+    assert "secret words" not in logged
 
 
 def test_an_operator_can_put_failed_runs_back_to_work(request_one, monkeypatch):
