@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from kallglot_site.sockets.handshakes import request_id_of
+
 log = structlog.get_logger(__name__)
 
 # Asked every few seconds by machines, or many at once by a page: not worth a line each.
@@ -55,9 +57,10 @@ class AccessLog:
 
     async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:
         started = time.perf_counter()
-        log.info("websocket.open", path=scope["path"])
+        connection = {"path": scope["path"], "request_id": request_id_of(scope)}
+        log.info("websocket.open", **connection)
         try:
             await self.app(scope, receive, send)
         finally:
             seconds = round(time.perf_counter() - started, 1)
-            log.info("websocket.closed", path=scope["path"], seconds=seconds)
+            log.info("websocket.closed", seconds=seconds, **connection)

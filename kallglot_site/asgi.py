@@ -7,23 +7,18 @@ import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import re_path
 
-from kallglot_site import daphne_close
+from kallglot_site.sockets import under_daphne
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
 django.setup(set_prefix=False)
-daphne_close.install()
+under_daphne.install()
 
 # These import models, which exist only once Django is set up.
 from kallglot_site.http import HttpApplication  # noqa: E402
+from kallglot_site.sockets.handshakes import not_found  # noqa: E402
 from recordings_app.spool import shipper  # noqa: E402
 from sessions_app import routing, runtime  # noqa: E402
 from sessions_app.dashboard.routing import websocket_urlpatterns as staff_sockets  # noqa: E402
-
-
-async def unknown_socket(scope: Any, receive: Any, send: Any) -> None:
-    """Refuses an address that nothing listens at: the handshake is answered with 403."""
-    await receive()
-    await send({"type": "websocket.close"})
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
@@ -41,7 +36,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 shipper.start()  # finished spool parts go to the storage, where there are several machines
 
-_nowhere: Any = unknown_socket  # django-stubs know of HTTP views only
+_nowhere: Any = not_found  # django-stubs know of HTTP views only
 _sockets: list[Any] = [*routing.websocket_urlpatterns, *staff_sockets, re_path(r"", _nowhere)]
 
 application = ProtocolTypeRouter(

@@ -275,6 +275,12 @@ SETTINGS: tuple[Setting, ...] = (
     _engines("ANALYZER_URL", text, "local://", "Call analysis: `local://` or `openai+https://…`."),
     _streaming("KALLGLOT_STREAM_TOKEN_TTL", seconds, "300", "Seconds a stream token may be used."),
     _streaming(
+        "KALLGLOT_STREAM_SILENCE",
+        seconds,
+        "60",
+        "Seconds without a sign of life after which a WebSocket is closed.",
+    ),
+    _streaming(
         "KALLGLOT_SESSION_IDLE_TIMEOUT",
         seconds,
         "1800",

@@ -6,19 +6,23 @@ connections close with 1001), then the server stops. A second signal stops it at
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import structlog
+from django.conf import settings
+
+from kallglot_site.sockets import LARGEST_MESSAGE
 
 log = structlog.get_logger(__name__)
 
 SERVERS = ("daphne", "uvicorn")
 
-LARGEST_MESSAGE = 1024 * 1024
-"""Bytes. The application closes at 64 KiB with a code of its own; this bounds memory before it."""
+PINGS_IN_SILENCE = 3
+"""So often is a client asked for a sign of life before it counts as gone."""
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -61,10 +65,15 @@ async def _started(start: Hook) -> None:
         await start()
     except Exception:
         log.exception("gateway.start_failed")
+    # What is loaded by now stays: walking through it would stop every call for tenths of a second.
+    gc.collect()
+    gc.freeze()
 
 
 def _uvicorn(application: Any, host: str, port: int, start: Hook, drain: Hook) -> None:
     import uvicorn
+
+    from kallglot_site.sockets.under_uvicorn import WebSocket
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -82,7 +91,10 @@ def _uvicorn(application: Any, host: str, port: int, start: Hook, drain: Hook) -
             # The application knows which proxies to trust; uvicorn would trust the whole machine.
             proxy_headers=False,
             server_header=False,
+            ws=WebSocket,
             ws_max_size=LARGEST_MESSAGE,
+            ws_ping_interval=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
+            ws_ping_timeout=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
             # Base64 audio does not shrink, and deflating it would cost most of a core.
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=10,
@@ -115,6 +127,8 @@ def _daphne(application: Any, host: str, port: int, start: Hook, drain: Hook) ->
         action_logger=None,
         websocket_max_message_size=LARGEST_MESSAGE,
         websocket_max_frame_size=LARGEST_MESSAGE,
+        ping_interval=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
+        ping_timeout=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
         # A call has no longest duration; idle connections are the application's to close.
         websocket_timeout=-1,
         server_name="",

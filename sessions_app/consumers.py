@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from channels.consumer import AsyncConsumer
 
 from kallglot_site.api.error_codes import ERROR_CODES
-from kallglot_site.api.links import public_url_of_stream
+from kallglot_site.sockets.handshakes import public_url_of, request_id_of, response_headers
 from sessions_app import runtime
 from sessions_app.streaming.connection import Connection
 from sessions_app.streaming.database import in_database
@@ -72,7 +72,8 @@ class StreamConsumer(AsyncConsumer):
         if event["type"] != "websocket.connect":
             return
         # Accepted first and refused after: only so do browsers see the close code.
-        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.accept", "headers": response_headers(scope)})
+        logged = {"request_id": request_id_of(scope)}
         task = asyncio.current_task()
         assert task is not None
         outbox = Outbox(send, overflowed=task.cancel)
@@ -83,15 +84,17 @@ class StreamConsumer(AsyncConsumer):
             outbox.put(codec.encode(refused.error))
             outbox.close(refused.close_code)
         except asyncio.CancelledError:
-            # It did not read: nothing more is sent. Or the server is ending.
             outbox.close(GOING_AWAY)
-            raise
+            if not outbox.overflowed:
+                raise  # the server is ending
+            task.uncancel()
+            log.info("dropped a client that does not read what it is sent", extra=logged)
         except Exception:
-            log.exception("a connection failed")
+            log.exception("a connection failed", extra=logged)
             outbox.close(SERVER_FAULT)
         finally:
             outbox.close(1000)
-            await outbox.finish(CLOSE_WITHIN)
+            await outbox.finish(0.0 if outbox.overflowed else CLOSE_WITHIN)
 
     async def _serve(self, scope: Any, receive: Any, outbox: Outbox) -> None:
         request = _request(scope)
@@ -113,13 +116,12 @@ class StreamConsumer(AsyncConsumer):
 
 
 def _codec(scope: Any, speaker: Speaker, clock: Any) -> KallglotCodec:
-    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-    site = public_url_of_stream(host, secure=scope.get("scheme") == "wss")
     return KallglotCodec(
         session_id=scope["url_route"]["kwargs"]["session_id"],
         speaker=speaker,
         clock=clock.time,
-        errors_url=f"{site}/errors",
+        errors_url=f"{public_url_of(scope)}/errors",
+        request_id=request_id_of(scope),
     )
 
 

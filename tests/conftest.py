@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.db import connection
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections
 from django.test import Client
 
 from kallglot_site.accounts.models import Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
+from sessions_app.streaming.database import connections_close
 from tests.e2e.server import Server, running, same_size
 from tests.factories import OrganizationFactory
 from tests.requirements import browser_path, postgres_url, redis_url
@@ -36,6 +38,14 @@ class Cast:
     @property
     def organization(self) -> Organization:
         return self.tenant.organization
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The test database, and nobody connected to it any more when it is dropped."""
+    yield
+    connections_close()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from kallglot_site.sockets.token_bucket import TokenBucket
 from sessions_app.models import Session
 from sessions_app.streaming import limits, metrics
 from sessions_app.streaming.controls import Controls
@@ -82,10 +83,8 @@ class Connection:
             gateway.connection_name(), self.deliver, self._replaced, lambda: self._gone(ended=True)
         )
         loop_time = asyncio.get_running_loop().time
-        self._messages = limits.TokenBucket(
-            limits.MESSAGES_PER_SECOND, limits.MESSAGES_AT_ONCE, loop_time
-        )
-        self._pings = limits.TokenBucket(limits.PINGS_PER_SECOND, limits.PINGS_AT_ONCE, loop_time)
+        self._messages = TokenBucket(limits.MESSAGES_PER_SECOND, limits.MESSAGES_AT_ONCE, loop_time)
+        self._pings = TokenBucket(limits.PINGS_PER_SECOND, limits.PINGS_AT_ONCE, loop_time)
         self._malformed = 0
         self._frames = 0
         self._heard = False
@@ -279,7 +278,7 @@ class Connection:
 
     def tick(self, seconds: float) -> None:
         """See ``gateway.OpenConnection``. Only who speaks must be heard from: whether a listener is
-        still there, the server's own pings tell."""
+        still there, the server's own pings tell (``kallglot_site.sockets``)."""
         metrics.FRAMES.inc(self._frames)
         self._frames = 0
         if self._heard or self._speaker == "none":
@@ -287,7 +286,7 @@ class Connection:
             self._silence = 0.0
             return
         self._silence += seconds
-        if self._silence >= limits.SILENCE:
+        if self._silence >= settings.STREAM_SILENCE:
             self.close(4408)
 
     # --- out --------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ class Outbox:
 
     def __init__(self, send: Send, overflowed: Callable[[], object]) -> None:
         self._send = send
-        self._overflowed = overflowed
+        self.overflowed = False
+        self._on_overflow = overflowed
         self._messages: deque[str | bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -38,7 +39,8 @@ class Outbox:
         self._bytes += len(message)
         if len(self._messages) > OUTBOX_MESSAGES or self._bytes > OUTBOX_BYTES:
             self._messages.clear()
-            self._overflowed()
+            self.overflowed = True
+            self._on_overflow()
             return
         self._wake.set()
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import secrets
 import signal
 import socket
 import subprocess
@@ -95,7 +96,7 @@ def same_size() -> Iterator[dict[str, str]]:
         return
     import psycopg
 
-    name = f"kallglot_e2e_{os.getpid()}"
+    name = f"kallglot_e2e_{secrets.token_hex(6)}"  # installations of a run may overlap
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
         try:

@@ -4,22 +4,23 @@ import contextlib
 import json
 import signal
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from sessions_app.streaming.media import Samples
+from tests.e2e.scripted_engine import ScriptedEngine
 from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import mulaw
@@ -28,35 +29,6 @@ from tests.requirements import needs_postgres, needs_redis
 pytestmark = [needs_postgres, needs_redis, pytest.mark.timeout(300)]
 
 PATIENCE = 60  # seconds
-
-
-class ScriptedEngine(ThreadingHTTPServer):
-    """A transcription server that numbers what it hears: "Sentence 1.", "Sentence 2." …"""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.heard = 0
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"openai+http://127.0.0.1:{self.server_port}/v1"
-
-
-class _Answer(BaseHTTPRequestHandler):
-    server: ScriptedEngine
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard += 1
-        body = json.dumps({"text": f"Sentence {self.server.heard}.", "language": "en"}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
 
 
 @dataclass
@@ -77,6 +49,7 @@ class Gateway:
 class Installation:
     environment: dict[str, str]
     key: str = ""
+    staff: tuple[str, str] = ("", "")
     gateways: list[Gateway] = field(default_factory=list)
 
     def start(self, server: str = "daphne") -> Gateway:
@@ -124,7 +97,9 @@ def installation(
                     check=True,
                     timeout=PATIENCE * 3,
                 )
-            made.key = json.loads(done.stdout)["live_key"]
+            printed = json.loads(done.stdout)
+            made.key = printed["live_key"]
+            made.staff = printed["staff_email"], printed["staff_password"]
             yield made
         finally:
             for gateway in made.gateways:
@@ -326,3 +301,73 @@ def test_ringing_at_a_dead_channel_layer_does_not_hold_up_a_call(installation):
         customer.next("transcript.final")
         customer.send(type="session.end")
         assert customer.next("session.ended")["reason"] == "completed"
+
+
+# --- listening in ---------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def listening_in(
+    installation: Installation, gateway: Gateway, session_id: str
+) -> Iterator[ClientConnection]:
+    """The socket of an admin's page on that gateway."""
+    site = f"http://127.0.0.1:{gateway.port}"
+    email, password = installation.staff
+    with httpx.Client(base_url=site, trust_env=False, timeout=PATIENCE) as browser:
+        browser.get("/login")
+        form = {"username": email, "password": password}
+        token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        assert browser.post("/login", data=form | token).status_code == 302
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
+    address = f"ws{site.removeprefix('http')}/dashboard/sessions/{session_id}/listen"
+    with connect(address, origin=Origin(site), additional_headers=headers, proxy=None) as socket:
+        assert json.loads(socket.recv(timeout=PATIENCE)) == {"type": "hello"}
+        assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "state"
+        yield socket
+
+
+def hear(socket: ClientConnection, seconds: float) -> Samples:
+    """So much of the customer's audio as the page would hear it."""
+    heard: list[Samples] = []
+    while sum(map(len, heard)) < seconds * 16000:
+        message = socket.recv(timeout=PATIENCE)
+        if isinstance(message, bytes):
+            assert message[:2] == b"\1\0"
+            heard.append(np.frombuffer(message[2:], dtype="<i2"))
+    return np.concatenate(heard)
+
+
+def audited(installation: Installation, session_id: str) -> list[str]:
+    """What the audit log says of the session, in order."""
+    with psycopg.connect(installation.environment["DATABASE_URL"]) as database:
+        found = database.execute(
+            "SELECT action FROM accounts_auditentry WHERE target = %s ORDER BY id", [session_id]
+        )
+        return [action for (action,) in found]
+
+
+def test_a_call_is_listened_to_from_another_gateway_and_across_a_take_over(installation):
+    here, there, third = (installation.start() for _ in range(3))
+    session_id = new_session(installation, here)
+    with listening_in(installation, here, session_id) as page:
+        for gateway in (there, third):
+            with on_the_line(installation, gateway, session_id, "customer") as customer:
+                customer.next("session.ready")
+                # Announced every second: by then a gateway that just began knows of it.
+                time.sleep(1.5)
+                customer.say()
+                assert np.abs(hear(page, 1.4)).max() > 3000
+        with here.client(installation.key) as client:
+            client.post(f"/v1/sessions/{session_id}/end")
+        list(page)  # ends with the socket; an error would be raised
+    assert audited(installation, session_id) == ["listen_in.started", "listen_in.stopped"]
+
+
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_a_gateway_told_to_stop_notes_that_listening_in_has_stopped(installation, server):
+    stopped = installation.start(server)
+    session_id = new_session(installation, stopped)
+    with listening_in(installation, stopped, session_id):
+        stopped.process.send_signal(signal.SIGTERM)
+        assert stopped.process.wait(PATIENCE) == 0
+    assert audited(installation, session_id) == ["listen_in.started", "listen_in.stopped"]

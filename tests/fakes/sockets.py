@@ -40,6 +40,7 @@ class StreamClient:
         self._sent = 0
         self._task: asyncio.Task[None] | None = None
         self.close_code: int | None = None
+        self.accepted: dict[bytes, bytes] = {}
         self.heard: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> "StreamClient":
@@ -109,6 +110,7 @@ class StreamClient:
                     self.close_code = event["code"]
                     raise AssertionError(f"closed with {event['code']} instead: {self.heard}")
                 if event["type"] == "websocket.accept":
+                    self.accepted = dict(event["headers"])
                     continue
                 message: dict[str, Any] = json.loads(event["text"])
                 self.heard.append(message)

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from kallglot_site import warming
 from kallglot_site.servers import SERVERS, serve
 from kallglot_site.supervised import end_with_supervisor
 from sessions_app import runtime
@@ -45,6 +46,6 @@ class Command(BaseCommand):
             AccessLog(application),
             host=options["host"],
             port=options["port"],
-            start=runtime.start,
+            start=warming.start,
             drain=runtime.drain,
         )

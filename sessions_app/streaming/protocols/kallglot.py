@@ -64,13 +64,21 @@ class KallglotCodec:
         speaker: who speaks on this connection unless a message says otherwise.
         clock: stamps arriving audio, in seconds.
         errors_url: the page that describes error codes; where ``doc_url`` leads.
+        request_id: the connection's, told in every error.
     """
 
     def __init__(
-        self, *, session_id: str, speaker: Speaker, clock: ArrivalClock, errors_url: str = ""
+        self,
+        *,
+        session_id: str,
+        speaker: Speaker,
+        clock: ArrivalClock,
+        errors_url: str = "",
+        request_id: str | None = None,
     ) -> None:
         self._session_id = session_id
         self._errors_url = errors_url
+        self._request_id = request_id
         self._speaker: Speaker = speaker
         self._clock = clock
         self._binary: AudioStart | None = None
@@ -171,6 +179,7 @@ class KallglotCodec:
         kind, fields = _fields_of(message)
         if type(message) is SessionError:
             fields["error"]["doc_url"] = f"{self._errors_url}#{fields['error']['code']}"
+            fields["error"]["request_id"] = self._request_id
         document = {"type": kind, "session_id": self._session_id, **fields}
         return orjson.dumps(document).decode()
 
@@ -295,7 +304,7 @@ def _session_fields_of(
                     "message": message.message,
                     "param": message.param,
                     "doc_url": None,  # the codec knows
-                    "request_id": None,
+                    "request_id": None,  # this too
                 }
             }
         case SessionEnded():

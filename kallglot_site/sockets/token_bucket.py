@@ -1,0 +1,29 @@
+"""The bucket that counts how much comes how fast."""
+
+from collections.abc import Callable
+
+
+class TokenBucket:
+    """``rate`` tokens a second, at most ``size``. Counted only when it runs empty: the usual cost
+    of a message is one subtraction."""
+
+    __slots__ = ("_clock", "_filled_at", "rate", "size", "tokens")
+
+    def __init__(self, rate: float, size: float, clock: Callable[[], float]) -> None:
+        self.rate = rate
+        self.size = size
+        self.tokens = size
+        self._clock = clock
+        self._filled_at = clock()
+
+    def refill(self) -> float:
+        """Seconds until there is a token again; 0: there is one."""
+        now = self._clock()
+        self.tokens = min(self.size, self.tokens + (now - self._filled_at) * self.rate)
+        self._filled_at = now
+        return 0.0 if self.tokens >= 0 else -self.tokens / self.rate
+
+    def take(self, tokens: float = 1.0) -> bool:
+        """Whether there was enough."""
+        self.tokens -= tokens
+        return self.tokens >= 0 or self.refill() <= 0

@@ -1,0 +1,95 @@
+"""WebSockets under uvicorn: see the package. Given to it as ``ws=WebSocket``."""
+
+import socket
+import struct
+from asyncio.transports import BaseTransport
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from kallglot_site import sockets
+from kallglot_site.sockets.token_bucket import TokenBucket
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """One connection."""
+
+    close_timeout: float
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.close_timeout = sockets.CLOSE_WITHIN
+        self._frames = TokenBucket(
+            sockets.FRAMES_PER_SECOND, sockets.FRAMES_AT_ONCE, self.loop.time
+        )
+        self._received_at = 0.0
+        self._failed = False
+
+    # --- in ---------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        # What a refused client goes on sending is read all the same: to close on unread data
+        # would reset the connection, and the client would not see the code.
+        if not self._failed:
+            self._received_at = self.loop.time()
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        closed = self.conn.close_sent
+        assert closed is not None
+        self._failed = True
+        self.queue.put_nowait(
+            {"type": "websocket.disconnect", "code": closed.code, "reason": closed.reason}
+        )
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.close_timeout, self._hang_up)
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # the pong: it would wait with all that is not being read
+        self._count_frame()
+
+    def handle_pong(self, event: Frame) -> None:
+        super().handle_pong(event)
+        self._count_frame()
+
+    def handle_cont(self, event: Frame) -> None:
+        super().handle_cont(event)
+        self._count_frame()
+
+    def _count_frame(self) -> None:
+        if not self._frames.take() and not self.close_sent:
+            self.conn.send_close(sockets.TOO_FAST)
+            self.handle_parser_exception()
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def keepalive_timeout(self) -> None:
+        if self.read_paused or self._received_at > self.ping_sent_at:
+            # It is there: its pong is behind what it sent and we have not read yet.
+            self.pong_timer = self.pending_ping_payload = None
+            self.schedule_ping()
+            return
+        super().keepalive_timeout()
+        self._hang_up()
+
+    async def run_asgi(self) -> None:
+        try:
+            await super().run_asgi()
+        finally:
+            # The transport closes once everything is written, which who does not read prevents.
+            if not self.disconnected:
+                self.loop.call_later(self.close_timeout, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if not self.disconnected:
+            # Without lingering: the system too would keep what is not being read.
+            linger = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, linger
+            )
+            self.transport.abort()

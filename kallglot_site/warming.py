@@ -1,0 +1,24 @@
+"""What a process's first pages would wait for, done before it says that it is ready."""
+
+import asyncio
+from pathlib import Path
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.urls import get_resolver
+
+from sessions_app import runtime
+
+
+def pages_warm_up() -> None:
+    """Import every view and compile every template of ours: they stay for the process's life."""
+    assert get_resolver().url_patterns
+    folder = Path(settings.BASE_DIR) / "templates"
+    for path in sorted(folder.rglob("*.html")):
+        get_template(str(path.relative_to(folder)))
+
+
+async def start() -> None:
+    """Pages first, then the engines: /readyz waits for these, and so for both."""
+    await asyncio.to_thread(pages_warm_up)
+    await runtime.start()

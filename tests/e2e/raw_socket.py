@@ -1,0 +1,127 @@
+"""A WebSocket client made of a plain socket: it does what libraries never would."""
+
+import json
+import os
+import select
+import socket
+import struct
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+TEXT, BINARY, CLOSE, PING = 0x1, 0x2, 0x8, 0x9
+PATIENCE = 30.0  # seconds
+
+
+class RawSocket:
+    """Connected and upgraded. Reads, and answers the server's pings, only when told to.
+
+    Args:
+        url: ``ws://host:port/path?query``.
+        receive_buffer: bytes that the system may take for a client that does not read.
+    """
+
+    def __init__(self, url: str, *, receive_buffer: int | None = None) -> None:
+        parts = urlsplit(url)
+        self.socket = socket.socket()
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect((parts.hostname, parts.port))
+        self._unread = b""
+        request = (
+            f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        self.socket.sendall(request.encode())
+        while b"\r\n\r\n" not in self._unread:
+            self._unread += self._receive()
+        self.answer, _, self._unread = self._unread.partition(b"\r\n\r\n")
+
+    def __enter__(self) -> "RawSocket":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    # --- out ----------------------------------------------------------------------------------
+
+    def send(self, **message: Any) -> None:
+        self.socket.sendall(frame(TEXT, json.dumps(message).encode()))
+
+    # --- in -----------------------------------------------------------------------------------
+
+    def next(self, kind: str) -> dict[str, Any]:
+        """The next message of that type."""
+        while True:
+            opcode, payload = self.next_frame()
+            assert opcode != CLOSE, f"closed with {struct.unpack('!H', payload[:2])[0]}"
+            if opcode == TEXT:
+                message: dict[str, Any] = json.loads(payload)
+                if message["type"] == kind:
+                    return message
+
+    def close_code(self) -> int:
+        """What the server closes with; 1006 if it just hangs up."""
+        try:
+            while True:
+                opcode, payload = self.next_frame()
+                if opcode == CLOSE:
+                    code: int = struct.unpack("!H", payload[:2])[0]
+                    return code
+        except (ConnectionError, BrokenPipeError):
+            return 1006
+
+    def next_frame(self) -> tuple[int, bytes]:
+        head = self._take(2)
+        size = head[1] & 0x7F
+        if size == 126:
+            size = struct.unpack("!H", self._take(2))[0]
+        elif size == 127:
+            size = struct.unpack("!Q", self._take(8))[0]
+        return head[0] & 0x0F, self._take(size)
+
+    def rest(self) -> bytes:
+        """Everything until the server hangs up."""
+        try:
+            while True:
+                self._unread += self._receive()
+        except ConnectionError:
+            return self._unread
+
+    def _take(self, size: int) -> bytes:
+        while len(self._unread) < size:
+            self._unread += self._receive()
+        taken, self._unread = self._unread[:size], self._unread[size:]
+        return taken
+
+    def _receive(self) -> bytes:
+        data = self.socket.recv(65536)
+        if not data:
+            raise ConnectionError("the server hung up")
+        return data
+
+    def hung_up_within(self, seconds: float) -> float | None:
+        """Seconds until the server lets go of the connection; None: it does not. Reads nothing."""
+        began = time.monotonic()
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+        return time.monotonic() - began if poll.poll(seconds * 1000) else None
+
+
+def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
+    """A masked frame, as clients send them."""
+    head = struct.pack("!B", (0x80 if final else 0) | opcode)
+    size = len(payload)
+    if size < 126:
+        head += struct.pack("!B", 0x80 | size)
+    elif size < 65536:
+        head += struct.pack("!BH", 0x80 | 126, size)
+    else:
+        head += struct.pack("!BQ", 0x80 | 127, size)
+    mask = os.urandom(4)
+    key = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    masked = (int.from_bytes(payload, "big") ^ key).to_bytes(size, "big")
+    return head + mask + masked

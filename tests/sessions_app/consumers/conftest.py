@@ -1,0 +1,66 @@
+"""One session, a gateway with a scripted engine, and tapes of what its taps hear."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from django.conf import LazySettings
+
+from sessions_app import runtime
+from sessions_app.models import Session
+from sessions_app.streaming import taps
+from sessions_app.streaming.gateway import Gateway
+from sessions_app.streaming.media import PlacedFrame
+from sessions_app.streaming.taps import TrackContext
+from tests.conftest import Cast
+from tests.factories import SessionFactory
+from tests.fakes.engines import FakeTranscriber
+
+
+@pytest.fixture
+def session(cast: Cast) -> Session:
+    return SessionFactory(organization=cast.organization)
+
+
+@pytest.fixture
+def engine() -> FakeTranscriber:
+    return FakeTranscriber(default="Hello there.")
+
+
+@pytest.fixture
+async def gateway(engine: FakeTranscriber, settings: LazySettings) -> AsyncIterator[Gateway]:
+    settings.DRAIN_TIMEOUT = 5.0
+    gateway = runtime.use(engine)
+    yield gateway
+    await gateway.drain()
+    gateway.hub.close()
+
+
+class Tape:
+    """An audio tap that remembers."""
+
+    def __init__(self, context: TrackContext) -> None:
+        self.context = context
+        self.frames: list[PlacedFrame] = []
+        self.closed = False
+
+    def write(self, frame: PlacedFrame) -> None:
+        self.frames.append(frame)
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def seconds(self) -> float:
+        return sum(frame.duration for frame in self.frames)
+
+
+@pytest.fixture
+def tapes(monkeypatch: pytest.MonkeyPatch) -> list[Tape]:
+    tapes: list[Tape] = []
+
+    def tap(context: TrackContext) -> Tape:
+        tapes.append(Tape(context))
+        return tapes[-1]
+
+    monkeypatch.setattr(taps, "_factories", [tap])
+    return tapes

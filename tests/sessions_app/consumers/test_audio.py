@@ -1,0 +1,118 @@
+"""What becomes of a connection's audio."""
+
+import pytest
+from channels.db import database_sync_to_async
+
+from sessions_app.models import Segment, Track
+from sessions_app.services import session_end
+from tests.fakes.audio import silence, speech
+from tests.fakes.sockets import StreamClient, mulaw, stereo
+from webhooks_app.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+in_db = database_sync_to_async
+
+
+async def test_speech_becomes_a_stored_segment_and_a_final(gateway, session):
+    async with StreamClient(session, clock="media") as client:
+        await client.next("session.ready")
+        client.send_audio(speech(1.5))
+        client.send_audio(silence(1.5))
+        final = await client.next("transcript.final")
+        assert final["text"] == "Hello there."
+        assert [m["type"] for m in client.heard if m["type"].startswith("speech.")] == [
+            "speech.started",
+            "speech.stopped",
+        ]
+    segment = await in_db(Segment.objects.get)(session=session)
+    assert segment.id == final["id"]
+    await in_db(session.refresh_from_db)()
+    assert session.status == "active"
+    assert session.started_at is not None
+
+
+async def test_every_connection_of_the_session_hears_everyone(gateway, session):
+    async with (
+        StreamClient(session, clock="media") as customer,
+        StreamClient(session, speaker="agent") as agent,
+        StreamClient(session, speaker="none") as listener,
+    ):
+        for each in (customer, agent, listener):
+            await each.next("session.ready")
+        customer.send_audio(speech(1.0))
+        customer.send_audio(silence(1.5))
+        finals = [await each.next("transcript.final") for each in (customer, agent, listener)]
+    assert finals[0] == finals[1] == finals[2]
+
+
+async def test_binary_frames_hold_what_audio_start_says(gateway, session, tapes):
+    async with StreamClient(session) as client:
+        client.send(
+            type="audio.start",
+            audio={"encoding": "pcm_s16le", "sample_rate_hz": 16000, "channels": 1},
+        )
+        client.send_bytes(b"\0\0" * 1600)
+        await client.ping()
+        await client.hang_up()
+    await gateway.drain()
+    assert [frame.duration for frame in tapes[0].frames] == [0.1]
+
+
+async def test_a_stereo_connection_speaks_for_both(gateway, session, tapes):
+    async with StreamClient(session) as client:
+        frame = stereo(silence(0.1), silence(0.1))
+        client.send(type="audio.input", sequence=0, timestamp_ms=0, audio=mulaw(frame, 2))
+        await client.ping()
+        await client.hang_up()
+    await gateway.drain()
+    assert sorted((tape.context.speaker, tape.seconds) for tape in tapes) == [
+        ("agent", 0.1),
+        ("customer", 0.1),
+    ]
+
+
+async def test_a_listener_may_not_speak(gateway, session):
+    async with StreamClient(session, speaker="none") as client:
+        client.send_audio(silence(0.1))
+        assert (await client.next("session.error"))["error"]["param"] == "speaker"
+    assert not await in_db(Track.objects.exists)()
+
+
+async def test_audio_before_the_session_has_its_zero_is_not_lost(gateway, session, tapes):
+    async with StreamClient(session) as client:
+        client.send_audio(silence(3.0))
+        await client.ping()
+        await client.hang_up()
+    await gateway.drain()
+    assert tapes[0].seconds == pytest.approx(3.0)
+    assert tapes[0].closed
+    await in_db(session.refresh_from_db)()
+    assert session.duration == pytest.approx(3.0)
+
+
+async def test_a_reconnect_resumes_on_the_same_timeline(gateway, session, tapes):
+    async with StreamClient(session) as client:
+        client.send_audio(silence(2.0))
+        await client.ping()
+    async with StreamClient(session) as again:
+        assert (await again.next("session.ready"))["resumed"]
+        again.send_audio(silence(0.5))
+        await again.ping()
+    await gateway.drain()
+    assert tapes[1].frames[0].start >= tapes[0].frames[-1].end
+    await in_db(session.refresh_from_db)()
+    assert session.status == "active"
+
+
+async def test_an_end_asked_for_over_rest_tells_the_duration_to_the_last_frame(gateway, session):
+    async with StreamClient(session, clock="media") as client:
+        await client.next("session.ready")
+        client.send_audio(silence(2.3))
+        await client.ping()
+        await gateway.tracks_of(session.id)[0].begun()
+        ended = await in_db(session_end)(session=session)
+        assert ended.duration == pytest.approx(2.3)
+        assert (await client.next("session.ended"))["duration"] == pytest.approx(2.3)
+    event = await in_db(Event.objects.get)(type="session.ended")
+    assert event.data["duration"] == pytest.approx(2.3)
