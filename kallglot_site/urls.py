@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from kallglot_site.accounts.dashboard.doors import AdminLoginView
 from kallglot_site.accounts.dashboard.urls import doors
 from kallglot_site.accounts.dashboard.urls import urlpatterns as account_pages
 from kallglot_site.api.views import error_page
@@ -31,6 +32,7 @@ urlpatterns = [
     path("v1/", include("recordings_app.api.urls")),
     path("", include("recordings_app.urls")),
     path("v1/", include("kallglot_site.api.urls")),  # ends in a catch-all: keep it the last of v1
+    path("admin/login/", AdminLoginView.as_view()),  # in the place of the admin's own
     path("admin/", admin.site.urls),
 ]
 

@@ -1,6 +1,6 @@
 """Accounts for operators: organizations, people, keys. Rules stay in the services."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -17,6 +17,7 @@ from kallglot_site.accounts.models import (
     Organization,
     User,
 )
+from kallglot_site.accounts.two_factor import two_factor_disable
 
 admin.site.site_header = "Kallglot operations"
 admin.site.site_title = "Kallglot"
@@ -84,6 +85,13 @@ class UserAdmin(DjangoUserAdmin[User]):
         (None, {"classes": ["wide"], "fields": ["email", "password1", "password2"]}),
     ]
     filter_horizontal = ()
+    actions = ["reset_two_factor"]
+
+    @admin.action(description="Reset two-factor authentication", permissions=["change"])
+    def reset_two_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        actor = cast(User, request.user)
+        people = [user for user in queryset if two_factor_disable(user=user, actor=actor)]
+        self.message_user(request, f"{len(people)} reset.")
 
 
 @admin.register(ApiKey)

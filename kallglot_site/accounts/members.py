@@ -23,7 +23,7 @@ INVITATION_LIFETIME: Final = datetime.timedelta(days=7)
 def audit_record(
     *,
     organization: Organization,
-    actor: User,
+    actor: User | None,
     action: str,
     target: str = "",
     detail: str = "",
@@ -31,12 +31,13 @@ def audit_record(
 ) -> AuditEntry:
     """Write into the log who did what. Call it in the transaction of the deed itself.
 
-    Never pass secrets, phone numbers or spoken words: the log outlives what it tells of.
+    ``actor`` None is the operator at the command line. Never pass secrets, phone numbers or
+    spoken words: the log outlives what it tells of.
     """
     return AuditEntry.objects.create(
         organization=organization,
         actor=actor,
-        actor_email=actor.email,
+        actor_email=actor.email if actor else "",
         action=action,
         target=target[:200],
         detail=detail[:500],
@@ -146,13 +147,27 @@ def _another_admin_required(membership: Membership) -> None:
         raise LastAdmin
 
 
+def organization_two_factor_require(*, organization: Organization, required: bool) -> Organization:
+    """Whether members need a second factor. Who has none is led to setting it up."""
+    organization.requires_two_factor = required
+    organization.save(update_fields=["requires_two_factor"])
+    return organization
+
+
 def organization_rename(*, organization: Organization, name: str) -> Organization:
     organization.name = name
     organization.save(update_fields=["name"])
     return organization
 
 
-def password_may_be_reset_by_admin(membership: Membership) -> bool:
+def organization_listen_in_set(*, organization: Organization, allowed: str) -> Organization:
+    """Who may listen in on running calls: a ``ListenIn``. Holds for those who do so now as well."""
+    organization.listen_in = allowed
+    organization.save(update_fields=["listen_in"])
+    return organization
+
+
+def account_may_be_reset_by_admin(membership: Membership) -> bool:
     """Only for people whose account is this organization's alone: an admin here must not get into
     another organization, or into the Django admin, through a shared member."""
     user = membership.user

@@ -1,5 +1,6 @@
 """Who may do what: organizations with a plan, their members and their API keys."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import BaseUserManager
@@ -25,6 +26,14 @@ class Scope(models.TextChoices):
     WEBHOOKS_WRITE = "webhooks:write"
 
 
+class ListenIn(models.TextChoices):
+    """Who of an organization's members may listen in on running calls."""
+
+    NOBODY = "nobody", "Nobody"
+    ADMINS = "admins", "Admins"
+    MEMBERS = "members", "Admins and reviewers"
+
+
 class UserManager(BaseUserManager["User"]):
     """Users are known by their email address, compared without case."""
 
@@ -48,6 +57,7 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]  # Django's way to drop an inherited field
     email = models.EmailField("email address", unique=True)
+    session_stamp = models.CharField(max_length=32, blank=True, editable=False, default="")
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -56,6 +66,44 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+    # A session keeps what these return and ends when it no longer agrees. The stamp changes with
+    # the second factor: who came in before it was set up has not shown it.
+    def get_session_auth_hash(self) -> str:
+        return super().get_session_auth_hash() + self.session_stamp
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for fallback in super().get_session_auth_fallback_hash():
+            yield fallback + self.session_stamp
+
+
+class TwoFactor(models.Model):
+    """A person's second factor, there only while it is on: the secret that their app shares."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="two_factor")
+    sealed_secret = models.BinaryField(editable=False)
+    enabled_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_step = models.BigIntegerField(help_text="Time step of the last code: none works twice.")
+    failures = models.PositiveIntegerField(default=0, help_text="Wrong codes in a row.")
+    locked_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "two-factor"
+
+    def __str__(self) -> str:
+        return f"two-factor of {self.user}"
+
+
+class RecoveryCode(models.Model):
+    """Stands in for the app, once: a code that was used is no longer here. Only hashes are kept."""
+
+    two_factor = models.ForeignKey(
+        TwoFactor, on_delete=models.CASCADE, related_name="recovery_codes"
+    )
+    code_hash = models.CharField(max_length=64, editable=False)
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.two_factor.user}"
 
 
 class Organization(models.Model):
@@ -69,11 +117,24 @@ class Organization(models.Model):
     concurrent_sessions = models.PositiveIntegerField(
         default=200, help_text="Created or active at once, in each environment."
     )
+    listen_in = models.CharField(
+        max_length=10,
+        choices=ListenIn,
+        default=ListenIn.ADMINS,
+        help_text="Who may listen in on running calls.",
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
+    requires_two_factor = models.BooleanField(
+        default=False, help_text="Members see its pages only with a second factor."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
 
 
 class Membership(models.Model):
@@ -99,6 +160,12 @@ class Membership(models.Model):
     @property
     def is_admin(self) -> bool:
         return self.role == self.Role.ADMIN
+
+    @property
+    def may_listen_in(self) -> bool:
+        """On running calls, as the organization's admins have decided."""
+        allowed = self.organization.listen_in
+        return allowed == ListenIn.MEMBERS or (allowed == ListenIn.ADMINS and self.is_admin)
 
 
 class ApiKey(models.Model):

@@ -1,6 +1,6 @@
 """Scoped reads of accounts."""
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from kallglot_site.accounts.models import (
@@ -9,6 +9,8 @@ from kallglot_site.accounts.models import (
     Invitation,
     Membership,
     Organization,
+    TwoFactor,
+    User,
 )
 from kallglot_site.api.errors import NotFound
 from kallglot_site.api.lookup import get_or_not_found
@@ -31,7 +33,7 @@ def api_key_get(*, organization: Organization, api_key_id: str) -> ApiKey:
 def member_list(*, organization: Organization) -> QuerySet[Membership]:
     """The organization's people, by email."""
     members = Membership.objects.filter(organization=organization)
-    return members.select_related("user").order_by("user__email")
+    return members.select_related("user", "user__two_factor").order_by("user__email")
 
 
 def member_get(*, organization: Organization, membership_id: int) -> Membership:
@@ -40,6 +42,18 @@ def member_get(*, organization: Organization, membership_id: int) -> Membership:
     if member is None:
         raise NotFound("member")
     return member
+
+
+def two_factor_of(user: User) -> TwoFactor | None:
+    """The person's second factor, with ``codes_left``; None while it is off."""
+    rows = TwoFactor.objects.filter(user=user)
+    return rows.annotate(codes_left=Count("recovery_codes")).first()
+
+
+def membership_of(*, user: User, organization: Organization) -> Membership | None:
+    """What the person is in the organization, with the organization itself."""
+    members = Membership.objects.filter(user=user, organization=organization)
+    return members.select_related("organization").first()
 
 
 def invitation_list(*, organization: Organization) -> QuerySet[Invitation]:

@@ -22,6 +22,11 @@ def is_id(value: str, prefix: str) -> bool:
     return value.startswith(f"{prefix}_") and bool(_ULID.fullmatch(value[len(prefix) + 1 :]))
 
 
+def id_moment(value: str) -> datetime.datetime:
+    """When that id was made, to the millisecond."""
+    return ULID.from_str(value.rpartition("_")[2]).datetime
+
+
 def id_floor(prefix: str, at: datetime.datetime, offset: float = 0.0) -> str:
     """The least id of that kind that could have been made ``offset`` seconds after ``at``.
 

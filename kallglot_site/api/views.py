@@ -4,15 +4,15 @@ import functools
 from typing import Any
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.generators import SchemaGenerator
 
+from kallglot_site.api.error_codes import ErrorCode
 from kallglot_site.api.errors import ERROR_CODES, ApiError, NotFound, error_response
 from kallglot_site.api.links import public_url
 
@@ -57,7 +57,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 def server_error(request: HttpRequest) -> HttpResponseBase:
     if _is_v1(request):
         return error_response(ApiError("Something went wrong on our side."), request)
-    return defaults.server_error(request)
+    # Without context processors: what they read may be what broke.
+    return HttpResponseServerError(render_to_string("500.html", {"request": request}))
 
 
 @functools.cache
@@ -83,26 +84,10 @@ def reference(request: HttpRequest) -> HttpResponseBase:
 
 def error_page(request: HttpRequest) -> HttpResponse:
     """Every error code; where ``doc_url`` leads."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[ErrorCode]] = {}
     for entry in ERROR_CODES.values():
-        groups.setdefault(entry.type, []).append(
-            {
-                "code": entry.code,
-                "status": entry.status,
-                "meaning": _with_code(entry.meaning),
-                "remedy": _with_code(entry.remedy),
-            }
-        )
+        groups.setdefault(entry.type, []).append(entry)
     return render(request, "api/errors.html", {"groups": groups.items()})
-
-
-def _with_code(text: str) -> SafeString:
-    """`text` in backticks as HTML code."""
-    pieces = (
-        (format_html("<code>{}</code>", piece) if number % 2 else piece,)
-        for number, piece in enumerate(text.split("`"))
-    )
-    return format_html_join("", "{}", pieces)
 
 
 def _method_not_allowed(request: HttpRequest) -> HttpResponseBase:

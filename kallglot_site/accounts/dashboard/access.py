@@ -4,27 +4,31 @@ Every page of every app derives from ``StaffView``; pages for admins put ``Admin
 
     class KeysView(AdminRequired, StaffView): ...
 
+Members of a suspended organization may read everything and change nothing but who has access.
+
 Inside a view ``request.tenant`` is the organization and environment that the person has chosen in
 the navigation, and ``request.membership`` their role there.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views import View
 
 from kallglot_site.accounts.models import Environment, Membership, User
 from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.accounts.two_factor import may_enter
 from kallglot_site.api.errors import NotFound
 
 ORGANIZATION_KEY = "organization"
 ENVIRONMENT_KEY = "environment"
+_READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class StaffRequest(HttpRequest):
@@ -33,6 +37,7 @@ class StaffRequest(HttpRequest):
     user: User
     tenant: Tenant
     membership: Membership
+    memberships: list[Membership]
 
 
 def memberships_of(user: User) -> list[Membership]:
@@ -70,11 +75,22 @@ def _to_login(request: HttpRequest) -> HttpResponseBase:
     return redirect_to_login(request.get_full_path())
 
 
+def _to_two_factor(request: HttpRequest) -> HttpResponseBase:
+    url = reverse("two_factor")
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=403, headers={"HX-Redirect": url})
+    if request.method == "GET":
+        url += f"?{urlencode({'next': request.get_full_path()})}"
+    return redirect(url)
+
+
 class StaffView(View):
     """A page for signed-in members of an organization."""
 
     request: StaffRequest
     admin_only: ClassVar[bool] = False
+    needs_second_factor: ClassVar[bool] = True  # where the organization demands one
+    works_while_suspended: ClassVar[bool] = False  # what changes something; reading always does
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not isinstance(request.user, User):
@@ -83,13 +99,17 @@ class StaffView(View):
         membership = membership_chosen(request, memberships)
         if membership is None:
             return render(request, "accounts/no_organization.html", status=403)
-        request.memberships = memberships  # type: ignore[attr-defined]  # read by the navigation
-        request.membership = membership  # type: ignore[attr-defined]
-        request.tenant = Tenant(  # type: ignore[attr-defined]
-            membership.organization, environment_chosen(request)
-        )
+        staff = cast(StaffRequest, request)
+        staff.memberships = memberships
+        staff.membership = membership
+        staff.tenant = Tenant(membership.organization, environment_chosen(request))
+        if self.needs_second_factor and not may_enter(request.user, membership.organization):
+            return _to_two_factor(request)
         if self.admin_only and not membership.is_admin:
             raise PermissionDenied("This page is for admins of the organization.")
+        changes = request.method not in _READING and not self.works_while_suspended
+        if changes and membership.organization.is_suspended:
+            return self.refuse_suspended()
         try:
             response = super().dispatch(request, *args, **kwargs)
         except NotFound as error:
@@ -98,6 +118,10 @@ class StaffView(View):
         # Pages hold what people said: neither a shared computer nor a proxy keeps them.
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+    def refuse_suspended(self) -> HttpResponseBase:
+        """The answer to what would change something of a suspended organization."""
+        return render(self.request, "accounts/suspended.html", status=403)
 
 
 class AdminRequired:

@@ -1,10 +1,11 @@
 """What every template may use without its view passing it."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from kallglot_site.accounts.dashboard.access import StaffRequest
 from kallglot_site.accounts.dashboard.navigation import entries_for
 
 THEMES = ("light", "dark")
@@ -17,16 +18,16 @@ def dashboard(request: HttpRequest) -> dict[str, Any]:
     """
     theme = request.COOKIES.get("theme", "")
     context: dict[str, Any] = {"theme": theme if theme in THEMES else ""}
-    tenant = getattr(request, "tenant", None)
-    if tenant is None:
+    if not hasattr(request, "tenant"):
         return context
-    membership = request.membership  # type: ignore[attr-defined]  # set beside the tenant
-    is_admin = membership.is_admin
+    staff = cast(StaffRequest, request)
+    tenant, is_admin = staff.tenant, staff.membership.is_admin
     return context | {
         "tenant": tenant,
-        "membership": membership,
-        "memberships": request.memberships,  # type: ignore[attr-defined]
+        "membership": staff.membership,
+        "memberships": staff.memberships,
         "is_admin": is_admin,
+        "suspended": tenant.organization.is_suspended,
         "navigation": SimpleLazyObject(lambda: entries_for(request, tenant, admin=False)),
         "admin_navigation": SimpleLazyObject(
             lambda: entries_for(request, tenant, admin=True) if is_admin else []

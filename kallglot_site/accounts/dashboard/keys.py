@@ -24,7 +24,7 @@ class KeyForm(forms.Form):
         max_length=100, help_text="What uses it, such as “CRM import”. Shown in this list."
     )
     scopes = forms.MultipleChoiceField(
-        label="May",
+        label="Scopes",
         choices=[(scope, scope) for scope in Scope.values],
         initial=Scope.values,
         widget=forms.CheckboxSelectMultiple,
@@ -74,6 +74,8 @@ def _state(key: ApiKey, now: datetime.datetime) -> str:
 
 
 class KeyRevokeView(AdminRequired, StaffView):
+    works_while_suspended = True
+
     def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
         key = _key(self.request.tenant.organization, key_id)
         with transaction.atomic():

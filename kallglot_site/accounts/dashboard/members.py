@@ -16,11 +16,14 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.views import View
 
-from kallglot_site.accounts import members, selectors
+from kallglot_site.accounts import members, selectors, two_factor
 from kallglot_site.accounts.dashboard.access import ORGANIZATION_KEY, AdminRequired, StaffView
+from kallglot_site.accounts.dashboard.awaiting import BACKEND
 from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.accounts.errors import AccountsError, InvitationClosed
 from kallglot_site.accounts.models import Membership, User
+
+BEYOND = "This account reaches beyond your organization: only operators reset it."
 
 
 class InviteForm(forms.Form):
@@ -86,6 +89,8 @@ class MemberRoleView(AdminRequired, StaffView):
 
 
 class MemberRemoveView(AdminRequired, StaffView):
+    works_while_suspended = True
+
     def post(self, request: HttpRequest, membership_id: int) -> HttpResponse:
         membership = _member(self, membership_id)
         try:
@@ -107,10 +112,8 @@ class MemberResetView(MembersView):
 
     def post(self, request: HttpRequest, membership_id: int = 0) -> HttpResponse:
         membership = _member(self, membership_id)
-        if not members.password_may_be_reset_by_admin(membership):
-            messages.error(
-                request, "This account reaches beyond your organization: only operators reset it."
-            )
+        if not members.account_may_be_reset_by_admin(membership):
+            messages.error(request, BEYOND)
             return redirect("dashboard:members")
         user = membership.user
         audit(self.request, "member.reset_link_made", user.email)
@@ -129,7 +132,24 @@ class MemberResetView(MembersView):
         )
 
 
+class MemberTwoFactorResetView(AdminRequired, StaffView):
+    """For somebody whose phone and recovery codes are gone: the password alone is asked again."""
+
+    def post(self, request: HttpRequest, membership_id: int) -> HttpResponse:
+        membership = _member(self, membership_id)
+        user = membership.user
+        if user == self.request.user:
+            messages.error(request, "Your own is turned off under Your account.")
+        elif not members.account_may_be_reset_by_admin(membership):
+            messages.error(request, BEYOND)
+        elif two_factor.two_factor_disable(user=user, actor=self.request.user):
+            messages.success(request, f"{user.email} signs in with the password alone now.")
+        return redirect("dashboard:members")
+
+
 class InvitationWithdrawView(AdminRequired, StaffView):
+    works_while_suspended = True
+
     def post(self, request: HttpRequest, invitation_id: str) -> HttpResponse:
         invitation = selectors.invitation_get(
             organization=self.request.tenant.organization, invitation_id=invitation_id
@@ -179,7 +199,7 @@ class InvitationView(View):
         except AccountsError as error:
             return self._page(token, form, status=409, problem=error.message)
         if user is None:
-            login(request, membership.user, "django.contrib.auth.backends.ModelBackend")
+            login(request, membership.user, BACKEND)
         request.session[ORGANIZATION_KEY] = membership.organization_id
         messages.success(request, f"Welcome to {membership.organization.name}.")
         return redirect("dashboard:overview")

@@ -1,12 +1,13 @@
 """Keyset pages for lists in the browser: links to newer and older rows that keep the filters."""
 
+import datetime
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from kallglot_site.api.ids import is_id
+from kallglot_site.api.ids import id_moment, is_id
 from kallglot_site.api.pagination import KeysetPagination
 
 M = TypeVar("M", bound=Model)
@@ -14,33 +15,52 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """Rows, newest first, and the addresses beside them ("" where there is nothing)."""
+    """Rows, newest first, and the addresses beside them ("" where there is nothing).
+
+    ``reached``: a search that ran out of time looked no further than to what was made then.
+    """
 
     rows: list[M]
     newer_url: str
     older_url: str
+    reached: datetime.datetime | None = None
 
 
 def page_of(request: HttpRequest, queryset: QuerySet[M], *, prefix: str, size: int = 50) -> Page[M]:
-    """The page that ``?after=`` (older than that id) or ``?before=`` (newer) asks for.
+    """The page that ``?after=`` (older than that id) or ``?before=`` (newer) asks for."""
+    cursors = cursors_of(request, prefix=prefix, size=size)
+    return page_with(request, cursors, *cursors.page(queryset))
 
-    A cursor that is no id is ignored: a person who edits an address gets the first page.
-    """
+
+def cursors_of(request: HttpRequest, *, prefix: str, size: int = 50) -> KeysetPagination:
+    """A cursor that is no id is ignored: a person who edits an address gets the first page."""
     after, before = (
         value if value and is_id(value, prefix) else None
         for value in (request.GET.get("after"), request.GET.get("before"))
     )
-    if before:
-        after = None
-    rows, more = KeysetPagination(size, after, before).page(queryset)
+    return KeysetPagination(size, None if before else after, before)
+
+
+def page_with(
+    request: HttpRequest,
+    cursors: KeysetPagination,
+    rows: list[M],
+    more: bool,
+    reached: str | None = None,
+) -> Page[M]:
+    """``more`` rows follow in the direction of travel, or might from the id ``reached`` on."""
+    after, before = cursors.starting_after, cursors.ending_before
+    moment = id_moment(reached) if reached else None
+    newer, older = ("", _url(request, after=reached)) if reached and not before else ("", "")
+    if reached and before:
+        newer = _url(request, before=reached)
     if not rows:
-        return Page(rows, _url(request) if after or before else "", "")
-    newer, older = (more, True) if before else (bool(after), more)
-    return Page(
-        rows,
-        _url(request, before=rows[0].pk) if newer else "",
-        _url(request, after=rows[-1].pk) if older else "",
-    )
+        return Page(rows, newer or (_url(request) if after or before else ""), older, moment)
+    if more if before else after:
+        newer = _url(request, before=rows[0].pk)
+    if before or more:
+        older = _url(request, after=rows[-1].pk)
+    return Page(rows, newer, older, moment)
 
 
 def _url(request: HttpRequest, **cursor: str) -> str:

@@ -5,9 +5,14 @@ from django.urls import path
 
 from kallglot_site.accounts.dashboard import doors as door_views
 from kallglot_site.accounts.dashboard import keys, members, organization, views
+from kallglot_site.accounts.dashboard import two_factor as second
 
 doors = [
     path("login", door_views.LoginView.as_view(), name="login"),
+    path("login/code", door_views.LoginCodeView.as_view(), name="login_code"),
+    path("account/two-factor", second.TwoFactorView.as_view(), name="two_factor"),
+    path("account/two-factor/codes", second.CodesRenewView.as_view(), name="two_factor_codes"),
+    path("account/two-factor/off", second.TurnOffView.as_view(), name="two_factor_off"),
     path("invitation/<str:token>", members.InvitationView.as_view(), name="invitation"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("password", door_views.PasswordResetView.as_view(), name="password_reset"),
@@ -36,10 +41,20 @@ urlpatterns = [
         "members/<int:membership_id>/reset", members.MemberResetView.as_view(), name="member_reset"
     ),
     path(
+        "members/<int:membership_id>/two-factor-reset",
+        members.MemberTwoFactorResetView.as_view(),
+        name="member_two_factor_reset",
+    ),
+    path(
         "invitations/<str:invitation_id>/withdraw",
         members.InvitationWithdrawView.as_view(),
         name="invitation_withdraw",
     ),
     path("settings", organization.SettingsView.as_view(), name="settings"),
+    path(
+        "settings/two-factor",
+        organization.TwoFactorDemandView.as_view(),
+        name="settings_two_factor",
+    ),
     path("audit", organization.AuditView.as_view(), name="audit"),
 ]

@@ -15,14 +15,18 @@ from kallglot_site.accounts.dashboard.access import (
     StaffView,
 )
 from kallglot_site.accounts.models import Environment
+from kallglot_site.accounts.selectors import two_factor_of
 
 
 class SwitchView(StaffView):
     """Changes which organization and environment the pages show."""
 
+    works_while_suspended = True
+    needs_second_factor = False  # it is the way to an organization that demands none
+
     def post(self, request: HttpRequest) -> HttpResponse:
         organization = request.POST.get("organization")
-        if organization in {m.organization_id for m in request.memberships}:  # type: ignore[attr-defined]
+        if organization in {m.organization_id for m in self.request.memberships}:
             request.session[ORGANIZATION_KEY] = organization
         environment = request.POST.get("environment")
         if environment in Environment.values:
@@ -47,7 +51,9 @@ def _page_to_return_to(request: HttpRequest) -> str:
 
 
 class ProfileView(StaffView):
-    """The person's own account: their password."""
+    """The person's own account: their password, and the way to their second factor."""
+
+    works_while_suspended = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._page(PasswordChangeForm(self.request.user))
@@ -61,4 +67,5 @@ class ProfileView(StaffView):
         return redirect("dashboard:profile")
 
     def _page(self, form: Any, status: int = 200) -> HttpResponse:
-        return render(self.request, "accounts/profile.html", {"form": form}, status=status)
+        context = {"form": form, "two_factor": two_factor_of(self.request.user)}
+        return render(self.request, "accounts/profile.html", context, status=status)

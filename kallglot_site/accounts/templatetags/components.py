@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -57,14 +57,20 @@ def data_table(content: str, label: str = "", classes: str = "") -> SafeString:
 def when(value: Any, style: str = "short") -> str | SafeString:
     """A moment, in the reader's zone, with the exact time on hover.
 
-    Styles: ``short`` (22 Nov 14:02), ``long`` (22 Nov 2026 14:02:31), ``time`` (14:02:31),
-    ``ago`` (3 min ago, kept current by the page). Takes a datetime or an ISO 8601 text.
+    Styles: ``short`` (22 Nov 14:02), ``precise`` (22 Nov 14:02:31), ``long`` (22 Nov 2026
+    14:02:31), ``time`` (14:02:31), ``date`` (22 Nov 2026), ``ago`` (3 min ago, kept current by the
+    page). Takes a datetime or an ISO 8601 text.
     """
     moment = parse_datetime(value) if isinstance(value, str) else value
     if not moment:
         return "—"
     local = timezone.localtime(moment)
-    forms = {"long": "%-d %b %Y %H:%M:%S", "time": "%H:%M:%S", "date": "%-d %b %Y"}
+    forms = {
+        "precise": "%-d %b %H:%M:%S",
+        "long": "%-d %b %Y %H:%M:%S",
+        "time": "%H:%M:%S",
+        "date": "%-d %b %Y",
+    }
     text = local.strftime(forms.get(style, "%-d %b %H:%M"))
     return format_html(
         '<time datetime="{}" title="{}"{}>{}</time>',
@@ -85,6 +91,33 @@ def _ago(moment: Any) -> str:
             text = f"{round(seconds / size)} {unit}"
             return f"in {text}" if ahead else f"{text} ago"
     return "in 1 min" if ahead else "1 min ago"
+
+
+@register.filter
+def due(moment: Any) -> str | SafeString:
+    """When something ahead happens: "in 5 min", or "now" once its time has come."""
+    return "now" if moment and moment <= timezone.now() else when(moment, "ago")
+
+
+@register.filter
+def took(milliseconds: Any) -> str:
+    """A duration for reading: 84 ms, 14.1 s. A dash for None."""
+    if milliseconds is None:
+        return "—"
+    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+@register.filter
+def code_spans(text: str) -> SafeString:
+    """Text in which `backticks` stand for code, as they do in Markdown."""
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (format_html("<code>{}</code>", piece) if number % 2 else piece,)
+            for number, piece in enumerate(text.split("`"))
+        ),
+    )
 
 
 @register.filter

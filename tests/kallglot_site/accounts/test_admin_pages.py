@@ -54,6 +54,8 @@ def test_no_action_of_an_admin_works_for_a_reviewer(reviewer, cast):
         f"members/{owner.id}/role",
         f"members/{owner.id}/remove",
         f"members/{owner.id}/reset",
+        f"members/{owner.id}/two-factor-reset",
+        "settings/two-factor",
         "invitations/inv_x/withdraw",
     ):
         response = reviewer.post(f"/dashboard/{path}", {"role": "reviewer"})
@@ -174,9 +176,21 @@ def test_an_admin_gets_no_way_into_accounts_that_reach_further(admin, cast):
 
 
 def test_the_organization_is_renamed_and_the_log_says_by_whom(admin, cast):
-    admin.post("/dashboard/settings", {"name": "Acme Care"})
+    admin.post("/dashboard/settings", {"name": "Acme Care", "listen_in": "admins"})
     cast.organization.refresh_from_db()
     assert cast.organization.name == "Acme Care"
     page = admin.get("/dashboard/audit").text
     assert "organization.renamed" in page
     assert cast.owner.email in page
+
+
+def test_admins_decide_who_may_listen_in_and_the_log_says_so(admin, cast):
+    name = cast.organization.name
+    assert cast.organization.listen_in == "admins"
+    admin.post("/dashboard/settings", {"name": name, "listen_in": "members"})
+    cast.organization.refresh_from_db()
+    assert cast.organization.listen_in == "members"
+    (entry,) = AuditEntry.objects.filter(organization=cast.organization)
+    assert (entry.action, entry.detail) == ("organization.listen_in_changed", "to members")
+    refused = admin.post("/dashboard/settings", {"name": name, "listen_in": "everybody"})
+    assert refused.status_code == 422

@@ -1,7 +1,14 @@
 """Signing in: who gets in, who is sent where, and who is locked out."""
 
+import datetime
+
 import pytest
+import time_machine
+from django.contrib.auth.tokens import default_token_generator
 from django.test import Client
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
 from tests.conftest import Cast
 
@@ -50,6 +57,56 @@ def test_ten_wrong_passwords_lock_even_the_right_one_out(client: Client, cast: C
     assert sign_in(client, cast.owner.email, "password").status_code == 429
     assert client.get("/dashboard/").status_code == 302
     assert sign_in(client, cast.teammate.email, "password").status_code == 302
+
+
+def test_twenty_bad_logins_lock_whatever_addresses_they_claim_to_come_from(
+    client: Client, cast: Cast
+):
+    """Nobody is a trusted proxy here, so X-Forwarded-For is a stranger's claim."""
+    for attempt in range(20):
+        claim = {"X-Forwarded-For": f"198.51.100.{attempt}", "X-Real-IP": f"198.51.100.{attempt}"}
+        response = client.post(
+            "/login", {"username": cast.owner.email, "password": "wrong"}, headers=claim
+        )
+    assert response.status_code == 429
+    assert "ask an admin for a link" in response.text
+    elsewhere = {"X-Forwarded-For": "203.0.113.9"}
+    right = {"username": cast.owner.email, "password": "password"}
+    assert client.post("/login", right, headers=elsewhere).status_code == 429
+
+
+def test_behind_a_trusted_proxy_each_address_is_counted_by_itself(
+    client: Client, cast: Cast, settings
+):
+    """A stranger's guesses must not lock the owner out at home."""
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+
+    def from_address(address: str, password: str):
+        data = {"username": cast.owner.email, "password": password}
+        return client.post("/login", data, headers={"X-Forwarded-For": address})
+
+    answers = [from_address("198.51.100.1", "wrong").status_code for _ in range(20)]
+    assert answers[-1] == 429
+    assert from_address("198.51.100.1", "password").status_code == 429
+    assert from_address("203.0.113.9", "password").status_code == 302
+
+
+def test_the_lock_on_signing_in_opens_by_itself(client: Client, cast: Cast):
+    for _ in range(20):
+        sign_in(client, cast.owner.email, "wrong")
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=16)):
+        assert sign_in(client, cast.owner.email, "password").status_code == 302
+
+
+def test_who_is_locked_out_gets_in_with_a_new_password(client: Client, cast: Cast):
+    for _ in range(20):
+        sign_in(client, cast.owner.email, "wrong")
+    token = default_token_generator.make_token(cast.owner)
+    link = f"/password/{urlsafe_base64_encode(force_bytes(cast.owner.pk))}/{token}"
+    form = client.get(link, follow=True).redirect_chain[-1][0]
+    new = {"new_password1": "a-fine-long-phrase", "new_password2": "a-fine-long-phrase"}
+    assert client.post(form, new).headers["Location"] == "/login"
+    assert sign_in(client, cast.owner.email, "a-fine-long-phrase").status_code == 302
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/x", r"/\evil.example"])
