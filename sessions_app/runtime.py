@@ -14,6 +14,7 @@ from django.conf import settings
 from sessions_app.engines.base import EngineError, Transcriber
 from sessions_app.engines.registry import transcriber_from_url
 from sessions_app.engines.urls import EngineContext
+from sessions_app.streaming import heard
 from sessions_app.streaming.clock import SystemClock
 from sessions_app.streaming.gateway import Gateway
 from sessions_app.streaming.hub import get_hub
@@ -33,6 +34,7 @@ class _Runtime:
             settings.TRANSCRIBER_URL, EngineContext(data_dir=settings.DATA_DIR)
         )
         self.gateway = Gateway(transcriber=self.transcriber, hub=get_hub(), clock=_CLOCK)
+        heard.install(self.gateway.heard_until)
         self.loaded = False
         self.failure: str | None = None
         self._starting: asyncio.Task[None] | None = None

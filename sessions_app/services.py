@@ -14,6 +14,7 @@ from sessions_app.errors import ConcurrentSessionsExceeded, SessionNotEnded
 from sessions_app.events import SESSION_CREATED, SESSION_ENDED, session_event
 from sessions_app.models import Session
 from sessions_app.streaming.bells import ring
+from sessions_app.streaming.heard import heard_until
 from webhooks_app.services import session_events_erase
 
 
@@ -96,7 +97,8 @@ def session_end(*, session: Session, reason: str = Session.EndReason.COMPLETED) 
     session.status = Session.Status.ENDED
     session.ended_at = timezone.now()
     session.end_reason = reason
-    session.save(update_fields=["status", "ended_at", "end_reason"])
+    session.duration = max(session.duration, heard_until(session.id))
+    session.save(update_fields=["status", "ended_at", "end_reason", "duration"])
     session_event(SESSION_ENDED, session)
     signals.session_ended.send(sender=Session, session=session)
     transaction.on_commit(functools.partial(ring, session.id))

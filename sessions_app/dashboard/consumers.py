@@ -11,8 +11,9 @@ from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 
-from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, StaffSocket
+from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, NOT_ALLOWED, StaffSocket
 from kallglot_site.accounts.models import User
+from kallglot_site.accounts.two_factor import may_enter
 from sessions_app import selectors
 from sessions_app.models import Segment, Session
 from sessions_app.streaming.events import (
@@ -124,10 +125,13 @@ class SessionConsumer(StaffSocket):
     """``/dashboard/sessions/<id>/live?after=<sequence>``"""
 
     async def admit(self, user: User) -> int | None:
-        session = await database_sync_to_async(
-            selectors.session_visible_to, thread_sensitive=False
-        )(user=user, session_id=self._session_id)
-        return NO_SUCH_OBJECT if session is None else None
+        def ask() -> int | None:
+            session = selectors.session_visible_to(user=user, session_id=self._session_id)
+            if session is None:
+                return NO_SUCH_OBJECT
+            return None if may_enter(user, session.organization) else NOT_ALLOWED
+
+        return await database_sync_to_async(ask, thread_sensitive=False)()
 
     async def serve(self) -> int:
         feed = Feed(self._after())

@@ -35,36 +35,39 @@ MODES: Final = (
 )
 
 
+def _language(label: str, placeholder: str) -> forms.CharField:
+    widget = forms.TextInput(attrs={"placeholder": placeholder, "autocomplete": "off"})
+    return forms.CharField(label=label, required=False, max_length=8, widget=widget)
+
+
 class TalkForm(forms.Form):
     mode = forms.ChoiceField(choices=MODES, initial="transcription")
-    source_language = forms.CharField(
-        label="The customer speaks",
-        required=False,
-        max_length=8,
-        widget=forms.TextInput(attrs={"placeholder": "detected", "autocomplete": "off"}),
-    )
-    target_language = forms.CharField(
-        label="You speak",
-        required=False,
-        max_length=8,
-        widget=forms.TextInput(attrs={"placeholder": "detected", "autocomplete": "off"}),
-    )
+    source_language = _language("The customer speaks", "detected, or a code such as es")
+    target_language = _language("You speak", "detected, or a code such as en")
     record = forms.BooleanField(label="Record the call", required=False, initial=True)
 
     def clean_source_language(self) -> str | None:
-        return self._language("source_language")
+        return self._clean_language("source_language")
 
     def clean_target_language(self) -> str | None:
-        return self._language("target_language")
+        return self._clean_language("target_language")
 
-    def _language(self, name: str) -> str | None:
+    def _clean_language(self, name: str) -> str | None:
         code = str(self.cleaned_data[name]).strip()
         if code and not is_language_code(code):
             raise forms.ValidationError("Use a code such as es, or leave it empty.")
         return code or None
 
 
-class TalkView(StaffView):
+class CallView(StaffView):
+    """What the page's script asks: it gets its refusals as JSON."""
+
+    def refuse_suspended(self) -> HttpResponse:
+        organization = self.request.tenant.organization
+        return JsonResponse({"problem": f"{organization.name} is suspended."}, status=403)
+
+
+class TalkView(CallView):
     """The page; and by POST the session that it talks into, as JSON for its script."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -103,7 +106,7 @@ class TalkView(StaffView):
         )
 
 
-class TalkTokenView(StaffView):
+class TalkTokenView(CallView):
     """A fresh token for reconnecting to a session that was started here."""
 
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:

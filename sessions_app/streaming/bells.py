@@ -53,7 +53,7 @@ def _group(session_id: str) -> str:
     return f"session.{session_id}"
 
 
-def _shared_layer() -> Any | None:
+def shared_layer() -> Any | None:
     """The channel layer, if it reaches beyond this process."""
     layer = get_channel_layer()
     return None if layer is None or isinstance(layer, InMemoryChannelLayer) else layer
@@ -104,7 +104,7 @@ _lock = threading.Lock()
 def _send(session_id: str, message: dict[str, Any]) -> None:
     global _postman
     try:
-        layer = _shared_layer()
+        layer = shared_layer()
         if layer is None:
             return
         with _lock:
@@ -115,7 +115,7 @@ def _send(session_id: str, message: dict[str, Any]) -> None:
         log.exception("could not ring for session %s", session_id)
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
     """Whether this task was told to end. The Redis client may swallow the exception that says so
     while it tidies up; the task's own count still knows."""
     task = asyncio.current_task()
@@ -140,7 +140,7 @@ class Bells:
     def listen(self, session_id: str) -> None:
         self._wanted.add(session_id)
         self._changed.set()
-        if (self._task is None or self._task.done()) and (layer := _shared_layer()) is not None:
+        if (self._task is None or self._task.done()) and (layer := shared_layer()) is not None:
             self._task = asyncio.create_task(self._keep_listening(layer))
 
     def unlisten(self, session_id: str) -> None:
@@ -158,14 +158,14 @@ class Bells:
             self._task.cancel()
 
     async def _keep_listening(self, layer: Any) -> None:
-        while not _is_cancelled():
+        while not is_cancelled():
             try:
                 channel = await layer.new_channel("gateway.")
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._keep_groups(layer, channel))
                     tasks.create_task(self._receive(layer, channel))
             except Exception as error:
-                if _is_cancelled():
+                if is_cancelled():
                     return
                 log.warning("channel layer not reached: %s", type(error).__name__)
                 await asyncio.sleep(RETRY_AFTER)
@@ -173,7 +173,7 @@ class Bells:
     async def _keep_groups(self, layer: Any, channel: str) -> None:
         """Be a member of exactly the groups of the sessions followed here."""
         joined: set[str] = set()
-        while not _is_cancelled():
+        while not is_cancelled():
             self._changed.clear()
             for session_id in self._wanted - joined:
                 await layer.group_add(_group(session_id), channel)
@@ -183,11 +183,11 @@ class Bells:
             for session_id in joined - self._wanted:
                 await layer.group_discard(_group(session_id), channel)
                 joined.discard(session_id)
-            if not _is_cancelled():
+            if not is_cancelled():
                 await self._changed.wait()
 
     async def _receive(self, layer: Any, channel: str) -> None:
-        while not _is_cancelled():
+        while not is_cancelled():
             message = await layer.receive(channel)
             if message.get("origin") == _origin():
                 continue

@@ -11,7 +11,6 @@ from sessions_app.services import session_end
 from sessions_app.streaming.database import in_database
 from sessions_app.streaming.live import LiveTrack
 from sessions_app.streaming.protocols.base import ControlAction
-from sessions_app.streaming.tracks import session_audio_reached
 
 if TYPE_CHECKING:
     from sessions_app.streaming.connection import Connection
@@ -111,13 +110,7 @@ class Controls:
         for track in connection.tracks.values():
             # What was sent before the end belongs to the session, even if it is just starting.
             await track.begun()
-        position = max((track.position for track in connection.tracks.values()), default=0.0)
-
-        def end() -> None:
-            session_audio_reached(session_id=connection.session.id, position=position)
-            session_end(session=connection.session, reason=reason)
-
-        await in_database(end)
+        await in_database(session_end, session=connection.session, reason=reason)
 
     def close(self) -> None:
         """The connection is gone. What it asked for last is still done."""

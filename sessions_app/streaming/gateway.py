@@ -96,12 +96,14 @@ class Gateway:
     def track_claimed(self, track: LiveTrack) -> None:
         self._speaking[track.session_id, track.speaker] = track
         self.hub.join(track.session_id, track)
+        self.hub.monitors.track_joined(track)
 
     def remove_track(self, track: LiveTrack) -> None:
         self._tracks.discard(track)
         if self._speaking.get((track.session_id, track.speaker)) is track:
             del self._speaking[track.session_id, track.speaker]
         self.hub.leave(track.session_id, track)
+        self.hub.monitors.track_left(track)
         metrics.TRACKS.set(len(self._tracks))
 
     def speaking(self, session_id: str, speaker: str) -> LiveTrack | None:
@@ -110,6 +112,11 @@ class Gateway:
 
     def tracks_of(self, session_id: str) -> list[LiveTrack]:
         return [track for track in self._tracks if track.session_id == session_id]
+
+    def heard_until(self, session_id: str) -> float:
+        """Where the session's audio ends here, seconds; 0: nobody speaks in it. From any thread."""
+        tracks = [self.speaking(session_id, speaker) for speaker in ("agent", "customer")]
+        return max((track.position for track in tracks if track is not None), default=0.0)
 
     # --- capacity ---------------------------------------------------------------------------
 
@@ -153,9 +160,13 @@ class Gateway:
         self.draining = True
         for connection in list(self._connections):
             connection.go_away()
+        monitors = self.hub.monitors
+        monitors.drain()
         finishing = {track.finish() for track in self._tracks}
         deadline = self.clock.time() + settings.DRAIN_TIMEOUT + 5.0
-        while (finishing or self._connections) and self.clock.time() < deadline:
+        while (
+            finishing or self._connections or not monitors.is_empty
+        ) and self.clock.time() < deadline:
             if finishing:
                 _, finishing = await asyncio.wait(finishing, timeout=0.5)
             else:

@@ -13,8 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from sessions_app.streaming.bells import Bells, install, ring
+from sessions_app.streaming.clock import SystemClock
 from sessions_app.streaming.database import in_database
 from sessions_app.streaming.events import PartialTranscript
+from sessions_app.streaming.monitors import Monitors
 from sessions_app.streaming.news import (
     SEGMENTS_PER_LOOK,
     SessionState,
@@ -24,6 +26,7 @@ from sessions_app.streaming.news import (
     session_view,
 )
 from sessions_app.streaming.protocols.base import SessionEnded, SessionPaused, SessionResumed
+from sessions_app.streaming.relay import LayerRelay
 
 __all__ = ["Hub", "Subscription", "TooSlow", "get_hub", "ring", "subscribe"]
 
@@ -141,6 +144,7 @@ class Hub:
         self.loop = loop
         self._rooms: dict[str, Room] = {}
         self._bells = Bells(self._heard_look, self._heard_event)
+        self.monitors = Monitors(LayerRelay, SystemClock())
         self._poller: asyncio.Task[None] | None = None
 
     def join(self, session_id: str, listener: Listener) -> None:
@@ -212,6 +216,7 @@ class Hub:
         if self._poller is not None:
             self._poller.cancel()
         self._bells.close()
+        self.monitors.close()
 
 
 _hub: Hub | None = None

@@ -21,7 +21,7 @@ from sessions_app.streaming.events import (
 from sessions_app.streaming.media import AudioFrame
 from sessions_app.streaming.news import SessionView, SpokenEvent
 from sessions_app.streaming.pipeline import PipelineOptions, TrackPipeline
-from sessions_app.streaming.taps import AudioTap, TrackContext, taps_for
+from sessions_app.streaming.taps import AudioTap, TrackContext, taps_close, taps_for
 from sessions_app.streaming.timeline import ClockMode, Timeline
 from sessions_app.streaming.tracks import (
     Beat,
@@ -32,14 +32,12 @@ from sessions_app.streaming.tracks import (
     track_position_after_handover,
     track_release,
 )
+from sessions_app.streaming.waiting import Switch, WaitingAudio
 
 if TYPE_CHECKING:
     from sessions_app.streaming.gateway import Gateway
 
 log = logging.getLogger(__name__)
-
-WAITING_BYTES: Final = 1024 * 1024
-"""Audio that may wait for the session's zero (a database round trip); two minutes of mu-law."""
 
 HANDOVER_WAIT: Final = 1.0
 """Seconds to wait for a replaced owner on another server to say where its audio ends."""
@@ -48,8 +46,6 @@ FINISH_WITHIN: Final = 600.0
 """Seconds to finish transcribing after a connection was lost and its session goes on."""
 
 RELEASE_ATTEMPTS: Final = 5
-
-Switch = Callable[[TrackPipeline], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +78,8 @@ class LiveTrack:
         self._options = _pipeline_options(session, speaker)
         self._pipeline: TrackPipeline | None = None
         self._taps: list[AudioTap] = []
-        self._waiting: list[AudioFrame | Switch] = []
-        self._waiting_bytes = 0
+        self._monitors: AudioTap | None = None
+        self._waiting = WaitingAudio()
         self._opening: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
@@ -167,7 +163,7 @@ class LiveTrack:
             await self._await_handover(claim)
         if claim.zero is not None:
             self._begin(claim.zero.timestamp(), claim.media_zero_ms)
-        elif (first := self._first_waiting()) is not None:
+        elif (first := self._waiting.first) is not None:
             self._start(first)
 
     async def _await_handover(self, claim: Claim) -> None:
@@ -181,18 +177,13 @@ class LiveTrack:
     def _wait(self, frame: AudioFrame) -> None:
         if self._finishing is not None:
             return
-        if self._waiting_bytes + len(frame.payload) > WAITING_BYTES:
+        if not self._waiting.add(frame):
             message = "Audio was dropped: the session could not be started in time."
             self._owner.warn(StreamWarning("audio_dropped", message, self.speaker))
             return
-        self._waiting.append(frame)
-        self._waiting_bytes += len(frame.payload)
         opened = self._opening is not None and self._opening.done() and self.claim is not None
         if opened and self._starting is None:
             self._start(frame)
-
-    def _first_waiting(self) -> AudioFrame | None:
-        return next((each for each in self._waiting if isinstance(each, AudioFrame)), None)
 
     def _start(self, first: AudioFrame) -> None:
         if self._starting is None:
@@ -235,14 +226,11 @@ class LiveTrack:
             taps=self._taps,
             options=self._options,
         )
+        if self._monitors is not None:
+            pipeline.add_tap(self._monitors)
         if self.claim is not None and self.claim.paused:
             pipeline.pause_recording()
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        for each in waiting:
-            if isinstance(each, AudioFrame):
-                pipeline.feed(each)
-            else:
-                each(pipeline)
+        self._waiting.pour_into(pipeline)
 
     # --- what it says -----------------------------------------------------------------------
 
@@ -270,7 +258,7 @@ class LiveTrack:
         if self._pipeline is not None:
             switch(self._pipeline)
         else:
-            self._waiting.append(switch)
+            self._waiting.add_switch(switch)
 
     def mute(self, muted: bool) -> None:
         self._switch(TrackPipeline.mute if muted else TrackPipeline.unmute)
@@ -279,6 +267,16 @@ class LiveTrack:
         self._switch(
             TrackPipeline.pause_transcription if paused else TrackPipeline.resume_transcription
         )
+
+    def listen_in(self, tap: AudioTap | None) -> None:
+        """See ``monitors.MonitoredTrack``."""
+        before, self._monitors = self._monitors, tap
+        if self._pipeline is None:
+            return
+        if before is not None:
+            self._pipeline.remove_tap(before)
+        if tap is not None:
+            self._pipeline.add_tap(tap)
 
     def hold_pause(self, held: bool) -> None:
         """Pause the recording at once, before the session's row says so; and stay paused
@@ -350,11 +348,11 @@ class LiveTrack:
     async def _drain(self) -> None:
         pipeline = self._pipeline
         if pipeline is None:  # nobody spoke, but the taps know of the claim
-            await asyncio.to_thread(_close_taps, self._taps)
+            await asyncio.to_thread(taps_close, self._taps)
             return
         began = self._gateway.clock.time()
         drained = await pipeline.drain(0.0)  # from here on it takes no more audio
-        await asyncio.to_thread(_close_taps, self._taps)
+        await asyncio.to_thread(taps_close, self._taps)
         while not drained:
             drained = await pipeline.drain(0.5)
             limit = (
@@ -390,14 +388,6 @@ class LiveTrack:
         task = asyncio.create_task(run())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _close_taps(taps: list[AudioTap]) -> None:
-    for tap in taps:
-        try:
-            tap.close()
-        except Exception:
-            log.exception("an audio tap could not be closed")
 
 
 def _pipeline_options(session: Session, speaker: Speaker) -> PipelineOptions:

@@ -113,7 +113,7 @@ def decode(payload: bytes, encoding: Encoding) -> Samples:
     if encoding == "pcm_s16le":
         return np.frombuffer(payload, dtype="<i2")
     table = _MULAW_TO_LINEAR if encoding == "mulaw" else _ALAW_TO_LINEAR
-    return table[np.frombuffer(payload, dtype=np.uint8)]
+    return table.take(np.frombuffer(payload, dtype=np.uint8))
 
 
 def encode(samples: Samples, encoding: Encoding) -> bytes:

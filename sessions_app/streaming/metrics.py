@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 STREAMS: Final = Gauge("kallglot_live_streams", "WebSocket connections of calls, open now")
 TRACKS: Final = Gauge("kallglot_live_tracks", "Speakers whose audio this process holds")
+MONITORS: Final = Gauge("kallglot_live_monitors", "Staff who listen in on calls, in this process")
 FRAMES: Final = Counter("kallglot_audio_frames_total", "Audio frames received")
 FRAME_LAG: Final = Histogram(
     "kallglot_frame_lag_seconds",

@@ -111,6 +111,13 @@ class TrackPipeline:
         if not self._deaf:
             self._listener.hear(placed)
 
+    def add_tap(self, tap: AudioTap) -> None:
+        """``tap`` is written to from the next frame on, under the same rules as the others."""
+        self._taps = (*self._taps, tap)
+
+    def remove_tap(self, tap: AudioTap) -> None:
+        self._taps = tuple(each for each in self._taps if each is not tap)
+
     def _record(self, placed: PlacedFrame) -> None:
         for tap in self._taps:
             try:

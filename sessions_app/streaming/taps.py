@@ -4,12 +4,15 @@ An app registers a factory once, in its AppConfig.ready. The gateway asks each f
 when a track is claimed; a factory that is not interested answers None.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from sessions_app.streaming.events import Speaker, StreamWarning
 from sessions_app.streaming.media import PlacedFrame
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,12 @@ def register_tap(factory: TapFactory) -> None:
 
 def taps_for(context: TrackContext) -> list[AudioTap]:
     return [tap for factory in _factories if (tap := factory(context)) is not None]
+
+
+def taps_close(taps: Iterable[AudioTap]) -> None:
+    """Close each, whatever becomes of the others."""
+    for tap in taps:
+        try:
+            tap.close()
+        except Exception:
+            log.exception("an audio tap could not be closed")

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from sessions_app.events import session_event
 from sessions_app.lifecycle import session_lock, tracks_at_work, transcript_complete
-from sessions_app.models import Session, Track
+from sessions_app.models import Track
 from sessions_app.streaming.bells import ring
 from sessions_app.streaming.events import Speaker
 
@@ -217,8 +217,3 @@ def track_release(*, claim: Claim, position: float) -> None:
 
 def _spoken_for(session_id: str) -> bool:
     return tracks_at_work(session_id).filter(~Q(owner="")).exists()
-
-
-def session_audio_reached(*, session_id: str, position: float) -> None:
-    """The latest audio's end, stored before an ending that is to tell the duration."""
-    Session.objects.filter(id=session_id, duration__lt=position).update(duration=position)

@@ -1,4 +1,5 @@
 // A session's page: the transcript, the strip and the live connection, tied together.
+import { listenIn } from "../listen/panel.js";
 import { clock, copy, toast } from "../ui.js";
 import { Live } from "./live.js";
 import { Search } from "./search.js";
@@ -10,8 +11,15 @@ const page = $("session");
 const data = page.dataset;
 const transcript = new Transcript($("lines"), $("line"));
 const strip = new Strip($("strip"), $("ticks"), Number(data.duration) || 0.001);
+const listening = listenIn(data.id);
 const search = new Search($("find"), $("find-count"), $("lines"), (line) => transcript.reveal(line));
 
+// The analysis comes with its panel, which is loaded after the page and again when it is done.
+document.addEventListener("htmx:load", ({ detail }) => {
+  if (detail.elt.id !== "analysis-panel" && !detail.elt.querySelector?.("#analysis-panel")) return;
+  const scores = $("analysis-panel")?.dataset.mood;
+  strip.mood(scores ? JSON.parse(scores) : null);
+});
 $("copy-transcript").addEventListener("click", () => copy(transcript.asText()));
 $("shown").addEventListener("change", (event) => { $("lines").dataset.shown = event.target.value; });
 $("lines").addEventListener("click", (event) => {
@@ -55,6 +63,7 @@ function showStatus(state) {
   if (state.status === "active" && !started) started = Date.now() - state.duration * 1000;
   if (state.status === "active") $("no-lines-heading").textContent = "Listening…";
   const ended = state.status === "ended";
+  if (ended) listening?.callEnded();
   if ($("end-form")) $("end-form").hidden = ended;
   if ($("erase-form")) $("erase-form").hidden = !ended;
   $("draining").hidden = !ended || state.complete;

@@ -14,7 +14,7 @@ async function post(url, body) {
   const response = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": page.dataset.csrf } });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
-    throw Object.assign(new Error(answer.problem ?? `The server answered ${response.status}.`), { final: [404, 410].includes(response.status) });
+    throw Object.assign(new Error(answer.problem ?? `The server answered ${response.status}.`), { final: [403, 404, 410].includes(response.status) });
   }
   return answer;
 }

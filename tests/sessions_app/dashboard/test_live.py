@@ -1,12 +1,16 @@
 """The live view's socket: what it tells, whom it lets in, and when it throws them out."""
 
+import pyotp
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
+from kallglot_site.accounts import two_factor
 from kallglot_site.accounts.dashboard.sockets import StaffSocket
+from kallglot_site.accounts.models import Organization
 from kallglot_site.asgi import application
 from sessions_app.models import Session
 from sessions_app.services import session_end
@@ -161,3 +165,38 @@ async def test_whoever_loses_the_right_is_thrown_out(cast, session, monkeypatch,
 
     await sync_to_async(lose)()
     assert await close_code(page) == (4404 if loss == "leaves" else 4401)
+
+
+async def test_the_password_alone_opens_no_socket(cast, session):
+    secret = two_factor.secret_new()
+
+    def half_way() -> str:
+        code = pyotp.TOTP(secret).now()
+        two_factor.two_factor_enable(user=cast.teammate, secret=secret, code=code)
+        client = Client()
+        client.post("/login", {"username": cast.teammate.email, "password": "password"})
+        assert client.get("/login/code").status_code == 200
+        return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+    page = socket(session.id, await sync_to_async(half_way)())
+    await page.connect()
+    assert await close_code(page) == 4401
+
+
+async def test_where_a_second_factor_is_demanded_nobody_watches_without(cast, session, monkeypatch):
+    monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
+    page = socket(session.id, await sync_to_async(cookie_of)(cast.teammate))
+    await page.connect()
+    await heard(page, "state")
+    organizations = Organization.objects.filter(pk=cast.organization.pk)
+    await sync_to_async(organizations.update)(requires_two_factor=True)
+    assert await close_code(page) == 4403
+
+
+async def test_a_suspended_organizations_calls_may_still_be_watched(cast, session):
+    organizations = Organization.objects.filter(pk=cast.organization.pk)
+    await sync_to_async(organizations.update)(suspended_at=timezone.now())
+    page = socket(session.id, await sync_to_async(cookie_of)(cast.teammate))
+    await page.connect()
+    await heard(page, "state")
+    await page.disconnect()

@@ -1,0 +1,263 @@
+"""Listening in on a running call: the audio of both parties as a page of the dashboard hears it.
+
+The socket sends text (``hello``, ``state``) and binary messages: a byte that names the party, a
+byte that is always zero, then 16-bit little-endian PCM. The page answers with the number of bytes
+of audio it has taken so far, in plain digits; one that falls behind is sent what is said now and
+never hears the rest. Nothing is stored but that somebody listened, in the audit log.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Any, ClassVar, Final
+
+from channels.db import database_sync_to_async
+
+from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, NOT_ALLOWED, StaffSocket
+from kallglot_site.accounts.members import audit_record
+from kallglot_site.accounts.models import User
+from kallglot_site.accounts.selectors import membership_of
+from kallglot_site.accounts.two_factor import may_enter
+from sessions_app import selectors
+from sessions_app.models import Session
+from sessions_app.streaming.events import Speaker
+from sessions_app.streaming.hub import get_hub
+from sessions_app.streaming.media import PlacedFrame, Resampler, decode
+from sessions_app.streaming.news import SessionView, SpokenEvent
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE: Final = 16000
+"""Hz. Whatever a party sends is heard at this rate, which the page's player knows as well."""
+
+PARTY_BYTES: Final[dict[Speaker, bytes]] = {"agent": b"\0\0", "customer": b"\1\0"}
+
+WAITING_SECONDS: Final = 2.0
+"""Audio of both parties that may wait for the socket; what is older gives way."""
+
+UNHEARD_BYTES: Final = 4 * SAMPLE_RATE * 2 * 2
+"""Audio, four seconds of both parties, that a page may be behind. Not every server waits for its
+clients: without this one that does not read would fill our memory."""
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+SERVER_FAULT: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
+AUDIT_WITHIN: Final = 5.0
+
+
+def state_message(status: str, paused: bool) -> dict[str, Any]:
+    return {"type": "state", "status": status, "paused": paused}
+
+
+class PartyAudio:
+    """One party's frames, of whatever format, as one stream of PCM."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._prefix = PARTY_BYTES[speaker]
+        self._rate = SAMPLE_RATE
+        self._resampler: Resampler | None = None
+
+    def message(self, frame: PlacedFrame) -> bytes | None:
+        """``frame`` as the page is sent it; None: there is nothing to send yet."""
+        rate = frame.format.sample_rate
+        if rate != self._rate:
+            self._rate = rate
+            self._resampler = Resampler(rate, SAMPLE_RATE) if rate != SAMPLE_RATE else None
+        samples = decode(frame.payload, frame.format.encoding)
+        if self._resampler is not None:
+            samples = self._resampler.feed(samples)
+        return self._prefix + samples.astype("<i2", copy=False).tobytes() if len(samples) else None
+
+
+class Earpiece:
+    """Follows one call for one page. A ``hub.Listener`` and a ``monitors.Monitor``."""
+
+    def __init__(self) -> None:
+        self.seen: int | None = None
+        self.close_code = NORMAL
+        self._frames: deque[PlacedFrame] = deque()
+        self._waiting = 0.0
+        self._parties: dict[Speaker, PartyAudio] = {}
+        self._state: dict[str, Any] | None = None
+        self._told: dict[str, Any] | None = None
+        self._over = False
+        self._wake = asyncio.Event()
+        self._sent = 0
+        self._taken = 0
+
+    # --- in ---------------------------------------------------------------------------------
+
+    def hear(self, frame: PlacedFrame) -> None:
+        # Until the session has been looked at, nobody knows whether it is paused.
+        if self._state is None or self._state["paused"] or self._over:
+            return
+        if self._sent - self._taken > UNHEARD_BYTES:
+            return
+        self._frames.append(frame)
+        self._waiting += frame.duration
+        while self._waiting > WAITING_SECONDS and len(self._frames) > 1:
+            self._waiting -= self._frames.popleft().duration
+        self._wake.set()
+
+    def go_away(self) -> None:
+        self.close_code = GOING_AWAY
+        self._over = True
+        self._wake.set()
+
+    def deliver(self, event: SpokenEvent) -> None:
+        """Words are the transcript's."""
+
+    def observe(self, view: SessionView | None) -> None:
+        if view is None:
+            self._over = True
+        else:
+            self._state = state_message(view.state.status, view.state.recording_paused)
+            self._over = self._over or view.state.ended
+            if self._over or view.state.recording_paused:
+                self._frames.clear()
+                self._waiting = 0.0
+        self._wake.set()
+
+    def hang_up(self) -> None:
+        """Hear nothing more."""
+        self._over = True
+
+    def taken(self, bytes_taken: int) -> None:
+        """The page has this much of what it was sent."""
+        self._taken = min(max(self._taken, bytes_taken), self._sent)
+
+    # --- out --------------------------------------------------------------------------------
+
+    async def next(self) -> dict[str, Any] | bytes | None:
+        """What the page is to be sent next; None: the call is over."""
+        while True:
+            if self._state != self._told:
+                self._told = self._state
+                return self._state
+            while self._frames:
+                frame = self._frames.popleft()
+                self._waiting -= frame.duration
+                if (message := self._message(frame)) is not None:
+                    self._sent += len(message)
+                    return message
+            if self._over:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _message(self, frame: PlacedFrame) -> bytes | None:
+        party = self._parties.get(frame.speaker)
+        if party is None:
+            party = self._parties[frame.speaker] = PartyAudio(frame.speaker)
+        return party.message(frame)
+
+
+class ListenInConsumer(StaffSocket):
+    """``/dashboard/sessions/<id>/listen``"""
+
+    _writing: ClassVar[set[asyncio.Task[None]]] = set()
+    _session: Session
+    _earpiece: Earpiece | None = None
+    _stopped: asyncio.Task[None] | None = None
+
+    async def admit(self, user: User) -> int | None:
+        return await database_sync_to_async(self._admit, thread_sensitive=False)(user)
+
+    def _admit(self, user: User) -> int | None:
+        session_id = str(self.scope["url_route"]["kwargs"]["session_id"])
+        session = selectors.session_visible_to(user=user, session_id=session_id)
+        if session is None:
+            return NO_SUCH_OBJECT
+        membership = membership_of(user=user, organization=session.organization)
+        if membership is None or not membership.may_listen_in:
+            return NOT_ALLOWED
+        if not may_enter(user, session.organization):
+            return NOT_ALLOWED
+        self._session = session
+        return None
+
+    async def serve(self) -> int:
+        if self._session.is_ended:
+            await self.send_json(state_message(self._session.status, paused=False))
+            return NORMAL
+        monitors = get_hub().monitors
+        if monitors.draining or monitors.is_full:
+            return GOING_AWAY if monitors.draining else TRY_AGAIN_LATER
+        self._earpiece = earpiece = Earpiece()
+        started = self._note("listen_in.started")
+        began = time.monotonic()
+        try:
+            # Nobody hears anything that the audit log does not know of.
+            await asyncio.shield(started)
+            monitors.join(self._session.id, earpiece)
+            return await self._listen(earpiece)
+        except Exception:
+            log.exception("listening in on %s failed", self._session.id)
+            return SERVER_FAULT
+        finally:
+            detail = f"after {time.monotonic() - began:.1f} s"
+            self._stopped = self._note("listen_in.stopped", detail, after=started)
+            try:
+                await asyncio.shield(self._stopped)
+            except Exception:
+                log.exception("could not note that listening in on %s stopped", self._session.id)
+            finally:
+                # Only now: a process that stops waits until all have left.
+                monitors.leave(self._session.id, earpiece)
+
+    async def _listen(self, earpiece: Earpiece) -> int:
+        hub, session_id = get_hub(), self._session.id
+        hub.join(session_id, earpiece)
+        try:
+            await self.send_json({"type": "hello"})
+            hub.look(session_id)
+            while (message := await earpiece.next()) is not None:
+                if isinstance(message, bytes):
+                    await self.send(bytes_data=message)
+                else:
+                    await self.send_json(message)
+            return earpiece.close_code
+        finally:
+            earpiece.hang_up()
+            hub.leave(session_id, earpiece)
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        if self._earpiece and text_data and len(text_data) < 16 and text_data.isdecimal():
+            self._earpiece.taken(int(text_data))
+
+    async def disconnect(self, code: int) -> None:
+        await super().disconnect(code)
+        # Some servers wait for their sockets when they stop, and so for what is still to be noted.
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=AUDIT_WITHIN)
+        if self._stopped is not None:
+            await asyncio.wait({self._stopped}, timeout=AUDIT_WITHIN)
+
+    def _note(
+        self, action: str, detail: str = "", *, after: asyncio.Task[None] | None = None
+    ) -> asyncio.Task[None]:
+        """Write into the audit log, whatever becomes of the socket meanwhile."""
+        user, session = self.user, self._session
+
+        async def write() -> None:
+            if after is not None:
+                await asyncio.wait({after})
+                if after.cancelled() or after.exception() is not None:
+                    return
+            await database_sync_to_async(audit_record, thread_sensitive=False)(
+                organization=session.organization,
+                actor=user,
+                action=action,
+                target=session.id,
+                detail=detail,
+                environment=session.environment,
+            )
+
+        task = asyncio.create_task(write())
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return task

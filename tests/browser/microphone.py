@@ -1,0 +1,46 @@
+"""Browsers whose microphone hears a file, and the speech for it."""
+
+import asyncio
+import wave
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Playwright
+
+from kallglot_site.caller.audio import SAMPLE_RATE
+from kallglot_site.caller.spoken import Line, call_speak
+from sessions_app.streaming.media import decode
+from tests.browser.conftest import ARGUMENTS
+
+
+def speech_file(path: Path, text: str, speaker: str = "agent") -> Path:
+    """``text`` as a WAV file, spoken by the installation's own synthesizer."""
+    # In a thread of its own: Playwright has an event loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        spoken = thread.submit(lambda: asyncio.run(call_speak([Line(speaker, text)]))).result()
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(decode(b"".join(spoken[speaker]), "mulaw").tobytes())
+    return path
+
+
+@contextmanager
+def browser_hearing(playwright: Playwright, browser_path: str, speech: Path) -> Iterator[Browser]:
+    """A browser of its own: the file is one for all pages of a Chromium."""
+    browser = playwright.chromium.launch(
+        executable_path=browser_path,
+        args=[
+            *ARGUMENTS,
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={speech}%noloop",
+        ],
+    )
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -1,0 +1,345 @@
+"""Listening in on a running call: what is heard, what is not, by whom, and what the log says."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from kallglot_site.accounts.dashboard.sockets import StaffSocket
+from kallglot_site.accounts.models import AuditEntry, Membership, Organization
+from kallglot_site.asgi import application
+from sessions_app import runtime
+from sessions_app.dashboard import listen_in
+from sessions_app.lifecycle import recording_pause_set
+from sessions_app.models import Session
+from sessions_app.services import session_end
+from sessions_app.streaming import monitors as switchboard
+from sessions_app.streaming.gateway import Gateway
+from sessions_app.streaming.hub import get_hub
+from sessions_app.streaming.media import Samples
+from tests.conftest import Cast
+from tests.factories import SessionFactory
+from tests.fakes.audio import speech
+from tests.fakes.engines import FakeTranscriber
+from tests.fakes.sockets import StreamClient
+from tests.sessions_app.dashboard.test_live import ORIGIN, close_code, cookie_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def session(cast: Cast) -> Session:
+    return SessionFactory.create(organization=cast.organization)
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    gateway = runtime.use(FakeTranscriber(default="Hello there."))
+    yield gateway
+    await gateway.drain()
+    gateway.hub.close()
+
+
+class Page(WebsocketCommunicator):
+    """The page's side of the socket. What is heard is kept for each party."""
+
+    def __init__(self, session_id: str, cookie: str = "", origin: str = ORIGIN) -> None:
+        name = settings.SESSION_COOKIE_NAME
+        headers = [
+            (b"host", b"testserver"),
+            (b"origin", origin.encode()),
+            (b"cookie", f"{name}={cookie}".encode()),
+        ]
+        path = f"/dashboard/sessions/{session_id}/listen"
+        super().__init__(application, path, headers=headers)
+        self.heard: dict[int, list[Samples]] = {0: [], 1: []}
+
+    async def state(self, **wanted: object) -> dict[str, object]:
+        """The next state told, or the next that is as ``wanted``."""
+        while True:
+            output = await self.receive_output(timeout=5)
+            if output.get("text"):
+                message: dict[str, object] = json.loads(output["text"])
+                if message["type"] == "state" and wanted.items() <= message.items():
+                    return message
+            elif output.get("bytes"):
+                self._keep(output["bytes"])
+
+    async def audio(self, party: int, seconds: float) -> Samples:
+        """So much of a party's audio, from when the page was opened."""
+        while sum(map(len, self.heard[party])) < seconds * listen_in.SAMPLE_RATE:
+            output = await self.receive_output(timeout=5)
+            if output.get("bytes"):
+                self._keep(output["bytes"])
+        return np.concatenate(self.heard[party])
+
+    def _keep(self, data: bytes) -> None:
+        self.heard[data[0]].append(np.frombuffer(data[2:], dtype="<i2"))
+
+
+async def listening(user, session) -> Page:
+    """Connected, and told how the call stands."""
+    page = Page(session.id, await sync_to_async(cookie_of)(user))
+    assert (await page.connect())[0]
+    await page.state()
+    return page
+
+
+def loudness(samples: Samples) -> float:
+    return float(np.sqrt(np.mean(samples.astype(float) ** 2)))
+
+
+async def entries(action: str, count: int = 1) -> list[AuditEntry]:
+    """The log's entries once there are so many."""
+
+    def read() -> list[AuditEntry]:
+        return list(AuditEntry.objects.filter(action=action).select_related("actor"))
+
+    async with asyncio.timeout(5):
+        while len(found := await sync_to_async(read)()) < count:  # noqa: ASYNC110 - a row has no event
+            await asyncio.sleep(0.01)  # the socket writes it after it has gone
+    return found
+
+
+# --- what is heard --------------------------------------------------------------------------------
+
+
+async def test_both_parties_are_heard_each_for_itself(gateway, cast, session):
+    async with StreamClient(session, speaker="agent") as agent, StreamClient(session) as customer:
+        await agent.next("session.ready")
+        await customer.next("session.ready")
+        page = await listening(cast.owner, session)
+        agent.send_audio(speech(1.0, level=8000))
+        customer.send_audio(speech(1.0, level=2000))
+        # Resampling keeps a few milliseconds back.
+        left, right = await page.audio(0, 0.9), await page.audio(1, 0.9)
+        assert loudness(left) == pytest.approx(4 * loudness(right), rel=0.1)
+        assert loudness(right) > 300
+        await page.disconnect()
+
+
+async def test_a_party_who_comes_back_is_heard_on(gateway, cast, session):
+    page = await listening(cast.owner, session)
+    for second in (1, 2):
+        async with StreamClient(session, clock="media") as customer:
+            await customer.next("session.ready")
+            customer._sent = 8000 * second
+            customer.send_audio(speech(1.0))
+            await page.audio(1, 0.9 * second)
+    await page.disconnect()
+
+
+async def test_nothing_is_heard_while_the_recording_is_paused(gateway, cast, session):
+    async with StreamClient(session) as customer:
+        page = await listening(cast.owner, session)
+        customer.send_audio(speech(0.5))
+        before = len(await page.audio(1, 0.4))
+        customer.send(type="session.control", action="pause_recording")
+        customer.send_audio(speech(2.0))
+        await page.state(paused=True)
+        await customer.next("session.paused")
+        customer.send(type="session.control", action="resume_recording")
+        await page.state(paused=False)
+        await customer.next("session.resumed")
+        customer.send_audio(speech(0.5))
+        heard = await page.audio(1, before / listen_in.SAMPLE_RATE + 0.4)
+        assert len(heard) / listen_in.SAMPLE_RATE < 1.1
+        await page.disconnect()
+
+
+async def test_whoever_comes_during_a_pause_hears_nothing_and_is_told_why(gateway, cast, session):
+    await sync_to_async(recording_pause_set)(session_id=session.id, paused=True)
+    page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
+    await page.connect()
+    assert (await page.state())["paused"] is True
+    async with StreamClient(session) as customer:
+        customer.send_audio(speech(0.5))
+        await page.state(status="active", paused=True)
+        assert await page.receive_nothing(timeout=0.2)
+    await page.disconnect()
+
+
+async def test_a_muted_party_is_not_heard(gateway, cast, session):
+    async with StreamClient(session) as customer:
+        page = await listening(cast.owner, session)
+        customer.send(type="session.control", action="mute")
+        customer.send_audio(speech(2.0))
+        customer.send(type="session.control", action="unmute")
+        customer.send_audio(speech(0.5))
+        heard = await page.audio(1, 0.4)
+        assert len(heard) / listen_in.SAMPLE_RATE < 0.6
+        await page.disconnect()
+
+
+async def test_a_call_that_is_not_recorded_is_heard_and_nothing_of_it_kept(
+    gateway, cast, session, settings
+):
+    assert not session.recording_enabled
+    async with StreamClient(session) as customer:
+        page = await listening(cast.owner, session)
+        customer.send_audio(speech(0.5))
+        await page.audio(1, 0.4)
+        await page.disconnect()
+    assert not (settings.DATA_DIR / "spool" / session.id).exists()
+
+
+async def test_a_track_is_left_alone_once_nobody_listens(gateway, cast, session):
+    async with StreamClient(session) as customer:
+        customer.send_audio(speech(0.2))
+        await customer.ping()
+        (track,) = gateway.tracks_of(session.id)
+        await track.begun()
+        taps = track._pipeline._taps
+        page = await listening(cast.owner, session)
+        assert len(track._pipeline._taps) == len(taps) + 1
+        await page.disconnect()
+        assert track._pipeline._taps == taps
+
+
+async def test_the_end_of_the_call_ends_listening_in(gateway, cast, session):
+    page = await listening(cast.owner, session)
+    await sync_to_async(session_end)(session=session)
+    get_hub().look(session.id)
+    assert (await page.state())["status"] == "ended"
+    assert await close_code(page) == 1000
+
+
+async def test_a_server_that_stops_sends_the_page_elsewhere_and_waits_for_the_log(
+    gateway, cast, session
+):
+    page = await listening(cast.owner, session)
+    await gateway.drain()
+    assert await AuditEntry.objects.filter(action="listen_in.stopped").aexists()
+    assert await close_code(page) == 1001
+    late = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
+    await late.connect()
+    assert await close_code(late) == 1001
+
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+async def test_a_strangers_page_is_refused_before_anything_else(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.owner)
+    for origin in ("", "null", "https://evil.example", "http://testserver:81"):
+        connected, _ = await Page(session.id, cookie, origin).connect()
+        assert not connected
+    assert not await AuditEntry.objects.aexists()
+
+
+async def test_an_outsider_cannot_tell_the_session_from_one_that_does_not_exist(cast, session):
+    cookie = await sync_to_async(cookie_of)(cast.outsider)
+    for session_id in (session.id, "sess_01KD3M00000000000000000000", "x"):
+        page = Page(session_id, cookie)
+        await page.connect()
+        assert await close_code(page) == 4404
+
+
+@pytest.mark.parametrize(
+    ("allowed", "admin", "reviewer"),
+    [
+        ("nobody", False, False),
+        ("admins", True, False),
+        ("members", True, True),
+    ],
+)
+async def test_the_organization_says_which_of_its_members_may(
+    cast, session, allowed, admin, reviewer
+):
+    await Organization.objects.filter(pk=cast.organization.pk).aupdate(listen_in=allowed)
+    for user, may in ((cast.owner, admin), (cast.teammate, reviewer)):
+        page = Page(session.id, await sync_to_async(cookie_of)(user))
+        await page.connect()
+        if may:
+            assert (await page.state())["status"] == "created"
+            await page.disconnect()
+        else:
+            assert await close_code(page) == 4403
+    assert await AuditEntry.objects.filter(action="listen_in.started").acount() == admin + reviewer
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["signs out", "leaves", "is demoted", "organization forbids it", "needs a second factor"],
+)
+async def test_whoever_loses_the_right_hears_no_more(cast, session, monkeypatch, loss):
+    monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
+    client = Client()
+    await sync_to_async(client.force_login)(cast.owner)
+    page = Page(session.id, client.cookies[settings.SESSION_COOKIE_NAME].value)
+    await page.connect()
+    await page.state()
+    assert await page.receive_nothing(timeout=0.1)  # several rechecks go by without harm
+    member = Membership.objects.filter(user=cast.owner)
+    code = 4403
+    if loss == "signs out":
+        await sync_to_async(client.logout)()
+        code = 4401
+    elif loss == "leaves":
+        await member.adelete()
+        code = 4404
+    elif loss == "is demoted":
+        await member.aupdate(role=Membership.Role.REVIEWER)
+    else:
+        change = {"listen_in": "nobody"} if "forbids" in loss else {"requires_two_factor": True}
+        await Organization.objects.filter(pk=cast.organization.pk).aupdate(**change)
+    assert await close_code(page) == code
+    await entries("listen_in.stopped")
+    await page.disconnect()
+    assert session.id not in get_hub().monitors._audiences
+
+
+async def test_a_process_that_is_busy_enough_asks_to_come_back(cast, session, monkeypatch):
+    monkeypatch.setattr(switchboard, "MOST", 0)
+    page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
+    await page.connect()
+    assert await close_code(page) == 1013
+
+
+# --- what the log says ----------------------------------------------------------------------------
+
+
+async def test_the_log_says_who_listened_to_what_from_when_to_when(cast, session):
+    page = await listening(cast.owner, session)
+    (started,) = await entries("listen_in.started")
+    assert (started.actor, started.target) == (cast.owner, session.id)
+    assert (started.organization_id, started.environment) == (cast.organization.pk, "live")
+    assert not await AuditEntry.objects.filter(action="listen_in.stopped").aexists()
+    await page.disconnect()
+    (stopped,) = await entries("listen_in.stopped")
+    assert (stopped.actor, stopped.target) == (cast.owner, session.id)
+    assert stopped.detail.startswith("after 0.")
+    assert stopped.created_at >= started.created_at
+
+
+async def test_nobody_listens_without_an_entry(cast, session, monkeypatch):
+    def fail(**values: object) -> None:
+        raise RuntimeError("the log is full")
+
+    monkeypatch.setattr(listen_in, "audit_record", fail)
+    page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
+    await page.connect()
+    assert await close_code(page) == 1011
+    assert page.heard == {0: [], 1: []}
+
+
+async def test_a_call_that_is_over_is_not_listened_to(cast, session):
+    await sync_to_async(session_end)(session=session)
+    page = await listening(cast.owner, session)
+    assert await close_code(page) == 1000
+    assert not await AuditEntry.objects.filter(action__startswith="listen_in").aexists()
+
+
+@pytest.mark.parametrize("text", ["x", "-5", "9" * 100, "1.5", "{}"])
+async def test_what_a_page_says_beyond_numbers_is_ignored(cast, session, text):
+    page = await listening(cast.owner, session)
+    await page.send_to(text_data=text)
+    await page.send_to(bytes_data=b"\0")
+    assert await page.receive_nothing(timeout=0.05)
+    await page.disconnect()
