@@ -227,7 +227,7 @@ class Endpointer:
             return _NOTHING
         windows = samples[:whole].reshape(count, size)
         levels = windows.astype(np.float32)
-        energies: list[float] = (np.einsum("ij,ij->i", levels, levels) / size).tolist()
+        energies: list[float] = (np.vecdot(levels, levels) / size).tolist()
         if self._utterance is None and not self._votes and max(energies) < self._gate:
             self._hear_noise(min(energies), count)
             self._remember(samples[:whole])

@@ -32,7 +32,8 @@ LONGEST: Final = 2.0
 
 _TERMINAL: Final = tuple(".?!。？！؟।")  # noqa: RUF001 - punctuation of other scripts is meant
 _COMPLETE_NUMBER: Final = 10
-"""Digits after which a telephone or card number may well be complete."""
+_COMPLETE_CARD: Final = 15
+"""Digits after which a telephone number, or the number of a card or account, may be complete."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -49,6 +50,9 @@ _JOINING: Final = _words(
     "mas porque com uma meu minha"
 )
 
+_MAY_END: Final = _words("so that when which who with for to of is are was in on from es est ist")
+"""Of these, what may well end a sentence: "come in", "I think so"."""
+
 _NUMBER_WORDS: Final = _words(
     "zero oh one two three four five six seven eight nine ten eleven twelve twenty thirty forty "
     "fifty sixty seventy eighty ninety hundred thousand double triple dash dot slash underscore "
@@ -59,14 +63,21 @@ _NUMBER_WORDS: Final = _words(
 )
 
 _TOLD: Final = re.compile(
-    r"\b(?:number|name|address|e-?mail|code|zip|password|account|spell(?:ed|ing)?|reference|card|"
-    r"número|nombre|dirección|correo|código|numéro|nom|adresse|code|nummer|heiße|"
-    r"numero|nome|indirizzo|codice|endereço)\b[^.?!]*$",
+    r"\b(?:numbers?|names?|address(?:es)?|e-?mail|codes?|zip|password|account|spell(?:ed|ing)?|"
+    r"reference|card|número|nombre|dirección|correo|código|numéro|nom|adresse|nummer|heiße|"
+    # A full stop within a word ("example.com") does not end the sentence.
+    r"numero|nome|indirizzo|codice|endereço)\b(?:[^.?!]|\.(?=\w))*$",
     re.IGNORECASE,
 )
 _TOLD_AND_OPEN: Final = re.compile(
-    r"(?:\b(?:is|it's|its|are|at|es|est|ist|lautet|è|é)|:)\W*$", re.IGNORECASE
+    # "My address is" is often heard as "My addresses".
+    r"(?:\b(?:is|it's|its|are|at|es|est|ist|lautet|è|é|addresses|names|numbers|codes)|:)\W*$",
+    re.IGNORECASE,
 )
+_CARD: Final = re.compile(r"\b(?:card|account|iban|tarjeta|cuenta|carte|compte|karte|konto)", re.I)
+_ADDRESS: Final = re.compile(r"address|e-?mail|dirección|correo|adresse|indirizzo|endereço", re.I)
+_HOST: Final = re.compile(r"(?:@|\bat\b).*(?:\.|\bdot\b)\s*[a-z]{2,}\W*$", re.IGNORECASE)
+_SOUND_LIKE_DIGITS: Final = _words("to too for ate won o")
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)  # noqa: RUF001 - an apostrophe
 
 
@@ -80,37 +91,45 @@ def patience_after(text: str) -> float:
         return UNFINISHED
     body = text.rstrip("".join(_TERMINAL))
     told = _TOLD.search(body)
-    dictated = _dictation(tokens, announced=bool(told))
+    dictated = _dictation(tokens, told.group() if told else "")
     if dictated is not None:
         return dictated
-    if told and _TOLD_AND_OPEN.search(body):
-        return DICTATING
     trailing_off = text.endswith(("...", "…", "-", "–", "—"))  # noqa: RUF001 - an en dash is meant
     finished = text.endswith(_TERMINAL) and not trailing_off
-    if told or trailing_off or (tokens[-1] in _JOINING and not finished):
+    if told and (_TOLD_AND_OPEN.search(body) or (not finished and _is_address_open(told.group()))):
+        return DICTATING
+    # A full stop after "at" is the recognizer's, who puts one after whatever it is given.
+    ended = finished and (not text.endswith((".", "。")) or tokens[-1] in _MAY_END)
+    joining = tokens[-1] in _JOINING and not ended
+    if told or trailing_off or joining:
         return CONTINUING
     return FINISHED if finished else UNFINISHED
 
 
-def _dictation(tokens: list[str], *, announced: bool) -> float | None:
+def _is_address_open(told: str) -> bool:
+    """Whether ``told`` is an address under way; one with a host (``at example dot com``) is not."""
+    return _ADDRESS.search(told) is not None and _HOST.search(told) is None
+
+
+def _dictation(tokens: list[str], told: str) -> float | None:
     """The wait inside a number or a spelled word; None when the text does not end in one.
 
-    ``announced``: the sentence says that a number, name or the like follows.
+    ``told``: the words that say that a number, name or the like follows; empty when none do.
     """
     digits = spelled = 0
     for token in reversed(tokens):
         if token.isdigit():
             digits += len(token)
-        elif token in _NUMBER_WORDS:
+        elif token in _NUMBER_WORDS or (spelled and token in _SOUND_LIKE_DIGITS):
             digits += 1
         elif not (len(token) == 1 and token.isalpha()) and not _is_mixed(token):
             break
         spelled += 1
     if not spelled:
         return None
-    if digits >= _COMPLETE_NUMBER:
+    if digits >= (_COMPLETE_CARD if _CARD.search(told) else _COMPLETE_NUMBER):
         return UNFINISHED
-    if announced or spelled >= 2 or digits >= 5 or _is_mixed(tokens[-1]):
+    if told or spelled >= 2 or digits >= 5 or _is_mixed(tokens[-1]):
         return DICTATING
     # One short number or one letter ends many an ordinary sentence ("at 5.", "plan B.").
     return UNFINISHED

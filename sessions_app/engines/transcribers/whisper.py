@@ -67,7 +67,7 @@ class WhisperTranscriber(Transcriber):
         device: str = "auto",
         compute: str = "default",
         beam: int = 5,
-        batch: int = 6,
+        batch: int = 4,
     ) -> None:
         self.name = f"whisper-{model.rstrip('/').rsplit('/', 1)[-1]}"
         self.languages = frozenset(_LANGUAGE_CODES)

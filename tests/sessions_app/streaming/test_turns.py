@@ -20,6 +20,7 @@ from sessions_app.streaming.turns import (
         "ありがとうございます。",
         'She said "no."',
         "What is this for?",
+        "Please come in.",
     ],
 )
 def test_a_finished_sentence_waits_least(text):
@@ -42,6 +43,11 @@ def test_a_finished_sentence_waits_least(text):
         "My address is",
         "555-01",
         "My e-mail address is:",
+        "My addresses.",
+        "My email address is john.smith",
+        "My address is 42 Baker Street",
+        "0 to 0",
+        "The card number is 4111-222222",
     ],
 )
 def test_dictation_waits_longest(text):
@@ -57,6 +63,9 @@ def test_dictation_waits_longest(text):
         "Ich wollte fragen, ob ich und",
         "so...",
         "My name is Jonathan.",
+        "You can call me back at.",
+        "My e-mail address is john dot smith at example dot com",
+        "My address is 42 Baker Street, London.",
     ],
 )
 def test_a_sentence_that_goes_on_waits_longer(text):
@@ -70,6 +79,7 @@ def test_a_sentence_that_goes_on_waits_longer(text):
         "Well, yes,",
         "It costs 15.",
         "My number is 415 555 0199 22.",
+        "The card number is 4111 2222 3333 4444.",
         "…",
     ],
 )
