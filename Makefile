@@ -42,7 +42,7 @@ docs: setup-dev ## Rewrite the pages that are made from the code
 	$(PY) manage.py settings --markdown > docs/configuration.md
 
 bench: setup-dev ## Measure every claim about speed: one script each in benchmarks/
-	@for name in transcribe stream rest webhooks recordings analysis; do \
+	@for name in transcribe stream rest pages webhooks recordings analysis; do \
 	  if [ -f benchmarks/$$name.py ]; then echo "== benchmarks/$$name.py"; \
 	    $(PY) benchmarks/$$name.py || exit 1; fi; done
 

@@ -257,6 +257,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "refresh-statistics": {
+        "task": "kallglot_site.tasks.refresh_statistics",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
     "dispatch-webhooks": {
         "task": "webhooks_app.tasks.dispatch",
         "schedule": 1.0,

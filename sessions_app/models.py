@@ -92,6 +92,16 @@ class Session(models.Model):
                 name="sessions_by_tenant_mode",
             ),
             models.Index(
+                fields=["organization", "environment", "sentiment", "-id"],
+                condition=Q(sentiment__isnull=False),
+                name="sessions_by_tenant_sentiment",
+            ),
+            models.Index(
+                fields=["organization", "environment", "-id"],
+                condition=Q(compliance_passed=False),
+                name="sessions_not_compliant",
+            ),
+            models.Index(
                 fields=["last_audio_at"],
                 condition=~Q(status="ended"),
                 name="sessions_running",

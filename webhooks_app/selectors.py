@@ -17,6 +17,17 @@ def endpoint_list(*, tenant: Tenant) -> QuerySet[Endpoint]:
     )
 
 
+def endpoints_switched_off(*, tenant: Tenant) -> QuerySet[Endpoint]:
+    """Those that nobody disabled: their receivers failed for too long, or said 410."""
+    reasons = (Endpoint.DisabledReason.GONE, Endpoint.DisabledReason.FAILING)
+    return endpoint_list(tenant=tenant).filter(disabled_reason__in=reasons)
+
+
+def endpoints_switched_off_label(tenant: Tenant) -> str:
+    """For the navigation: how many, or nothing."""
+    return str(endpoints_switched_off(tenant=tenant).count() or "")
+
+
 def endpoint_get(*, tenant: Tenant, endpoint_id: str) -> Endpoint:
     """Raises NotFound."""
     return get_or_not_found(
@@ -73,7 +84,12 @@ def delivery_list(
     if status is not None:
         deliveries = deliveries.filter(status=status)
     if type is not None:
-        deliveries = deliveries.filter(event__type=type)
+        # The tenant is the endpoint's: named for the index in which a rare type is found.
+        deliveries = deliveries.filter(
+            event__organization_id=endpoint.organization_id,
+            event__environment=endpoint.environment,
+            event__type=type,
+        )
     return _with_latest_attempt(deliveries)
 
 
@@ -86,6 +102,6 @@ def delivery_get(*, tenant: Tenant, delivery_id: str) -> Delivery:
 
 def session_deliveries(*, tenant: Tenant, session_id: str) -> QuerySet[Delivery]:
     """What endpoints were told of one session, in the order of its events."""
-    return (
-        _tenant_deliveries(tenant).filter(session_id=session_id).order_by("sequence", "endpoint_id")
-    )
+    events = Event.objects.filter(session_id=session_id).values("pk")  # deliveries have no index
+    deliveries = _tenant_deliveries(tenant).filter(event__in=events)
+    return deliveries.order_by("sequence", "endpoint_id")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.core.cache import cache
-from django.db.models import Count, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Case, Count, IntegerField, Sum, Value, When
+from django.db.models.functions import Concat
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ from kallglot_site.api.ids import id_floor
 from recordings_app.models import Recording
 from recordings_app.selectors import recordings_of
 from sessions_app.models import Segment, Session, Track
-from sessions_app.selectors import session_list, sessions_of
+from sessions_app.selectors import sessions_of
 from webhooks_app.models import Endpoint
 from webhooks_app.selectors import endpoint_list
 
@@ -68,27 +68,25 @@ def figures(tenant: Tenant) -> Figures:
 def _read(tenant: Tenant) -> Figures:
     today = timezone.localdate()
     first = today - datetime.timedelta(days=DAYS - 1)
-    start = timezone.make_aware(datetime.datetime.combine(first, datetime.time.min))
+    dates = [first + datetime.timedelta(days=number) for number in range(DAYS)]
     rows = (
-        session_list(tenant=tenant, created_after=start - datetime.timedelta(microseconds=1))
-        .annotate(day=TruncDate("created_at"))
-        .values("day", "mode")
+        sessions_of(tenant)
+        .filter(id__gte=_first_id(first))
+        # The mode as an expression: SQLite would group in the order of its index, and read it all.
+        .annotate(day=_day(dates), kind=Concat("mode", Value("")))
+        .values("day", "kind")
         .annotate(calls=Count("id"), seconds=Sum("duration"))
         .order_by()
     )
-    dates = [first + datetime.timedelta(days=number) for number in range(DAYS)]
-    place = {date: number for number, date in enumerate(dates)}
     week_start = today - datetime.timedelta(days=today.weekday())
     chart: dict[str, list[float]] = {}
     calls = dict.fromkeys(dates, 0)
     minutes = dict.fromkeys(dates, 0.0)
     for row in rows:
-        if row["day"] not in place:
-            continue
         spent = (row["seconds"] or 0.0) / 60
-        chart.setdefault(row["mode"], [0.0] * DAYS)[place[row["day"]]] = round(spent, 2)
-        calls[row["day"]] += row["calls"]
-        minutes[row["day"]] += spent
+        chart.setdefault(row["kind"], [0.0] * DAYS)[row["day"]] = round(spent, 2)
+        calls[dates[row["day"]]] += row["calls"]
+        minutes[dates[row["day"]]] += spent
     this_week = [date for date in dates if date >= week_start]
     return Figures(
         today=calls[today],
@@ -101,17 +99,33 @@ def _read(tenant: Tenant) -> Figures:
             for date in dates
         ],
         chart=dict(sorted(chart.items(), key=lambda item: -sum(item[1]))),
-        languages=_languages(tenant, start),
+        languages=_languages(tenant, first),
         latency=_latency(tenant),
         today_date=today,
         week_start=week_start,
     )
 
 
-def _languages(tenant: Tenant, start: datetime.datetime) -> list[Language]:
+def _midnight(date: datetime.date) -> datetime.datetime:
+    return timezone.make_aware(datetime.datetime.combine(date, datetime.time.min))
+
+
+def _first_id(date: datetime.date) -> str:
+    return id_floor("sess", _midnight(date))
+
+
+def _day(dates: list[datetime.date]) -> Case:
+    """The place of a session's day among ``dates``, by its id: no date is reckoned per row."""
+    later = [When(id__gte=_first_id(date), then=Value(number)) for number, date in enumerate(dates)]
+    return Case(*reversed(later), default=Value(0), output_field=IntegerField())
+
+
+def _languages(tenant: Tenant, first: datetime.date) -> list[Language]:
     heard = (
         Track.objects.filter(
-            session__in=sessions_of(tenant).filter(id__gte=id_floor("sess", start)),
+            # A track is made after its session: bounded twice, either may be read first.
+            id__gte=id_floor("trk", _midnight(first)),
+            session__in=sessions_of(tenant).filter(id__gte=_first_id(first)),
             language__isnull=False,
         )
         .values("language")
@@ -127,12 +141,15 @@ def _languages(tenant: Tenant, start: datetime.datetime) -> list[Language]:
 
 def _latency(tenant: Tenant) -> float | None:
     """How long after it was spoken a line stood in the transcript: median of the latest calls."""
-    recent = sessions_of(tenant).filter(started_at__isnull=False).order_by("-id")[:20]
-    started = {id: at for id, at in recent.values_list("id", "started_at") if at is not None}
-    lines = Segment.objects.filter(session_id__in=list(started)).order_by("-id")[:300]
+    recent = sessions_of(tenant).filter(started_at__isnull=False).order_by("-id").values("pk")[:20]
+    # Latest first by an expression: by the key, the planner may read every segment backwards.
+    lines = Segment.objects.filter(session__in=recent).order_by(Concat("id", Value("")).desc())
     waits = [
-        (created - started[session_id]).total_seconds() - end
-        for session_id, created, end in lines.values_list("session_id", "created_at", "end_time")
+        (created - started).total_seconds() - end
+        for started, created, end in lines.values_list(
+            "session__started_at", "created_at", "end_time"
+        )[:300]
+        if started
     ]
     live = [wait for wait in waits if 0 <= wait < SLOWEST]
     return statistics.median(live) if live else None

@@ -51,8 +51,8 @@ class SessionFilter(forms.Form):
         max_length=8,
         widget=forms.TextInput(attrs={"placeholder": "es", "autocomplete": "off"}),
     )
-    shortest = _minutes("At least (min)")
-    longest = _minutes("At most (min)")
+    shortest = _minutes("Minutes, at least")
+    longest = _minutes("Minutes, at most")
     sentiment = forms.ChoiceField(
         required=False, choices=_choices(["positive", "neutral", "negative"], "Any")
     )
@@ -64,7 +64,7 @@ class SessionFilter(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "customer_id=cust_123"}),
     )
 
-    MORE = ("since", "until", "language", "shortest", "longest", "sentiment", "compliance", "meta")
+    MORE = ("since", "until", "shortest", "longest", "language", "meta", "sentiment", "compliance")
 
     def clean_meta(self) -> tuple[str, str] | None:
         key, mark, value = str(self.cleaned_data["meta"]).partition("=")

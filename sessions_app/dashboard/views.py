@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
-from kallglot_site.accounts.dashboard.paging import page_of
+from kallglot_site.accounts.dashboard.paging import cursors_of, page_with
 from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from sessions_app import selectors, services
@@ -20,6 +20,7 @@ from sessions_app.dashboard.forms import SessionFilter
 from sessions_app.dashboard.timeline import strip_bars, strip_ticks
 from sessions_app.events import transcript_payload
 from sessions_app.models import Session
+from sessions_app.search.pages import session_page
 from sessions_app.search.sessions import hits_in, session_find
 from sessions_app.transcripts import RENDERERS
 
@@ -34,8 +35,9 @@ class SessionListView(StaffView):
     def get(self, request: HttpRequest) -> HttpResponse:
         form = SessionFilter(request.GET)
         criteria = form.criteria()
-        sessions = session_find(tenant=self.request.tenant, criteria=criteria)
-        page = page_of(request, sessions, prefix="sess")
+        cursors = cursors_of(request, prefix="sess")
+        found = session_page(tenant=self.request.tenant, criteria=criteria, page=cursors)
+        page = page_with(request, cursors, found.rows, found.more, found.reached)
         hits = hits_in(page.rows, criteria.terms) if criteria.terms else {}
         query = request.GET.copy()
         for cursor in ("after", "before"):

@@ -5,18 +5,21 @@ migrations do) drops the table's triggers. So the index is put in place after mi
 is missing of it; what is there already is left alone.
 """
 
+import json
 from typing import Any, Final
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import connections
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BooleanField, F, Func, OuterRef, QuerySet, Subquery, TextField, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce, Concat
 
 from sessions_app.models import Segment, Session
-from sessions_app.search.terms import Term, postgres_query, sqlite_query
+from sessions_app.search.terms import Term, like_pattern, postgres_query, sqlite_query
 
-RARE: Final = 5000
+RARE: Final = 2000
+"""Lines. Words that are in no more of them are rare: what holds them is named from the index."""
 _VECTOR: Final = SearchVector("text", "translation", config="simple")
 _POSTGRES: Final = (
     (Segment, GinIndex(_VECTOR, name="segments_by_words")),
@@ -27,6 +30,8 @@ _POSTGRES: Final = (
 _SQLITE: Final = (
     """CREATE TABLE IF NOT EXISTS segment_search_rows (
         id INTEGER PRIMARY KEY, segment_id TEXT NOT NULL UNIQUE, session_id TEXT NOT NULL)""",
+    """CREATE INDEX IF NOT EXISTS segment_search_by_session
+        ON segment_search_rows (session_id)""",
     """CREATE VIRTUAL TABLE IF NOT EXISTS segment_search USING fts5(
         text, translation, tokenize = "unicode61 remove_diacritics 2")""",
     """CREATE TRIGGER IF NOT EXISTS segment_search_insert AFTER INSERT ON sessions_app_segment
@@ -93,22 +98,124 @@ def segments_with(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Se
     return segments.filter(id__in=RawSQL(found, [sqlite_query(terms)]))  # noqa: S611 - a parameter
 
 
-def sessions_with(sessions: QuerySet[Session], terms: list[Term]) -> QuerySet[Session]:
-    """Those sessions in which some segment holds every term.
+def sessions_naming(terms: list[Term], using: str) -> set[str] | None:
+    """The sessions, of whatever tenant, in which some segment holds every term; None: too many.
 
-    On PostgreSQL it asks a first question at once: rare words are looked up in the index and their
-    sessions named; frequent ones are met soon by reading sessions in the order of the list. The
-    planner cannot tell which it is and, left alone, reads a million sessions to find none.
+    Never reads a long list of the index: that of a word as usual as "the" takes seconds. SQLite
+    meets its entries one by one, newest first; PostgreSQL estimates from its statistics.
+    """
+    if connections[using].vendor == "postgresql":
+        holding = segments_with(Segment.objects.using(using), terms).values_list("session_id")
+        if _estimate(holding) > RARE:
+            return None
+        named = [session_id for (session_id,) in holding[: RARE + 1]]
+    else:
+        with connections[using].cursor() as cursor:
+            cursor.execute(
+                "SELECT r.session_id FROM (SELECT rowid FROM segment_search"
+                " WHERE segment_search MATCH %s ORDER BY rowid DESC LIMIT %s) f"
+                " JOIN segment_search_rows r ON r.id = f.rowid",
+                [sqlite_query(terms), RARE + 1],
+            )
+            named = [session_id for (session_id,) in cursor.fetchall()]
+    return set(named) if len(named) <= RARE else None
+
+
+def _estimate(segments: QuerySet[Segment, Any]) -> int:
+    """How many rows the planner expects."""
+    plan = segments.explain(format="json")
+    return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
+
+
+def sessions_holding(
+    sessions: QuerySet[Session],
+    terms: list[Term],
+    window: QuerySet[Session] | None = None,
+    *,
+    few: bool = False,
+) -> QuerySet[Session]:
+    """Those sessions in which some segment holds every term, found by looking into each.
+
+    For words that are met soon. On SQLite only that part of the index is read which belongs to the
+    sessions of ``window``, an ordered list that has all of ``sessions``; ``few``: it is short.
     """
     if connections[sessions.db].vendor == "postgresql":
-        holding = segments_with(Segment.objects.all(), terms).values_list("session_id", flat=True)
-        named = list(holding[: RARE + 1])
-        if len(named) <= RARE:
-            return sessions.filter(id__in=set(named))
-        said = segments_with(Segment.objects.filter(session=OuterRef("pk")), terms)
-        return sessions.filter(Exists(said))
+        # Not Exists: the planner would turn it round and look for the words everywhere first.
+        said = _searched(Segment.objects.filter(session=OuterRef("pk")), terms)
+        return sessions.annotate(said=Subquery(said.values("id")[:1])).filter(said__isnull=False)
     found = (
-        "SELECT r.session_id FROM segment_search f JOIN segment_search_rows r ON r.id = f.rowid "
-        "WHERE segment_search MATCH %s"
+        "SELECT r.session_id FROM segment_search f JOIN segment_search_rows r ON r.id = f.rowid"
+        " WHERE segment_search MATCH %s"
     )
-    return sessions.filter(id__in=RawSQL(found, [sqlite_query(terms)]))  # noqa: S611 - a parameter
+    parameters: list[Any] = [sqlite_query(terms)]
+    if window is not None:
+        oldest, newest = (_sql(window.order_by(order)[:1]) for order in ("id", "-id"))
+        rows = "FROM segment_search_rows WHERE session_id"
+        between = f"{rows} BETWEEN ({oldest[0]}) AND ({newest[0]})"
+        found += (
+            f" AND f.rowid >= (SELECT MIN(id) {between}) AND f.rowid <= (SELECT MAX(id) {between})"
+        )
+        parameters += [*oldest[1], *newest[1]] * 2
+        if few:
+            # The plus keeps the lines from being looked up in the index of words one by one.
+            every = _sql(window.order_by())
+            found += f" AND +f.rowid IN (SELECT id {rows} IN ({every[0]}))"
+            parameters += every[1]
+    return sessions.filter(id__in=RawSQL(found, parameters))  # noqa: S611 - made of parameters
+
+
+def _sql(sessions: QuerySet[Session]) -> tuple[str, list[Any]]:
+    """The ids of ``sessions`` as a statement and its parameters."""
+    sql, parameters = sessions.values("id").query.sql_with_params()
+    return sql, list(parameters)
+
+
+def lines_holding(
+    segments: QuerySet[Segment], session_ids: list[str], terms: list[Term]
+) -> QuerySet[Segment]:
+    """What of ``segments`` was said in those sessions and holds every term."""
+    if connections[segments.db].vendor == "postgresql":
+        return _searched(segments.filter(session__in=session_ids), terms)
+    marks = ", ".join(["%s"] * len(session_ids))
+    found = (  # noqa: S608 - parameters
+        "SELECT segment_id FROM segment_search_rows WHERE id IN"
+        " (SELECT rowid FROM segment_search"
+        " WHERE segment_search MATCH %s AND rowid >= (SELECT MIN(id) {own})"
+        " AND rowid <= (SELECT MAX(id) {own}) AND +rowid IN (SELECT id {own}))"
+    ).format(own=f"FROM segment_search_rows WHERE session_id IN ({marks})")
+    return segments.filter(id__in=RawSQL(found, [sqlite_query(terms), *session_ids * 3]))  # noqa: S611 - parameters
+
+
+def _text(value: str) -> Value:
+    return Value(value, output_field=TextField())
+
+
+def _searched(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Segment]:
+    """Those that hold every term, read one by one: worded unlike the index, so that it is left.
+
+    A plain comparison comes first: it is twelve times faster than making a vector of the words.
+    """
+    said = Concat("text", _text(" "), Coalesce("translation", _text("")), output_field=TextField())
+    segments = segments.annotate(said=said)
+    for term in terms:
+        likely = Func(
+            F("said"),
+            _text(like_pattern(term)),
+            template="(%(expressions)s)",
+            arg_joiner=" ILIKE ",
+            output_field=BooleanField(),
+        )
+        segments = segments.filter(likely)
+    query = SearchQuery(postgres_query(terms), config="simple", search_type="raw")
+    return segments.annotate(words=SearchVector("said", config="simple")).filter(words=query)
+
+
+def sessions_with(sessions: QuerySet[Session], terms: list[Term]) -> QuerySet[Session]:
+    """Those sessions in which some segment holds every term, all of them.
+
+    Asks a first question at once: whether the words are rare.
+    """
+    named = sessions_naming(terms, sessions.db)
+    if named is not None:
+        return sessions.filter(id__in=named)
+    return sessions_holding(sessions, terms)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import connections
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.models import Segment, Session, Track
-from sessions_app.search.index import segments_with, sessions_with
+from sessions_app.search.index import lines_holding, sessions_with
 from sessions_app.search.terms import Piece, Term, highlighted
 from sessions_app.selectors import session_list
 
@@ -35,9 +35,28 @@ class Criteria:
     compliance: str = ""  # "passed" or "failed"
     metadata: tuple[str, str] | None = None
 
+    def is_checked(self, using: str) -> bool:
+        """Whether sessions must be read to know which of them meet it: no index does."""
+        return (
+            bool(self.language)
+            or self.compliance == "passed"
+            or self.shortest is not None
+            or self.longest is not None
+            or (self.metadata is not None and connections[using].vendor != "postgresql")
+        )
+
 
 def session_find(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]:
-    """The tenant's sessions that meet all of it, unordered."""
+    """The tenant's sessions that meet all of it, unordered, to be read whole in whatever time.
+
+    A page of them: ``search.pages``.
+    """
+    sessions = sessions_checked(sessions_indexed(tenant=tenant, criteria=criteria), criteria)
+    return sessions_with(sessions, criteria.terms) if criteria.terms else sessions
+
+
+def sessions_indexed(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]:
+    """Narrowed by what an index of the list answers."""
     sessions = session_list(
         tenant=tenant,
         status=criteria.status or None,
@@ -45,43 +64,48 @@ def session_find(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]:
         created_after=criteria.created_after,
         created_before=criteria.created_before,
     )
+    if criteria.sentiment:
+        sessions = sessions.filter(sentiment=criteria.sentiment)
+    if criteria.compliance == "failed":
+        sessions = sessions.filter(compliance_passed=False)
+    if criteria.metadata is not None and connections[sessions.db].vendor == "postgresql":
+        key, value = criteria.metadata
+        sessions = sessions.filter(metadata__contains={key: value})
+    return sessions
+
+
+def sessions_checked(sessions: QuerySet[Session], criteria: Criteria) -> QuerySet[Session]:
+    """Narrowed by what is seen only by reading a session. Words are apart: ``search.index``."""
     if criteria.language:
-        sessions = sessions.filter(_speaks(criteria.language))
+        heard = Track.objects.filter(session=OuterRef("pk"), language=criteria.language)
+        # Not Exists: the planner would read the tracks of all sessions to ask none.
+        sessions = sessions.annotate(heard=Subquery(heard.values("language")[:1]))
+        sessions = sessions.filter(_promised(criteria.language) | Q(heard__isnull=False))
+    if criteria.compliance == "passed":
+        sessions = sessions.filter(compliance_passed=True)
     if criteria.shortest is not None:
         sessions = sessions.filter(duration__gte=criteria.shortest)
     if criteria.longest is not None:
         sessions = sessions.filter(duration__lte=criteria.longest)
-    if criteria.sentiment:
-        sessions = sessions.filter(sentiment=criteria.sentiment)
-    if criteria.compliance:
-        sessions = sessions.filter(compliance_passed=criteria.compliance == "passed")
-    if criteria.metadata is not None:
-        sessions = _with_metadata(sessions, *criteria.metadata)
-    if criteria.terms:
-        sessions = sessions_with(sessions, criteria.terms)
+    if criteria.metadata is not None and connections[sessions.db].vendor != "postgresql":
+        key, value = criteria.metadata
+        # A key may hold anything, dots and double underscores too: compare it as a whole.
+        sessions = sessions.extra(
+            where=[
+                "EXISTS (SELECT 1 FROM json_each(sessions_app_session.metadata) pair"
+                " WHERE pair.key = %s AND pair.value = %s)"
+            ],
+            params=[key, value],
+        )
     return sessions
 
 
-def _speaks(language: str) -> Q:
-    """Either party, as promised at creation or as heard; ``es`` includes ``es-MX``."""
+def _promised(language: str) -> Q:
+    """Either party speaks it, as said at creation; ``es`` includes ``es-MX``."""
     promised = Q()
     for column in ("source_language", "target_language"):
         promised |= Q(**{column: language}) | Q(**{f"{column}__startswith": f"{language}-"})
-    heard = Track.objects.filter(session=OuterRef("pk"), language=language)
-    return promised | Q(Exists(heard))
-
-
-def _with_metadata(sessions: QuerySet[Session], key: str, value: str) -> QuerySet[Session]:
-    if connections[sessions.db].vendor == "postgresql":
-        return sessions.filter(metadata__contains={key: value})  # through the GIN index
-    # A key may hold anything, dots and double underscores too: compare it as a whole.
-    return sessions.extra(
-        where=[
-            "EXISTS (SELECT 1 FROM json_each(sessions_app_session.metadata) pair"
-            " WHERE pair.key = %s AND pair.value = %s)"
-        ],
-        params=[key, value],
-    )
+    return promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +120,7 @@ class Hit:
 
 def hits_in(sessions: Iterable[Session], terms: list[Term]) -> dict[str, list[Hit]]:
     """The first lines of each session that hold the words, by the session's id. One query."""
-    within = Segment.objects.filter(session__in=list(sessions))
-    found = segments_with(within, terms).annotate(
+    found = lines_holding(Segment.objects.all(), [each.id for each in sessions], terms).annotate(
         place=Window(RowNumber(), partition_by=F("session_id"), order_by=[F("start_time"), F("id")])
     )
     hits: dict[str, list[Hit]] = {}

@@ -1,7 +1,8 @@
 """What a person typed into the search box, for both databases, and its hits in a text.
 
 ``refund "order number" ship`` finds segments that hold *refund*, the phrase *order number* and a
-word that begins with *ship*: all terms must be there, the last word may still be being typed.
+word that begins with *ship*: all terms must be there, the last word may still be being typed (from
+its third letter on).
 Only letters and digits count, so nothing typed can be read as an operator.
 """
 
@@ -41,7 +42,9 @@ def parse(typed: str) -> list[Term]:
         if words:
             terms.append(Term(words))
     if terms and not typed.rstrip().endswith('"'):
-        terms[-1] = Term(terms[-1].words, prefix=True)
+        last = terms[-1].words[-1]
+        # Half of all words begin with some letter: only other scripts say much in one or two.
+        terms[-1] = Term(terms[-1].words, prefix=len(last) >= 3 or not last.isascii())
     return terms[:MAX_TERMS]
 
 
@@ -56,6 +59,12 @@ def postgres_query(terms: list[Term]) -> str:
 def sqlite_query(terms: list[Term]) -> str:
     """For ``MATCH`` of FTS5."""
     return " AND ".join(f'"{" ".join(term.words)}"{"*" if term.prefix else ""}' for term in terms)
+
+
+def like_pattern(term: Term) -> str:
+    """For ``ILIKE``: what every text that holds the term matches, and some others too."""
+    words = (re.sub(r"([\\%_])", r"\\\1", word) for word in term.words)
+    return f"%{'%'.join(words)}%"
 
 
 def fold(text: str) -> str:

@@ -38,7 +38,7 @@ function draw() {
       width: holder.clientWidth,
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-      padding: [10, 4, 0, 0],
+      padding: [10, 18, 0, 0],
       cursor: { y: false, drag: { setScale: false } },
       scales: { x: { range: [days[0] - 43200, days.at(-1) + 43200] }, y: { range: (_, least, most) => [0, Math.max(most * 1.1, 1)] } },
       series: [

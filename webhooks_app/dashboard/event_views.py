@@ -1,6 +1,8 @@
 """Events for admins: what happened, the catalog, and the panel on a session's page."""
 
+import itertools
 import json
+from collections.abc import Iterable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,6 +12,7 @@ from webhooks_app import selectors
 from webhooks_app.dashboard.forms import EventFilter
 from webhooks_app.dashboard.views import WebhooksView
 from webhooks_app.events import CATALOG, event_payload
+from webhooks_app.models import Event
 from webhooks_app.schemas import EVENT_SCHEMAS
 
 PANEL_SIZE = 200
@@ -67,10 +70,19 @@ class PanelView(WebhooksView):
                 fates[event_id].append(status)
         context = {
             "session_id": session_id,
-            "rows": [(event, _fate(fates[event.id])) for event in events],
+            "rows": _runs((event, _fate(fates[event.id])) for event in events),
             "live": any("pending" in fate for fate in fates.values()),
         }
         return render(request, "webhooks/panel.html", context)
+
+
+def _runs(
+    told: Iterable[tuple[Event, tuple[str, str]]],
+) -> list[tuple[Event, tuple[str, str], int]]:
+    """Events of one type and fate in a row as one: the latest, and how many they are."""
+    grouped = itertools.groupby(told, key=lambda each: (each[0].type, each[1]))
+    runs = [(fate, [event for event, _ in group]) for (_, fate), group in grouped]
+    return [(events[0], fate, len(events)) for fate, events in runs]
 
 
 def _fate(statuses: list[str]) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from kallglot_site.api.errors import ApiError, NotFound
 from webhooks_app import selectors, services
 from webhooks_app.dashboard.forms import HOURS, DeliveryFilter, EndpointForm, RedeliverForm
 from webhooks_app.events import CATALOG
-from webhooks_app.health import endpoint_health
+from webhooks_app.health import endpoint_health, endpoints_health
 from webhooks_app.models import Delivery, Endpoint
 
 
@@ -62,13 +62,10 @@ class EndpointsView(WebhooksView):
         context = {
             "form": form,
             "page": page,
-            "rows": [(endpoint, endpoint_health(endpoint)) for endpoint in page.rows],
-            "switched_off": endpoints.filter(
-                disabled_reason__in=[
-                    Endpoint.DisabledReason.GONE,
-                    Endpoint.DisabledReason.FAILING,
-                ]
-            ).order_by("-disabled_at")[:5],
+            "rows": list(zip(page.rows, endpoints_health(page.rows), strict=True)),
+            "switched_off": selectors.endpoints_switched_off(tenant=self.request.tenant).order_by(
+                "-disabled_at"
+            )[:5],
             **extra,
         }
         return render(self.request, "webhooks/endpoints.html", context, status=status)

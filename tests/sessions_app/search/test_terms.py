@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.search.terms import Term, fold, highlighted, parse, postgres_query, sqlite_query
+from sessions_app.search.terms import (
+    Term,
+    fold,
+    highlighted,
+    like_pattern,
+    parse,
+    postgres_query,
+    sqlite_query,
+)
 
 
 def hits(text: str, typed: str) -> list[str]:
@@ -25,9 +33,19 @@ def test_nothing_to_search_for_is_no_search(typed):
 
 
 def test_operators_of_the_databases_are_only_words():
-    terms = parse("a:* | !b NEAR(c) -d 'e")
-    assert postgres_query(terms) == "('a') & ('b') & ('NEAR' <-> 'c') & ('d') & ('e':*)"
-    assert sqlite_query(terms) == '"a" AND "b" AND "NEAR c" AND "d" AND "e"*'
+    terms = parse("a:* | !b NEAR(c) -d 'eve")
+    assert postgres_query(terms) == "('a') & ('b') & ('NEAR' <-> 'c') & ('d') & ('eve':*)"
+    assert sqlite_query(terms) == '"a" AND "b" AND "NEAR c" AND "d" AND "eve"*'
+
+
+def test_a_word_of_one_or_two_letters_is_whole():
+    assert parse("no") == [Term(("no",))]
+    assert parse("non") == [Term(("non",), prefix=True)]
+    assert parse("日本") == [Term(("日本",), prefix=True)]
+
+
+def test_a_plain_comparison_takes_every_sign_for_itself():
+    assert like_pattern(Term(("order", "a_b"))) == r"%order%a\_b%"
 
 
 def test_hits_are_found_without_case_or_accents_and_only_as_whole_words():

@@ -135,6 +135,7 @@ def test_an_endpoint_that_was_switched_off_is_announced(admin, cast, listed):
     answer(500)
     page = admin.get("/dashboard/webhooks").text
     assert "was switched off" in page
+    assert '<span class="count alarming">1</span>' in admin.get("/dashboard/").text
     assert "three days" in page
 
 
@@ -277,6 +278,17 @@ def test_the_session_page_has_a_panel_that_looks_again_while_deliveries_run(admi
     page = admin.get(path).text
     assert "delivered" in page
     assert "every 2s" not in page
+    assert "in a row" not in page
+
+
+def test_the_panel_tells_events_of_one_kind_in_a_row_as_one(admin, cast, listed):
+    session = SessionFactory.create(organization=cast.organization)
+    for _ in range(3):
+        record(cast, session_id=session.id)
+    page = admin.get(f"/dashboard/sessions/{session.id}/events-panel").text
+    assert "3 in a row" in page
+    assert page.count("session.ended</a>") == 1
+    assert f"?session_id={session.id}&amp;type=session.ended" in page
 
 
 # --- Who may -------------------------------------------------------------------------------------

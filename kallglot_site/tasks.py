@@ -1,0 +1,10 @@
+"""Upkeep of the installation as a whole."""
+
+from celery import shared_task
+
+from kallglot_site.statistics import statistics_refresh
+
+
+@shared_task
+def refresh_statistics() -> None:
+    statistics_refresh()
