@@ -1,6 +1,7 @@
 """Every write of analyses. Claim, commit, analyze, record: no engine runs inside a transaction."""
 
 import datetime
+import functools
 import random
 import traceback
 from collections.abc import Mapping, Sequence
@@ -26,9 +27,13 @@ from sessions_app.services import session_facets_set
 
 log = structlog.get_logger(__name__)
 
-LEASE = datetime.timedelta(minutes=10)
+LEASE = datetime.timedelta(minutes=10)  # renewed before each step; a step takes six at most
 ATTEMPTS = 4
 BACKOFF = datetime.timedelta(seconds=30)  # doubled each time, with jitter
+
+
+class ClaimLost(Exception):
+    """The run is another worker's now, or was erased with its session."""
 
 
 def configured_analyzer() -> Analyzer:
@@ -127,9 +132,12 @@ def analysis_run(*, analysis: Analysis) -> None:
         language=analysis.language,
         checks=selectors.organization_checks(analysis.organization),
         custom_prompts=analysis.custom_prompts,
+        still_wanted=functools.partial(_renew, analysis),
     )
     try:
         outcome = configured_analyzer().analyze(call, request)
+    except ClaimLost:
+        log.info("analysis_claim_lost", analysis_id=analysis.id)
     except AnalyzerError as error:
         if error.retryable and analysis.attempts < ATTEMPTS:
             _retry_later(analysis)
@@ -147,6 +155,15 @@ def analysis_run(*, analysis: Analysis) -> None:
         analysis_fail(analysis=analysis, reason="The analyzer met an internal error.")
     else:
         analysis_complete(analysis=analysis, outcome=outcome)
+
+
+def _renew(analysis: Analysis) -> None:
+    """Keep the lease while a slow engine works. Raises ClaimLost."""
+    renewed = Analysis.objects.filter(
+        id=analysis.id, claim=analysis.claim, status=Analysis.Status.PROCESSING
+    ).update(lease_expires_at=timezone.now() + LEASE)
+    if not renewed:
+        raise ClaimLost
 
 
 def _retry_later(analysis: Analysis) -> None:

@@ -44,7 +44,7 @@ class CheckForm(forms.Form):
             ("last", "In the last seconds"),
         ]
     )
-    within = forms.FloatField(min_value=1, max_value=36_000, required=False, label="Seconds")
+    within = forms.FloatField(min_value=1, max_value=36_000, required=False, label="Within seconds")
     phrases = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
@@ -85,5 +85,5 @@ class CheckForm(forms.Form):
 
 
 CheckFormSet = forms.formset_factory(
-    CheckForm, extra=1, max_num=30, validate_max=True, can_delete=True
+    CheckForm, extra=1, max_num=30, validate_max=True, can_delete=True, can_delete_extra=False
 )

@@ -1,5 +1,6 @@
 """Results made ready to be drawn: moments get times, scores get coordinates."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ def present(
     if "sentiment" in results:
         sentiment = results["sentiment"]
         context["moments"] = _with_time(sentiment["key_moments"], starts)
+        context["mood"] = json.dumps({row["id"]: row["score"] for row in sentiment["segments"]})
         context["chart"] = _chart(sentiment["segments"], starts, duration)
     if "summary" in results:
         summary = results["summary"]

@@ -6,7 +6,7 @@ on it, and every claim about a moment names the segment it stands on.
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -95,12 +95,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
-    """What to make of a call. ``language`` is that of the written results (ISO 639-1)."""
+    """What to make of a call. ``language`` is that of the written results (ISO 639-1).
+
+    An engine calls ``still_wanted`` before each step that may take minutes. That tells the worker
+    that the run is alive; what it raises when nobody waits for the run any more is to get through.
+    """
 
     analyses: Sequence[str]
     language: str = "en"
     checks: Sequence[ComplianceCheck] = ()
     custom_prompts: Mapping[str, str] = field(default_factory=dict)
+    still_wanted: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,3 @@ def signed(number: float) -> str:
 def unlocalized(number: float) -> str:
     """A number as SVG and JavaScript read it."""
     return f"{number:g}"
-
-
-@register.filter
-def clock(seconds: float) -> str:
-    """Seconds as ``m:ss``, or ``h:mm:ss`` from an hour up."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

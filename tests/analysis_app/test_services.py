@@ -129,6 +129,58 @@ def test_a_worker_that_lost_its_lease_cannot_write(request_one):
     assert Event.objects.filter(type="analysis.complete").count() == 1
 
 
+class Slow(Analyzer):
+    """An analyzer of two steps. In between it does what ``meanwhile`` says."""
+
+    name = "slow"
+
+    def __init__(self, meanwhile):
+        self.meanwhile = meanwhile
+        self.finished = False
+
+    def _analyze(self, call, request):
+        self.meanwhile()
+        request.still_wanted()
+        self.finished = True
+        return {"quality": {}}
+
+
+def test_a_slow_run_keeps_its_lease_from_step_to_step(request_one, monkeypatch):
+    def nearly_run_out():
+        Analysis.objects.update(lease_expires_at=timezone.now() + datetime.timedelta(seconds=1))
+
+    leased = []
+    slow = Slow(nearly_run_out)
+    monkeypatch.setattr(services, "configured_analyzer", lambda: slow)
+    complete = services.analysis_complete
+
+    def completing(*, analysis, outcome):
+        fresh = timezone.now() + services.LEASE / 2
+        leased.append(Analysis.objects.filter(lease_expires_at__gt=fresh).exists())
+        return complete(analysis=analysis, outcome=outcome)
+
+    monkeypatch.setattr(services, "analysis_complete", completing)
+    request_one()
+    analyze_due()
+    assert leased == [True]
+
+
+@pytest.mark.parametrize("meanwhile", ["claimed by another worker", "erased"])
+def test_a_run_that_is_no_longer_ours_is_not_gone_on_with(request_one, monkeypatch, meanwhile):
+    def lose():
+        if meanwhile == "erased":
+            Analysis.objects.all().delete()
+        else:
+            Analysis.objects.update(claim="another")
+
+    slow = Slow(lose)
+    monkeypatch.setattr(services, "configured_analyzer", lambda: slow)
+    request_one()
+    analyze_due()
+    assert not slow.finished
+    assert not Event.objects.filter(type__startswith="analysis.").exists()
+
+
 def test_a_run_that_kills_its_workers_is_given_up_with_a_reason(request_one):
     analysis = request_one()
     Analysis.objects.update(attempts=services.ATTEMPTS)

@@ -57,6 +57,7 @@ class OpenAIAnalyzer(Analyzer):
             summary = self.client.complete(
                 prompts.reduce_messages(request, [part["summary"] for part in parts]),
                 prompts.schema(["summary"]),
+                request.still_wanted,
             )
             results["summary"] = merge.checked_summary(call, summary["summary"])
         return results
@@ -65,5 +66,7 @@ class OpenAIAnalyzer(Analyzer):
         self, call: Call, request: AnalysisRequest, wanted: list[str], turns: list[Turn]
     ) -> dict[str, Any]:
         return self.client.complete(
-            prompts.chunk_messages(call, request, wanted, turns), prompts.schema(wanted)
+            prompts.chunk_messages(call, request, wanted, turns),
+            prompts.schema(wanted),
+            request.still_wanted,
         )

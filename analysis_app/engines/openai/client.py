@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -43,8 +44,16 @@ class ChatClient:
             )
         return cls(base_url=url.endpoint, model=model, key=url.key or None)
 
-    def complete(self, messages: list[dict[str, str]], schema: dict[str, Any]) -> dict[str, Any]:
-        """Raises AnalyzerError. A malformed answer is asked for once more, like a busy server."""
+    def complete(
+        self,
+        messages: list[dict[str, str]],
+        schema: dict[str, Any],
+        still_wanted: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
+        """Raises AnalyzerError. A malformed answer is asked for once more, like a busy server.
+
+        ``still_wanted`` is called before each attempt, which takes six minutes at most.
+        """
         body = {
             "model": self.model,
             "messages": messages,
@@ -55,6 +64,7 @@ class ChatClient:
             },
         }
         for attempt in range(1, ATTEMPTS + 1):
+            still_wanted()
             try:
                 return self._once(body, schema)
             except AnalyzerError as error:

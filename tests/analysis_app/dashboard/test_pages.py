@@ -1,5 +1,7 @@
 """The analysis panel and its settings, as staff see them."""
 
+import json
+
 import pytest
 from django.test import Client
 
@@ -46,6 +48,19 @@ def test_asking_shows_progress_that_polls_then_the_results(reviewer, session):
     assert "Summary" in html
     assert "Talk ratio" in html
     assert "data-seek" in html
+
+
+def test_the_panel_brings_the_sentiment_of_each_line_for_the_timeline(reviewer, session):
+    url = f"/dashboard/sessions/{session.id}/analysis-panel"
+    reviewer.post(url, {"analyses": ["sentiment"]})
+    assert "data-mood" not in panel(reviewer, session).text
+    analyze_due()
+    scored = Analysis.objects.get().results["sentiment"]["segments"]
+    mood = panel(reviewer, session).context["mood"]
+    assert json.loads(mood) == {row["id"]: row["score"] for row in scored}
+    reviewer.post(url, {"analyses": ["topics"]})
+    analyze_due()
+    assert "data-mood" not in panel(reviewer, session).text
 
 
 def test_earlier_results_stay_in_view_while_another_run_works(reviewer, session):

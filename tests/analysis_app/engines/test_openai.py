@@ -104,6 +104,14 @@ def test_a_claim_that_names_no_segment_of_the_call_is_dropped():
     assert results["summary"]["key_point_segments"] == ["seg_1"]
 
 
+def test_it_asks_before_every_attempt_whether_the_run_is_still_wanted():
+    asked = []
+    request = AnalysisRequest(["summary"], still_wanted=lambda: asked.append(len(model.requests)))
+    with serving(lambda body: (500, {})) as model:
+        analyzer_from_url(model.url).analyze(CALL, request)
+    assert asked == [0, 1, 2]
+
+
 def test_the_transcript_goes_as_data_and_never_into_the_instructions():
     with serving(lambda body: (200, {"summary": SUMMARY})) as model:
         analyzer_from_url(model.url).analyze(CALL, AnalysisRequest(["summary"]))
