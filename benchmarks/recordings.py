@@ -71,10 +71,11 @@ def write_call(folder: Path, seconds: int) -> None:
     for seed, speaker in enumerate(("agent", "customer")):
         audio = speech(seconds, seed)
         (folder / f"{speaker}.ul").write_bytes(audio)
-        tap = SpoolTap(TrackContext(session_id, "trk", speaker, 1, True, print))  # type: ignore[arg-type]
+        context = TrackContext(session_id, "trk", speaker, 1, True, print)  # type: ignore[arg-type]  # a Speaker
+        tap = SpoolTap(context)
         for start in range(0, len(audio), 800):
             frame = PlacedFrame(
-                speaker,  # type: ignore[arg-type]
+                speaker,  # type: ignore[arg-type]  # a Speaker
                 format,
                 audio[start : start + 800],
                 start / RATE,

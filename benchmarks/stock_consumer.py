@@ -11,9 +11,9 @@ import django
 
 django.setup()
 
-from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import re_path  # noqa: E402
+from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402 - after setup()
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - after setup()
+from django.urls import re_path  # noqa: E402 - after setup()
 
 
 class StockConsumer(AsyncWebsocketConsumer):

@@ -1,24 +1,29 @@
 """Live streams on one gateway process, beside a stock Channels consumer that only decodes.
 
     python benchmarks/stream.py --server uvicorn
-    python benchmarks/stream.py --streams 100 --talkers 12 --audio speech.wav
+    python benchmarks/stream.py --streams 100 --talkers 12 --audio speech/
 
 Every stream sends a mu-law JSON frame of 100 ms ten times a second and a ping every second. The
 pong comes behind the frames that were sent before it, so its latency is how late frames are
 handled. CPU is that of the server process alone, in the same seconds; the speech engine's own
-processes are counted separately. Streams run from processes of their own.
+processes are counted separately. Streams run from a process of their own.
+
+Talkers play the files of ``--audio`` over and over, two seconds apart, each talker beginning with
+another file and a little later than the one before: callers do not speak in chorus.
 """
 
 import argparse
 import base64
 import json
 import os
+import re
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +33,10 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 SILENT_FRAME = base64.b64encode(b"\xff" * 800).decode()
-WARMUP = 3.0
+AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
+STAGGER = 13  # frames
+WARMUP = 12.0
+"""Seconds in which sessions start (rows, events, webhooks) before anything is measured."""
 
 
 def environment(data_dir: str, options: argparse.Namespace) -> dict[str, str]:
@@ -65,15 +73,25 @@ def prepare(streams: int, port: int) -> list[str]:
     ]
 
 
-def speech_frames(path: str) -> list[str]:
-    """The file as base64 mu-law frames of 100 ms, with two seconds of silence behind it."""
+def speech_clips(path: str) -> list[list[str]]:
+    """Each file as base64 mu-law frames of 100 ms, with two seconds of silence behind it."""
+    source = Path(path)
+    files = [source]
+    if source.is_dir():
+        files = sorted(each for each in source.iterdir() if each.suffix in AUDIO_SUFFIXES)
+    if not files:
+        raise SystemExit(f"{path} holds no audio files")
+    return [_frames(each) for each in files]
+
+
+def _frames(file: Path) -> list[str]:
     import av
     import numpy as np
 
     from sessions_app.streaming.media import encode
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=8000)
-    with av.open(path) as container:
+    with av.open(str(file)) as container:
         pieces = [
             piece.to_ndarray()[0]
             for frame in [*container.decode(audio=0), None]
@@ -87,19 +105,23 @@ def speech_frames(path: str) -> list[str]:
     ]
 
 
+def monologue(clips: list[list[str]], talker: int) -> list[str]:
+    """What one talker says, over and over."""
+    first = talker % len(clips)
+    late = [SILENT_FRAME] * (STAGGER * (talker // len(clips)))
+    return late + [frame for clip in clips[first:] + clips[:first] for frame in clip]
+
+
 @contextmanager
-def serving(command: list[str], env: dict[str, str], ready_url: str) -> Iterator[psutil.Process]:
+def serving(
+    command: list[str], env: dict[str, str], ready: Callable[[], bool]
+) -> Iterator[psutil.Process]:
     process = subprocess.Popen(command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
+        while not ready() and time.monotonic() < deadline:
             if process.poll() is not None:
                 raise SystemExit(f"the server ended: {' '.join(command)}")
-            try:
-                if httpx.get(ready_url, trust_env=False).status_code != 503:
-                    break
-            except httpx.TransportError:
-                pass
             time.sleep(0.3)
         yield psutil.Process(process.pid)
     finally:
@@ -110,6 +132,21 @@ def serving(command: list[str], env: dict[str, str], ready_url: str) -> Iterator
             process.kill()
 
 
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
 def used(process: psutil.Process) -> tuple[float, float]:
     """Seconds of CPU of the process itself and of its children."""
     own = process.cpu_times()
@@ -118,6 +155,12 @@ def used(process: psutil.Process) -> tuple[float, float]:
         times = child.cpu_times()
         children += times.user + times.system
     return own.user + own.system, children
+
+
+def resident(process: psutil.Process) -> float:
+    """MB of the process and its children."""
+    family = [process, *process.children(recursive=True)]
+    return float(sum(each.memory_info().rss for each in family)) / 1e6
 
 
 def measure(process: psutil.Process, plan: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -131,24 +174,31 @@ def measure(process: psutil.Process, plan: dict[str, Any], seconds: float) -> di
     assert client.stdout is not None
     client.stdin.write(json.dumps({**plan, "warmup": WARMUP, "seconds": seconds}) + "\n")
     client.stdin.flush()
-    connecting = time.monotonic()
     if client.stdout.readline().strip() != "ready":
         raise SystemExit("the streams could not be opened")
-    connected = time.monotonic() - connecting
     time.sleep(WARMUP)
     before, since = used(process), time.monotonic()
-    time.sleep(seconds - 0.5)
-    after, elapsed = used(process), time.monotonic() - since
-    memory = process.memory_info().rss / 1e6
+    memory: list[float] = []
+    while (elapsed := time.monotonic() - since) < seconds - 0.5:
+        memory.append(resident(process))
+        time.sleep(1.0)
+    after = used(process)
     seen: dict[str, Any] = json.loads(client.stdout.readline())
     client.wait(30)
+    share = max(1, len(memory) // 5)
     return {
         **seen,
-        "connect_seconds": connected,
         "cpu": 100 * (after[0] - before[0]) / elapsed,
         "engine_cpu": 100 * (after[1] - before[1]) / elapsed,
-        "memory": memory,
+        "memory": (statistics.mean(memory[:share]), statistics.mean(memory[-share:])),
     }
+
+
+def frames_handled(port: int) -> int | None:
+    """What the gateway counted; a frame that was sent and is not in it was dropped."""
+    numbers = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    found = re.search(r"^kallglot_audio_frames_total (\S+)", numbers, re.MULTILINE)
+    return int(float(found[1])) if found else None
 
 
 def report(name: str, seen: dict[str, Any]) -> None:
@@ -156,9 +206,14 @@ def report(name: str, seen: dict[str, Any]) -> None:
     p50, p99 = (1000 * pongs[min(len(pongs) - 1, int(share * len(pongs)))] for share in (0.5, 0.99))
     print(
         f"{name:<26} pong p50 {p50:7.1f} ms   p99 {p99:7.1f} ms   "
-        f"server CPU {seen['cpu']:5.1f} %   memory {seen['memory']:5.0f} MB   "
-        f"frames {seen['sent']}"
+        f"server CPU {seen['cpu']:5.1f} %   frames {seen['sent']}"
     )
+    print(
+        f"{'':<26} memory, engine included: {seen['memory'][0]:.0f} MB in the first fifth, "
+        f"{seen['memory'][1]:.0f} MB in the last"
+    )
+    if "handled" in seen:
+        print(f"{'':<26} frames dropped {seen['sent'] - seen['handled']}")
     if seen["engine_cpu"] > 1:
         print(f"{'':<26} speech engine CPU {seen['engine_cpu']:.1f} %")
     if seen["closed"] or seen["pings_missing"]:
@@ -188,7 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--streams", type=int, default=500)
     parser.add_argument("--talkers", type=int, default=0, help="streams that speak --audio")
-    parser.add_argument("--audio", help="any audio file, played over and over by the talkers")
+    parser.add_argument("--audio", help="an audio file, or a folder of them")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--server", choices=("daphne", "uvicorn"), default="daphne")
     parser.add_argument("--port", type=int, default=8113)
@@ -206,20 +261,26 @@ def main() -> None:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
         sys.path.insert(0, str(ROOT))
         urls = prepare(options.streams, options.port)
+        clips = speech_clips(options.audio) if options.talkers else []
         plan = {
             "urls": urls,
             "silence": [SILENT_FRAME],
-            "speech": speech_frames(options.audio) if options.talkers else [],
-            "talkers": options.talkers,
+            "speech": [monologue(clips, talker) for talker in range(options.talkers)],
         }
+        stock: dict[str, Any] = {}
         if not options.no_stock:
             command = stock_command(options.server, options.port)
-            with serving(command, env, f"http://127.0.0.1:{options.port}/") as process:
-                report("stock Channels consumer", measure(process, plan, options.seconds))
+            with serving(command, env, lambda: accepts(options.port)) as process:
+                stock = measure(process, plan, options.seconds)
+                report("stock Channels consumer", stock)
         command = [sys.executable, "manage.py", "gateway", f"--port={options.port}"]
         command.append(f"--server={options.server}")
-        with serving(command, env, f"http://127.0.0.1:{options.port}/readyz") as process:
-            report("Kallglot gateway", measure(process, plan, options.seconds))
+        with serving(command, env, lambda: is_ready(options.port)) as process:
+            ours = measure(process, plan, options.seconds)
+            ours["handled"] = frames_handled(options.port)
+            report("Kallglot gateway", ours)
+        if stock:
+            print(f"server CPU, ours to the stock consumer's: {ours['cpu'] / stock['cpu']:.2f}")
 
 
 if __name__ == "__main__":

@@ -158,10 +158,11 @@ def _itself(stream: Stream) -> Stream:
 
 async def main() -> None:
     plan = json.loads(sys.stdin.readline())
+    speech = plan["speech"]
     loop = asyncio.get_running_loop()
     streams: list[Stream] = []
     for number, url in enumerate(plan["urls"]):
-        stream = Stream(url, plan["speech"] if number < plan["talkers"] else plan["silence"])
+        stream = Stream(url, speech[number] if number < len(speech) else plan["silence"])
         host, port = stream.url.hostname, stream.url.port
         assert host is not None
         assert port is not None
