@@ -11,3 +11,13 @@ window.SwaggerUIBundle({
   displayRequestDuration: true,
   persistAuthorization: false,
 });
+
+// Swagger UI brings both appearances; the choice is the dashboard's, or the system's.
+const system = matchMedia("(prefers-color-scheme: dark)");
+const chosen = /(?:^|; )theme=(light|dark)/.exec(document.cookie)?.[1];
+
+function appear() {
+  document.documentElement.classList.toggle("dark-mode", chosen ? chosen === "dark" : system.matches);
+}
+appear();
+system.addEventListener("change", appear);

@@ -96,18 +96,36 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 document.addEventListener("htmx:sendError", () => toast("The server cannot be reached.", "bad"));
 
+// The server refuses changes to a suspended organization; here the controls say so beforehand.
+function shutControls(root) {
+  const reason = document.body.dataset.suspended;
+  if (!reason) return;
+  const forms = [...root.querySelectorAll('form[method="post"]:not([data-always])')];
+  const controls = forms.flatMap((form) => [...form.elements]).filter((each) => each.type !== "hidden");
+  for (const control of [...controls, ...root.querySelectorAll("[data-opens]")]) {
+    control.disabled = true;
+    control.title = reason;
+  }
+}
+const main = document.getElementById("main");
+if (main) shutControls(main);
+document.addEventListener("htmx:afterSettle", (event) => shutControls(event.target));
+
 for (const box of document.querySelectorAll("#toasts .toast")) settle(box);
 for (const dialog of document.querySelectorAll("dialog[data-open-now]")) dialog.showModal();
 
-const relative = new Intl.RelativeTimeFormat("en", { style: "short" });
+// The same words as the server's filter "when".
+function ago(seconds) {
+  const size = Math.abs(seconds);
+  if (size < 45) return seconds > 0 ? "in a moment" : "just now";
+  const [unit, name] = size < 3564 ? [60, "min"] : size < 85536 ? [3600, "h"] : [86400, "d"];
+  const text = `${Math.max(1, Math.round(size / unit))} ${name}`;
+  return seconds > 0 ? `in ${text}` : `${text} ago`;
+}
+
 function refreshAgo() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-    const size = Math.abs(seconds);
-    if (size < 45) time.textContent = seconds > 0 ? "in a moment" : "just now";
-    else if (size < 3540) time.textContent = relative.format(Math.sign(seconds) * Math.max(1, Math.round(size / 60)), "minute");
-    else if (size < 85000) time.textContent = relative.format(Math.round(seconds / 3600), "hour");
-    else time.textContent = relative.format(Math.round(seconds / 86400), "day");
+    time.textContent = ago((Date.parse(time.dateTime) - Date.now()) / 1000);
   }
 }
 refreshAgo();

@@ -2,6 +2,7 @@
 
 import re
 
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from kallglot_site.accounts.models import ApiKey
@@ -110,3 +111,30 @@ def test_an_admin_adds_a_webhook_endpoint_and_a_reviewer_cannot(office, desk, ca
     assert response is not None
     assert response.status == 403
     other.faults.clear()  # the browser reports the 403 that was asked for
+
+
+def test_controls_that_would_change_a_suspended_organization_are_shut_and_say_why(office, cast):
+    made, page = office
+    session = SessionFactory.create(
+        organization=cast.organization,
+        status="ended",
+        transcript_status="complete",
+        segment_count=1,
+    )
+    SegmentFactory.create(session=session)
+    page.goto(f"{made.address}/dashboard/keys")
+    stale = made.page()  # opened before, and not reloaded since
+    stale.goto(f"{made.address}/dashboard/settings")
+    cast.organization.suspended_at = timezone.now()
+    cast.organization.save()
+    page.reload()
+    new = page.get_by_role("button", name="New key")
+    expect(new).to_be_disabled()
+    expect(new).to_have_attribute("title", re.compile("is suspended"))
+    expect(page.get_by_role("button", name="Revoke live")).to_be_enabled()
+    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    expect(page.get_by_role("button", name="Erase")).to_be_disabled()
+    expect(page.get_by_role("button", name="Analyze")).to_be_disabled()  # came with a fragment
+    stale.get_by_role("button", name="Save").click()
+    expect(stale.get_by_role("heading", name="Acme Support is suspended")).to_be_visible()
+    made.faults.clear()  # the browser reports the 403 that was asked for
