@@ -79,6 +79,7 @@ def _session(page: Page, url: str) -> None:
     analyze = page.get_by_role("button", name=re.compile("^Analyze"))
     if analyze.count():
         analyze.click()
+        expect(page.locator("#analysis-summary")).to_be_visible(timeout=120_000)
     expect(page.locator("[aria-busy=true], progress:not([value])")).to_have_count(
         0, timeout=120_000
     )
