@@ -94,20 +94,25 @@ class Room:
                         waiter.set_result(None)
 
     async def _look(self) -> None:
-        after = [each.seen for each in self.listeners if each.seen is not None]
+        asking = list(self.listeners)
+        after = [each.seen for each in asking if each.seen is not None]
         try:
-            self._apply(await in_database(session_view, self.session_id, min(after, default=None)))
+            view = await in_database(session_view, self.session_id, min(after, default=None))
         except Exception:
             # Never fatal: the next bell or poll looks again.
             log.exception("could not reread session %s", self.session_id)
+            return
+        # Who came meanwhile knows newer things, its own claim among them: it gets a look of its own.
+        self._wanted = self._wanted or any(each not in asking for each in self.listeners)
+        self._apply(view, [each for each in asking if each in self.listeners])
 
-    def _apply(self, view: SessionView | None) -> None:
+    def _apply(self, view: SessionView | None, listeners: list[Listener]) -> None:
         if view is None:
-            for listener in list(self.listeners):
+            for listener in listeners:
                 listener.observe(None)
             return
         self.state = view.state
-        for listener in list(self.listeners):
+        for listener in listeners:
             if listener.seen is None:
                 listener.seen = view.state.segment_count
             for sequence, final in view.segments:
@@ -119,7 +124,7 @@ class Room:
             self._wanted = True
         settled = view.pause_settled and not (view.state.ended and not view.state.complete)
         self.restless = not settled
-        for listener in list(self.listeners):
+        for listener in listeners:
             listener.observe(view)
 
     def deliver(self, event: SpokenEvent) -> None:

@@ -1,6 +1,7 @@
 """Followers of a session hear what is stored, once and in order, and what is being said."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -138,6 +139,33 @@ async def test_a_subscriber_that_never_reads_is_told_so_and_memory_stays_flat(hu
             await next_of(news)
         with pytest.raises(TooSlow):
             await next_of(news)
+
+
+async def test_who_joins_during_a_look_is_told_only_what_was_read_afterwards(
+    hub, session, monkeypatch
+):
+    # A party claims its track and joins; what was read before knows nothing of that claim.
+    reading, go_on = threading.Event(), threading.Event()
+    read = hubs.session_view
+
+    def slowly(session_id: str, after: int | None) -> Any:
+        view = read(session_id, after)
+        reading.set()
+        go_on.wait(10)
+        return view
+
+    monkeypatch.setattr(hubs, "session_view", slowly)
+    async with subscribe(session.id) as first:
+        await asyncio.to_thread(reading.wait, 10)
+        await sync_to_async(Session.objects.filter(id=session.id).update)(recording_paused=True)
+        views: list[Any] = []
+        late = Subscription(after=0)
+        late.observe = views.append  # type: ignore[method-assign]  # what it is told, as it comes
+        hub.join(session.id, late)
+        go_on.set()
+        assert await next_of(first) == SessionPaused()
+        assert [view.state.recording_paused for view in views] == [True]
+        hub.leave(session.id, late)
 
 
 async def test_the_last_to_leave_closes_the_room(hub, session):
