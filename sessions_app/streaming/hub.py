@@ -102,7 +102,7 @@ class Room:
             # Never fatal: the next bell or poll looks again.
             log.exception("could not reread session %s", self.session_id)
             return
-        # Who came meanwhile knows newer things, its own claim among them: it gets a look of its own.
+        # Who came meanwhile knows newer things, its own claim among them: it gets its own look.
         self._wanted = self._wanted or any(each not in asking for each in self.listeners)
         self._apply(view, [each for each in asking if each in self.listeners])
 

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from sessions_app.models import Session
 from sessions_app.streaming import bells
 from sessions_app.streaming import hub as hubs
+from sessions_app.streaming import news as session_news
 from sessions_app.streaming.events import FinalTranscript, PartialTranscript, SpeechStarted
 from sessions_app.streaming.hub import Subscription, TooSlow, get_hub, ring, subscribe
 from sessions_app.streaming.protocols.base import SessionEnded, SessionPaused
@@ -146,7 +147,7 @@ async def test_who_joins_during_a_look_is_told_only_what_was_read_afterwards(
 ):
     # A party claims its track and joins; what was read before knows nothing of that claim.
     reading, go_on = threading.Event(), threading.Event()
-    read = hubs.session_view
+    read = session_news.session_view
 
     def slowly(session_id: str, after: int | None) -> Any:
         view = read(session_id, after)
@@ -160,7 +161,7 @@ async def test_who_joins_during_a_look_is_told_only_what_was_read_afterwards(
         await sync_to_async(Session.objects.filter(id=session.id).update)(recording_paused=True)
         views: list[Any] = []
         late = Subscription(after=0)
-        late.observe = views.append  # type: ignore[method-assign]  # what it is told, as it comes
+        monkeypatch.setattr(late, "observe", views.append)  # what it is told, as it comes
         hub.join(session.id, late)
         go_on.set()
         assert await next_of(first) == SessionPaused()
