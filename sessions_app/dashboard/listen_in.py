@@ -173,7 +173,7 @@ class ListenInConsumer(StaffSocket):
         membership = membership_of(user=user, organization=session.organization)
         if membership is None or not membership.may_listen_in:
             return NOT_ALLOWED
-        if not may_enter(user, session.organization):
+        if session.organization.is_suspended or not may_enter(user, session.organization):
             return NOT_ALLOWED
         self._session = session
         return None

@@ -117,6 +117,15 @@ def test_talking_is_not_offered(admin):
     assert "Start talking" not in page
 
 
+def test_listening_in_is_not_offered(admin, suspended):
+    session = SessionFactory.create(organization=suspended.organization, status="active")
+    page = f"/dashboard/sessions/{session.id}"
+    assert 'id="listen"' not in admin.get(page).text
+    suspended.organization.suspended_at = None
+    suspended.organization.save()
+    assert 'id="listen"' in admin.get(page).text
+
+
 def test_access_can_be_taken_away(admin, suspended):
     key = ApiKey.objects.get(organization=suspended.organization, environment="live")
     admin.post(f"/dashboard/keys/{key.id}/revoke")

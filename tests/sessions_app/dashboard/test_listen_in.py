@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from kallglot_site.accounts.dashboard.sockets import StaffSocket
 from kallglot_site.accounts.models import AuditEntry, Membership, Organization
@@ -266,7 +267,14 @@ async def test_the_organization_says_which_of_its_members_may(
 
 @pytest.mark.parametrize(
     "loss",
-    ["signs out", "leaves", "is demoted", "organization forbids it", "needs a second factor"],
+    [
+        "signs out",
+        "leaves",
+        "is demoted",
+        "organization forbids it",
+        "organization is suspended",
+        "needs a second factor",
+    ],
 )
 async def test_whoever_loses_the_right_hears_no_more(cast, session, monkeypatch, loss):
     monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
@@ -287,7 +295,12 @@ async def test_whoever_loses_the_right_hears_no_more(cast, session, monkeypatch,
     elif loss == "is demoted":
         await member.aupdate(role=Membership.Role.REVIEWER)
     else:
-        change = {"listen_in": "nobody"} if "forbids" in loss else {"requires_two_factor": True}
+        changes: dict[str, dict[str, object]] = {
+            "organization forbids it": {"listen_in": "nobody"},
+            "organization is suspended": {"suspended_at": timezone.now()},
+            "needs a second factor": {"requires_two_factor": True},
+        }
+        change = changes[loss]
         await Organization.objects.filter(pk=cast.organization.pk).aupdate(**change)
     assert await close_code(page) == code
     await entries("listen_in.stopped")
