@@ -202,11 +202,15 @@ class Years:
         number: int,
         chance: random.Random,
     ) -> None:
-        """The event; for every other call a delivery, and for some an analysis and a recording."""
+        """The event; for every other call a delivery, and for some an analysis and a recording.
+
+        Nobody is told of ``session.created``.
+        """
         event, delivery = identifier("evt", at, number), identifier("whd", at, number)
         failed = chance.random() < 0.01
         status = "failed" if failed else "delivered"
-        kind = "analysis.failed" if number % 200_000 == 4 else "session.ended"
+        usual = "session.created" if number % 4 == 1 else "session.ended"
+        kind = "analysis.failed" if number % 200_000 == 4 else usual
         tables["webhooks_app_event"].append((event, *tenant, kind, session, 1, "{}", at))
         if number % 2:
             return

@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
 
 SLOWEST = 300.0  # ms
-MOST_QUERIES = 12
+MOST_QUERIES = 13
 EMAIL = "owner@example.com"
 
 
@@ -241,6 +241,14 @@ def pages(years: Any) -> list[Page]:
         Page(
             "its deliveries of a rare type",
             f"/dashboard/webhooks/{years.endpoints[0]}?type=analysis.failed",
+        ),
+        Page(
+            "its deliveries, usual type",
+            f"/dashboard/webhooks/{years.endpoints[0]}?type=session.ended",
+        ),
+        Page(
+            "its deliveries, none of type",
+            f"/dashboard/webhooks/{years.endpoints[0]}?type=session.created",
         ),
         Page("events", "/dashboard/events", listed("TRUE", "webhooks_app_event"), tenant),
         Page(

@@ -1,13 +1,20 @@
 """Every scoped read of events, endpoints and deliveries."""
 
 from collections.abc import Collection
+from typing import Final
 
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import CharField, F, Prefetch, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.api.bounded_search import FIRST_STRETCH, Found, look_through
 from kallglot_site.api.lookup import get_or_not_found
+from kallglot_site.api.pagination import KeysetPagination
 from webhooks_app.events import CATALOG
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event
+
+RARE: Final = 1000
+"""Events. Of a type that has no more of them every single one can be looked at for a page."""
 
 
 def endpoint_list(*, tenant: Tenant) -> QuerySet[Endpoint]:
@@ -77,20 +84,51 @@ def _tenant_deliveries(tenant: Tenant) -> QuerySet[Delivery]:
     return _with_latest_attempt(Delivery.objects.filter(own, endpoint__deleted_at=None))
 
 
-def delivery_list(
-    *, endpoint: Endpoint, status: str | None = None, type: str | None = None
-) -> QuerySet[Delivery]:
+def delivery_list(*, endpoint: Endpoint, status: str | None = None) -> QuerySet[Delivery]:
     deliveries = Delivery.objects.filter(endpoint=endpoint)
     if status is not None:
         deliveries = deliveries.filter(status=status)
-    if type is not None:
-        # The tenant is the endpoint's: named for the index in which a rare type is found.
-        deliveries = deliveries.filter(
-            event__organization_id=endpoint.organization_id,
-            event__environment=endpoint.environment,
-            event__type=type,
-        )
     return _with_latest_attempt(deliveries)
+
+
+def delivery_page(
+    *,
+    endpoint: Endpoint,
+    page: KeysetPagination,
+    status: str | None = None,
+    type: str | None = None,
+) -> Found[Delivery]:
+    """The endpoint's deliveries from the page's cursor on; ``type``: of such events only.
+
+    No index holds the type, so as to keep the table light that every event writes to. A rare one
+    is found by way of its events, any other is met soon, or looked for as long as a page may take.
+    """
+    deliveries = delivery_list(endpoint=endpoint, status=status)
+    if type is None:
+        return Found(*page.page(deliveries))
+    named = _deliveries_of_rare(type, endpoint)
+    if named is not None:
+        return Found(*page.page(deliveries.filter(id__in=named)))
+    return look_through(
+        deliveries,
+        page,
+        lambda within, first: within.filter(event__type=type),
+        stretch=FIRST_STRETCH,
+    )
+
+
+def _deliveries_of_rare(type: str, endpoint: Endpoint) -> list[str] | None:
+    """The ids of what the endpoint was sent of the type; None: there are too many such events."""
+    tenant = {"organization_id": endpoint.organization_id, "environment": endpoint.environment}
+    events = Event.objects.filter(**tenant, type=type).order_by("-id").values_list("id", flat=True)
+    newest = list(events[: RARE + 1])
+    if len(newest) > RARE:
+        return None
+    # Worded unlike the endpoint's indexes: SQLite would read all of its deliveries in one of them.
+    receiver = Coalesce("endpoint_id", Value(""), output_field=CharField())
+    sent = Delivery.objects.annotate(receiver=receiver)
+    found = sent.filter(event_id__in=newest, receiver=endpoint.id)
+    return list(found.values_list("id", flat=True))
 
 
 def delivery_get(*, tenant: Tenant, delivery_id: str) -> Delivery:

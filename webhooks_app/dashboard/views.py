@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
-from kallglot_site.accounts.dashboard.paging import page_of
+from kallglot_site.accounts.dashboard.paging import cursors_of, page_of, page_with
 from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from webhooks_app import selectors, services
@@ -111,13 +111,14 @@ class EndpointView(WebhooksView):
         self, endpoint: Endpoint, form: EndpointForm, status: int = 200, **extra: Any
     ) -> HttpResponse:
         filter = DeliveryFilter(self.request.GET)
-        deliveries = selectors.delivery_list(endpoint=endpoint, **filter.criteria())
+        cursors = cursors_of(self.request, prefix="whd")
+        found = selectors.delivery_page(endpoint=endpoint, page=cursors, **filter.criteria())
         context = {
             "endpoint": endpoint,
             "form": form,
             "filter": filter,
             "filtered": bool(filter.criteria()),
-            "page": page_of(self.request, deliveries, prefix="whd"),
+            "page": page_with(self.request, cursors, found.rows, found.more, found.reached),
             "health": endpoint_health(endpoint),
             "hours": HOURS,
             **extra,

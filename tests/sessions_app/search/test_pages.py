@@ -4,10 +4,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from kallglot_site.api import bounded_search
+from kallglot_site.api.bounded_search import Found
 from kallglot_site.api.pagination import KeysetPagination
 from sessions_app.models import Session, Track
 from sessions_app.search import index, pages
-from sessions_app.search.pages import Found, session_page
+from sessions_app.search.pages import session_page
 from sessions_app.search.sessions import Criteria
 from sessions_app.search.terms import parse
 from tests.conftest import Cast
@@ -24,7 +26,9 @@ def calls(cast: Cast, *said: str, **columns) -> list[Session]:
     return made
 
 
-def find(cast: Cast, typed: str = "", page: KeysetPagination | None = None, **criteria) -> Found:
+def find(
+    cast: Cast, typed: str = "", page: KeysetPagination | None = None, **criteria
+) -> Found[Session]:
     sought = Criteria(terms=parse(typed), **criteria)
     return session_page(tenant=cast.tenant, criteria=sought, page=page or KeysetPagination(2))
 
@@ -32,7 +36,7 @@ def find(cast: Cast, typed: str = "", page: KeysetPagination | None = None, **cr
 @pytest.fixture
 def hasty(monkeypatch):
     """No time at all, and stretches of three sessions: each page ends after the first of them."""
-    monkeypatch.setattr(pages, "PATIENCE", 0.0)
+    monkeypatch.setattr(bounded_search, "PATIENCE", 0.0)
     monkeypatch.setattr(pages, "FIRST_STRETCH", 3)
     monkeypatch.setattr(pages, "FIRST_STRETCH_FOR_WORDS", 3)
 
@@ -85,7 +89,7 @@ def test_it_goes_forward_in_time_too(cast):
 
 def test_with_time_left_it_looks_a_second_and_longer_stretch(cast, monkeypatch):
     monkeypatch.setattr(pages, "FIRST_STRETCH", 1)
-    monkeypatch.setattr(pages, "PATIENCE", 60.0)
+    monkeypatch.setattr(bounded_search, "PATIENCE", 60.0)
     made = calls(cast, "rare", *["no"] * 8)
     Session.objects.filter(pk=made[0].pk).update(duration=600.0)
     found = find(cast, shortest=500.0)
