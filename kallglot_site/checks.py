@@ -83,7 +83,10 @@ def _production() -> Iterator[CheckMessage]:
     if not settings.TRUSTED_PROXIES:
         yield Warning(
             "KALLGLOT_TRUSTED_PROXIES is not set, so every caller seems to be the TLS proxy.",
-            hint="Set the proxy's address or network, such as 10.0.0.0/8.",
+            hint=(
+                "One caller's wrong passwords can then keep everybody from signing in. "
+                "Set the proxy's address or network, such as 10.0.0.0/8."
+            ),
             id="kallglot.W002",
         )
 

@@ -193,6 +193,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed.",
     ),
     _general(
+        "KALLGLOT_SIGN_IN_FAILURES_PER_ADDRESS",
+        positive_integer,
+        "100",
+        "Wrong passwords within a quarter of an hour from which on an address may not sign in.",
+    ),
+    _general(
         "KALLGLOT_TIME_ZONE",
         time_zone,
         "UTC",

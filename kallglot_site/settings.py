@@ -159,10 +159,15 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/dashboard/"
 LOGOUT_REDIRECT_URL = "/login"
+SIGN_IN_FAILURES_PER_ADDRESS: int = ENV["KALLGLOT_SIGN_IN_FAILURES_PER_ADDRESS"]
+AXES_HANDLER = "kallglot_site.accounts.dashboard.lockout.LockoutHandler"
+AXES_CLIENT_IP_CALLABLE = "kallglot_site.accounts.dashboard.lockout.address"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+# A lock ends when its page says so, however often those it keeps out have tried meanwhile.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_VERBOSE = False
 AXES_USERNAME_FORM_FIELD = "username"  # else it looks for a field "email" and finds nobody
 AXES_USERNAME_CALLABLE = "kallglot_site.accounts.dashboard.lockout.username"

@@ -109,6 +109,99 @@ def test_who_is_locked_out_gets_in_with_a_new_password(client: Client, cast: Cas
     assert sign_in(client, cast.owner.email, "a-fine-long-phrase").status_code == 302
 
 
+def test_a_lock_ends_in_time_whoever_tries_meanwhile(client: Client, cast: Cast):
+    for _ in range(10):
+        sign_in(client, cast.owner.email, "wrong")
+    start = timezone.now()
+    with time_machine.travel(start + datetime.timedelta(minutes=14)):
+        assert sign_in(client, cast.owner.email, "password").status_code == 429
+    with time_machine.travel(start + datetime.timedelta(minutes=16)):
+        assert sign_in(client, cast.owner.email, "password").status_code == 302
+
+
+# --- one address, many emails ---------------------------------------------------------------------
+
+
+def guess(client: Client, count: int, address: str = "198.51.100.1", start: int = 0):
+    """One wrong password for each of so many emails. Returns the last answer."""
+    for number in range(start, start + count):
+        data = {"username": f"user{number}@acme.example", "password": "wrong"}
+        response = client.post("/login", data, REMOTE_ADDR=address)
+    return response
+
+
+def enter(client: Client, cast: Cast, address: str = "198.51.100.1", **headers: str):
+    data = {"username": cast.owner.email, "password": "password"}
+    return client.post("/login", data, REMOTE_ADDR=address, headers=headers)
+
+
+@pytest.fixture
+def few(settings) -> None:
+    settings.SIGN_IN_FAILURES_PER_ADDRESS = 12
+
+
+@pytest.mark.usefixtures("few")
+def test_guessing_for_many_emails_locks_the_address(client: Client, cast: Cast):
+    assert guess(client, 11).status_code == 200
+    assert guess(client, 1, start=11).status_code == 429
+    response = enter(client, cast)
+    assert response.status_code == 429
+    assert "Signing in from your network is locked" in response.text
+    assert enter(Client(), cast, "198.51.100.2").status_code == 302
+
+
+@pytest.mark.usefixtures("few")
+def test_the_lock_of_an_address_opens_by_itself(client: Client, cast: Cast):
+    guess(client, 12)
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=16)):
+        assert enter(client, cast).status_code == 302
+
+
+@pytest.mark.usefixtures("few")
+def test_who_signs_in_after_a_slip_does_not_count_against_the_office(client: Client, cast: Cast):
+    for _ in range(5):
+        for _ in range(4):
+            data = {"username": cast.owner.email, "password": "slip"}
+            client.post("/login", data, REMOTE_ADDR="198.51.100.1")
+        assert enter(client, cast).status_code == 302
+        client.logout()
+
+
+def test_an_office_of_many_has_room_by_default(client: Client, cast: Cast):
+    guess(client, 60)
+    assert enter(client, cast).status_code == 302
+
+
+@pytest.mark.usefixtures("few")
+def test_one_customers_ipv6_addresses_are_one(client: Client, cast: Cast):
+    for number in range(12):
+        guess(client, 1, f"2001:db8:1:2::{number:x}", start=number)
+    assert enter(client, cast, "2001:db8:1:2:ffff::1").status_code == 429
+    assert enter(Client(), cast, "2001:db8:1:3::1").status_code == 302
+
+
+@pytest.mark.usefixtures("few")
+def test_behind_a_trusted_proxy_it_is_the_clients_address_that_is_locked(
+    client: Client, cast: Cast, settings
+):
+    settings.TRUSTED_PROXIES = ["10.0.0.1"]
+    for number in range(12):
+        data = {"username": f"user{number}@acme.example", "password": "wrong"}
+        client.post("/login", data, REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": "1.2.3.4"})
+    through = {"address": "10.0.0.1"}
+    assert enter(client, cast, **through, **{"X-Forwarded-For": "1.2.3.4"}).status_code == 429
+    assert enter(client, cast, **through, **{"X-Forwarded-For": "1.2.3.5"}).status_code == 302
+
+
+@pytest.mark.usefixtures("few")
+def test_from_anyone_else_a_forwarded_address_is_a_strangers_claim(client: Client, cast: Cast):
+    for number in range(12):
+        data = {"username": f"user{number}@acme.example", "password": "wrong"}
+        claim = {"X-Forwarded-For": f"1.2.3.{number}"}
+        client.post("/login", data, REMOTE_ADDR="198.51.100.1", headers=claim)
+    assert enter(client, cast, **{"X-Forwarded-For": "1.2.3.99"}).status_code == 429
+
+
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/x", r"/\evil.example"])
 def test_next_is_followed_only_within_this_host(client: Client, cast: Cast, target):
     response = sign_in(client, cast.owner.email, "password", target)
