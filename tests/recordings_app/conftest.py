@@ -13,6 +13,8 @@ from sessions_app.models import Session
 from sessions_app.streaming.events import StreamWarning
 from sessions_app.streaming.taps import TrackContext
 from tests.factories import SessionFactory
+from tests.recordings_app.audio import feed
+from tests.recordings_app.calls import AGENT, CUSTOMER
 
 
 @pytest.fixture(autouse=True)
@@ -74,5 +76,22 @@ def recorded_session(cast: Any) -> Callable[..., Session]:
             recording_channels=channels,
             **{"status": "active", "started_at": timezone.now(), **values},
         )
+
+    return make
+
+
+@pytest.fixture
+def call(
+    recorded_session: Callable[..., Session], tap_for: TapMaker, sealed: Callable[..., None]
+) -> Callable[..., Session]:
+    """A call still to be ended: the agent spoke from 0 to 6 s, the customer from 2 to 8 s."""
+
+    def make(channels: str = "dual", **values: Any) -> Session:
+        session = recorded_session(channels=channels, duration=8.0, **values)
+        agent, customer = tap_for(session.id, "agent"), tap_for(session.id, "customer")
+        feed(agent, AGENT, speaker="agent")
+        feed(customer, CUSTOMER, at=2.0)
+        sealed(agent, customer)
+        return session
 
     return make

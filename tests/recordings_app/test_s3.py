@@ -18,11 +18,11 @@ from recordings_app.spool import shipper
 from recordings_app.spool.parts import local_parts
 from recordings_app.tombstones import tombstones_carry_out
 from recordings_app.variants import variant_make
-from sessions_app.lifecycle import transcript_complete
 from sessions_app.models import Track
-from sessions_app.services import session_end, session_erase
+from sessions_app.services import session_erase
 from tests.factories import recording_ready
 from tests.recordings_app.audio import agreement, decoded, feed, voice
+from tests.recordings_app.calls import end
 from tests.recordings_app.media.test_encoding import encoded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,11 +65,6 @@ def bucket(s3_url, settings):
 
 def keys(bucket):
     return [each.key for each in bucket.objects.all()]
-
-
-def end(session):
-    session_end(session=session)
-    transcript_complete(session_id=session.id)
 
 
 def track(session, speaker, generation=1):

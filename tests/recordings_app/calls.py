@@ -1,0 +1,25 @@
+"""A recorded call's end, and what is left of it in files."""
+
+from pathlib import Path
+
+from recordings_app.media import storage
+from recordings_app.models import Recording
+from sessions_app.lifecycle import transcript_complete
+from sessions_app.models import Session
+from sessions_app.services import session_end
+from tests.recordings_app.audio import voice
+
+AGENT, CUSTOMER = voice(6, seed=3), voice(6, seed=4)
+
+
+def end(session: Session) -> None:
+    session_end(session=session)
+    transcript_complete(session_id=session.id)
+
+
+def content(recording: Recording) -> bytes:
+    return b"".join(storage.read(recording.files.get()))
+
+
+def stored_files(data_dir: Path) -> list[Path]:
+    return [path for path in (data_dir / "media").rglob("*") if path.is_file()]
