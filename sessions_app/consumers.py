@@ -108,6 +108,7 @@ class StreamConsumer(AsyncConsumer):
                 session=grant.session,
                 codec=_codec(scope, speaker, gateway.clock),
                 speaker=request.speaker,
+                allowed=grant.speakers,
                 clock=request.clock,
                 receive=receive,
                 outbox=outbox,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 from django.conf import settings
@@ -56,6 +56,10 @@ class Connection:
     """Pumps frames in and messages out. Created after the upgrade; ``run`` lasts as long as it.
 
     Frames touch neither database nor thread: see ``_read``.
+
+    Args:
+        speaker: who speaks unless a frame says otherwise; ``none`` takes no audio at all.
+        allowed: for whom the token lets anyone speak.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Connection:
         session: Session,
         codec: Codec,
         speaker: ListeningSpeaker,
+        allowed: Collection[str],
         clock: ClockMode,
         receive: Receive,
         outbox: Outbox,
@@ -76,6 +81,7 @@ class Connection:
         self.outbox = outbox
         self._codec = codec
         self._speaker: ListeningSpeaker = speaker
+        self._allowed = allowed
         self._clock: ClockMode = clock
         self._receive = receive
         self._controls = Controls(self)
@@ -202,18 +208,18 @@ class Connection:
         for frame in frames:
             track = self.tracks.get(frame.speaker)
             if track is None:
-                if self._speaker == "none":
-                    self._misunderstood(
-                        ProtocolError(
-                            "invalid_field_value",
-                            "This connection only listens (speaker=none): it takes no audio.",
-                            "speaker",
-                        )
-                    )
+                if self._speaker == "none" or frame.speaker not in self._allowed:
+                    self._misunderstood(self._may_not_speak(frame.speaker))
                     return
                 track = self._track(frame.speaker)
             self._frames += 1
             track.feed(frame)
+
+    def _may_not_speak(self, speaker: Speaker) -> ProtocolError:
+        message = f"The token does not allow to speak as {speaker}."
+        if self._speaker == "none":
+            message = "This connection only listens (speaker=none): it takes no audio."
+        return ProtocolError("invalid_field_value", message, "speaker")
 
     def _handle(self, message: ClientMessage) -> None:
         match message:

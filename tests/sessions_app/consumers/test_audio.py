@@ -5,6 +5,7 @@ from channels.db import database_sync_to_async
 
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end
+from sessions_app.streaming.tokens import stream_token_issue
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient, mulaw, stereo
 from webhooks_app.models import Event
@@ -77,6 +78,22 @@ async def test_a_listener_may_not_speak(gateway, session):
         client.send_audio(silence(0.1))
         assert (await client.next("session.error"))["error"]["param"] == "speaker"
     assert not await in_db(Track.objects.exists)()
+
+
+async def test_a_token_for_one_party_speaks_for_no_other(gateway, session, tapes):
+    token, _ = stream_token_issue(session, None, speakers=["customer"])
+    async with StreamClient(session, token=token) as client:
+        await client.next("session.ready")
+        both = mulaw(stereo(silence(0.1), silence(0.1)), 2)
+        client.send(type="audio.input", audio=both)
+        client.send_audio(silence(0.1), speaker="agent")
+        for _ in range(2):
+            assert (await client.next("session.error"))["error"]["param"] == "speaker"
+        client.send_audio(silence(0.1))
+        await client.ping()
+        await client.hang_up()
+    await gateway.drain()
+    assert [tape.context.speaker for tape in tapes] == ["customer"]
 
 
 async def test_audio_before_the_session_has_its_zero_is_not_lost(gateway, session, tapes):
