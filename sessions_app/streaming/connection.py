@@ -34,6 +34,7 @@ from sessions_app.streaming.protocols.base import (
     SessionPaused,
     SessionReady,
     SessionResumed,
+    StreamStop,
 )
 from sessions_app.streaming.timeline import ClockMode
 from sessions_app.streaming.tracks import SessionGone
@@ -233,6 +234,8 @@ class Connection:
             case EndSession():
                 self._over = True
                 self._controls.end_session(message.reason)
+            case StreamStop():
+                self.close(1000)
 
     def _refuse_more(self, size: int) -> None:
         if size > limits.LARGEST_MESSAGE and not self.outbox.closing:
@@ -298,8 +301,7 @@ class Connection:
     # --- out --------------------------------------------------------------------------------
 
     def say(self, message: ServerMessage) -> None:
-        encoded = self._codec.encode(message)
-        if encoded is not None:
+        for encoded in self._codec.encode(message):
             self.outbox.put(encoded)
 
     def fail(
@@ -351,12 +353,12 @@ class Connection:
             self.fail("organization_suspended", message, 4401, "authorization_error")
 
     def _end(self, view: SessionView) -> None:
-        """Told at once; closed once everything that was said has come."""
+        """Told at once; closed once everything that was said has come, to whom it comes at all."""
         self._over = True
         if not self._told_of_end:
             self._told_of_end = True
             self.say(SessionEnded(view.state.end_reason or "completed", view.state.duration))
             patience = settings.DRAIN_TIMEOUT + COMPLETE_WITHIN
             asyncio.get_running_loop().call_later(patience, self.outbox.close, 1000)
-        if view.state.complete:
+        if view.state.complete or not self._codec.tells_transcripts:
             self.close(1000)

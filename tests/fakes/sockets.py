@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import numpy as np
@@ -17,6 +17,20 @@ from sessions_app.streaming.tokens import stream_token_issue
 
 PATIENCE = 15.0
 """Seconds a test waits for something that is to come."""
+
+
+class _Inbox(asyncio.Queue[dict[str, Any]]):
+    """A message has been handled when the next is asked for."""
+
+    _taken = False
+
+    async def get(self) -> dict[str, Any]:
+        if self._taken:
+            self._taken = False
+            self.task_done()
+        event = await super().get()
+        self._taken = True
+        return event
 
 
 class StreamClient:
@@ -35,7 +49,7 @@ class StreamClient:
         self.headers: list[tuple[bytes, bytes]] = []
         self._query = {"token": token, **query} if token else query
         self._reading = reading
-        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._inbox = _Inbox()
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._sent = 0
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +57,7 @@ class StreamClient:
         self.accepted: dict[bytes, bytes] = {}
         self.heard: list[dict[str, Any]] = []
 
-    async def __aenter__(self) -> "StreamClient":
+    async def __aenter__(self) -> Self:
         scope = {
             "type": "websocket",
             "path": f"/v1/sessions/{self.session.id}/connect",
@@ -133,6 +147,11 @@ class StreamClient:
         assert self._task is not None
         async with asyncio.timeout(PATIENCE):
             await asyncio.wait({self._task})
+
+    async def handled(self) -> None:
+        """Wait as ``ping`` does, for clients that get no pong."""
+        async with asyncio.timeout(PATIENCE):
+            await self._inbox.join()
 
     async def ping(self) -> None:
         """Wait until everything sent so far has been handled."""

@@ -1,12 +1,12 @@
 """What every wire protocol of the streaming endpoint is translated to and from.
 
 A codec is pure and belongs to one connection: ``decode`` turns what the client sent into typed
-messages, ``encode`` turns what the server says into what goes on the wire (None: this protocol
-has no word for it). It knows nothing of sockets, sessions or the database.
+messages, ``encode`` turns what the server says into what goes on the wire (nothing, where this
+protocol has no word for it). It knows nothing of sockets, sessions or the database.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from sessions_app.streaming.events import PipelineEvent, Speaker, TranslationFinal
@@ -71,7 +71,23 @@ class EndSession:
     reason: str | None
 
 
-ClientMessage = AudioInput | AudioStart | Control | Ping | EndSession
+@dataclass(frozen=True, slots=True)
+class StreamStart:
+    """Who connects, where a protocol says that in a message and not in the address.
+
+    ``token`` is empty when none came; ``speaker`` is whose audio is certain to follow.
+    """
+
+    token: str = field(repr=False)
+    speaker: Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStop:
+    """Nothing more will come on this connection. The session goes on."""
+
+
+ClientMessage = AudioInput | AudioStart | Control | Ping | EndSession | StreamStart | StreamStop
 
 
 # --- to the client ----------------------------------------------------------------------------
@@ -149,6 +165,11 @@ ServerMessage = (
 class Codec(Protocol):
     """One connection's translator; may keep state between calls."""
 
+    @property
+    def tells_transcripts(self) -> bool:
+        """Whether its client hears what was said: such a one stays to the end of the transcript."""
+        ...
+
     def decode(self, data: str | bytes) -> list[ClientMessage]:
         """What one WebSocket message says. Audio is stamped with the codec's clock.
 
@@ -157,7 +178,9 @@ class Codec(Protocol):
         """
         ...
 
-    def encode(self, message: ServerMessage) -> str | bytes | None: ...
+    def encode(self, message: ServerMessage) -> tuple[str | bytes, ...]:
+        """The WebSocket messages that say it, in order."""
+        ...
 
 
 ArrivalClock = Callable[[], float]

@@ -67,6 +67,8 @@ class KallglotCodec:
         request_id: the connection's, told in every error.
     """
 
+    tells_transcripts: Final = True
+
     def __init__(
         self,
         *,
@@ -175,13 +177,13 @@ class KallglotCodec:
 
     # --- encoding -------------------------------------------------------------------------
 
-    def encode(self, message: ServerMessage) -> str:
+    def encode(self, message: ServerMessage) -> tuple[str]:
         kind, fields = _fields_of(message)
         if type(message) is SessionError:
             fields["error"]["doc_url"] = f"{self._errors_url}#{fields['error']['code']}"
             fields["error"]["request_id"] = self._request_id
         document = {"type": kind, "session_id": self._session_id, **fields}
-        return orjson.dumps(document).decode()
+        return (orjson.dumps(document).decode(),)
 
 
 def _missing_or_wrong(message: Json, field: str, param: str, wanted: str) -> ProtocolError:

@@ -1,17 +1,13 @@
 import base64
-import contextlib
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sessions_app.streaming import events
 from sessions_app.streaming.media import AudioFormat
 from sessions_app.streaming.protocols import base
 from sessions_app.streaming.protocols.base import (
-    AudioInput,
     AudioStart,
     Control,
     EndSession,
@@ -203,47 +199,6 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
     assert codec.decode(b"\x01")[0].frames[0].format.encoding == "mulaw"
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-nearly_right = st.fixed_dictionaries(
-    {},
-    optional={
-        "type": st.sampled_from(
-            ["audio.input", "audio.start", "session.control", "ping", "session.end"]
-        )
-        | json_values,
-        "sequence": json_values,
-        "timestamp_ms": json_values,
-        "speaker": st.sampled_from(["agent", "none"]) | json_values,
-        "action": json_values,
-        "reason": json_values,
-        "audio": json_values
-        | st.fixed_dictionaries(
-            {},
-            optional={
-                "encoding": st.sampled_from(["mulaw", "pcm_s16le"]) | json_values,
-                "sample_rate_hz": st.sampled_from([8000, 48000]) | json_values,
-                "channels": st.sampled_from([1, 2]) | json_values,
-                "payload": st.sampled_from(["", "AAAA", "AA==", "AAAAAA=="]) | json_values,
-            },
-        ),
-    },
-)
-
-
-@given(nearly_right.map(json.dumps) | st.text() | st.binary())
-def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(data):
-    codec = KallglotCodec(session_id="sess_1", speaker="customer", clock=lambda: 0.0)
-    with contextlib.suppress(ProtocolError):
-        [message] = codec.decode(data)
-        assert isinstance(message, AudioInput | AudioStart | Control | Ping | EndSession)
-
-
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
@@ -345,4 +300,5 @@ def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(data)
     ],
 )
 def test_every_server_message_on_the_wire(codec, message, expected):
-    assert json.loads(codec.encode(message)) == {**expected, "session_id": "sess_1"}
+    [encoded] = codec.encode(message)
+    assert json.loads(encoded) == {**expected, "session_id": "sess_1"}
