@@ -7,61 +7,34 @@ ASGI channel itself: Channels routes to it and hands it the connection.
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import Any, Final, cast
-from urllib.parse import parse_qs
+from typing import Any, Final
 
 from channels.consumer import AsyncConsumer
 
 from kallglot_site.api.error_codes import ERROR_CODES
-from kallglot_site.sockets.handshakes import public_url_of, request_id_of, response_headers
+from kallglot_site.sockets.handshakes import request_id_of, response_headers
 from sessions_app import runtime
 from sessions_app.streaming.connection import Connection
 from sessions_app.streaming.database import in_database
-from sessions_app.streaming.events import Speaker
 from sessions_app.streaming.gateway import DELAY_REFUSED, Gateway
-from sessions_app.streaming.outbox import Outbox
-from sessions_app.streaming.protocols.base import ListeningSpeaker, SessionError
-from sessions_app.streaming.protocols.kallglot import KallglotCodec
-from sessions_app.streaming.timeline import ClockMode
-from sessions_app.streaming.tokens import (
-    SPEAKERS,
-    StreamGrant,
-    StreamTokenRefused,
-    stream_token_verify,
+from sessions_app.streaming.handshake import (
+    WRONG_TOKEN,
+    Handshake,
+    HungUp,
+    Refused,
+    Request,
 )
+from sessions_app.streaming.outbox import Outbox
+from sessions_app.streaming.tokens import StreamGrant, StreamTokenRefused, stream_token_verify
 
 log = logging.getLogger(__name__)
 
-PROTOCOL_VIOLATION: Final = 4400
-WRONG_TOKEN: Final = 4401
 TRY_LATER: Final = 1013
 SERVER_FAULT: Final = 1011
 GOING_AWAY: Final = 1001
 
 CLOSE_WITHIN: Final = 5.0
 """Seconds that a client has to take what is left for it, and the close."""
-
-
-class Refused(Exception):
-    """The connection is closed with ``close_code``, after a session.error that says why."""
-
-    def __init__(
-        self, close_code: int, code: str, message: str, type: str, param: str | None = None
-    ):
-        super().__init__(message)
-        self.close_code = close_code
-        self.error = SessionError(code, message, param, type)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the address and the headers ask for."""
-
-    session_id: str
-    token: str
-    speaker: ListeningSpeaker
-    clock: ClockMode
 
 
 class StreamConsumer(AsyncConsumer):
@@ -77,11 +50,15 @@ class StreamConsumer(AsyncConsumer):
         task = asyncio.current_task()
         assert task is not None
         outbox = Outbox(send, overflowed=task.cancel)
+        handshake = Handshake(scope, runtime.clock().time)
         try:
-            await self._serve(scope, receive, outbox)
+            await self._serve(handshake, receive, outbox)
+        except HungUp:
+            pass
         except Refused as refused:
-            codec = _codec(scope, "customer", runtime.clock())
-            outbox.put(codec.encode(refused.error))
+            log.info("refused a connection: %s", refused.error.code, extra=logged)
+            for encoded in handshake.codec.encode(refused.error):
+                outbox.put(encoded)
             outbox.close(refused.close_code)
         except asyncio.CancelledError:
             outbox.close(GOING_AWAY)
@@ -96,17 +73,17 @@ class StreamConsumer(AsyncConsumer):
             outbox.close(1000)
             await outbox.finish(0.0 if outbox.overflowed else CLOSE_WITHIN)
 
-    async def _serve(self, scope: Any, receive: Any, outbox: Outbox) -> None:
-        request = _request(scope)
+    async def _serve(self, handshake: Handshake, receive: Any, outbox: Outbox) -> None:
+        # Before a place is taken: who does not say who it is must keep none from a call.
+        request = await handshake.request(receive)
         gateway = await runtime.gateway()
         with gateway.admitted() as admitted:
             _check_capacity(gateway, request, admitted)
             grant = await _authenticate(request)
-            speaker: Speaker = "agent" if request.speaker == "agent" else "customer"
             connection = Connection(
                 gateway=gateway,
                 session=grant.session,
-                codec=_codec(scope, speaker, gateway.clock),
+                codec=handshake.codec,
                 speaker=request.speaker,
                 allowed=grant.speakers,
                 clock=request.clock,
@@ -114,50 +91,6 @@ class StreamConsumer(AsyncConsumer):
                 outbox=outbox,
             )
             await connection.run()
-
-
-def _codec(scope: Any, speaker: Speaker, clock: Any) -> KallglotCodec:
-    return KallglotCodec(
-        session_id=scope["url_route"]["kwargs"]["session_id"],
-        speaker=speaker,
-        clock=clock.time,
-        errors_url=f"{public_url_of(scope)}/errors",
-        request_id=request_id_of(scope),
-    )
-
-
-def _request(scope: Any) -> Request:
-    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    token = query["token"][-1] if "token" in query else _bearer(scope["headers"])
-    if not token:
-        message = "A stream token is required: ?token=… or Authorization: Bearer …"
-        raise Refused(WRONG_TOKEN, "invalid_token", message, "authentication_error")
-    speaker = query.get("speaker", ["customer"])[-1]
-    if speaker not in SPEAKERS:
-        message = f"speaker must be one of {', '.join(SPEAKERS)}."
-        raise Refused(
-            PROTOCOL_VIOLATION, "invalid_field_value", message, "validation_error", "speaker"
-        )
-    clock = query.get("clock", ["arrival"])[-1]
-    if clock not in ("arrival", "media"):
-        message = "clock must be media, or left out."
-        raise Refused(
-            PROTOCOL_VIOLATION, "invalid_field_value", message, "validation_error", "clock"
-        )
-    return Request(
-        scope["url_route"]["kwargs"]["session_id"],
-        token,
-        cast(ListeningSpeaker, speaker),
-        cast(ClockMode, clock),
-    )
-
-
-def _bearer(headers: list[tuple[bytes, bytes]]) -> str:
-    for name, value in headers:
-        if name.lower() == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            return token.strip() if scheme.lower() == "bearer" else ""
-    return ""
 
 
 async def _authenticate(request: Request) -> StreamGrant:

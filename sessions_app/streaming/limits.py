@@ -21,6 +21,11 @@ HONEST_FRAME: Final = 0.01
 MALFORMED_IN_A_ROW: Final = 20
 MALFORMED_COST: Final = 10.0
 
+AUTHENTICATE_WITHIN: Final = 5.0
+"""Seconds for a token that comes in a message and not with the address."""
+
+MESSAGES_BEFORE_TOKEN: Final = 20
+
 WAITING_MESSAGES: Final = 1000
 WAITING_BYTES: Final = 16 * 1024 * 1024
 """What may wait unread in a server that does not pause its senders."""

@@ -46,7 +46,7 @@ async def test_the_token_may_come_in_the_header(gateway, session):
     ("query", "code"),
     [
         ({"token": "kst_live_nonsense"}, 4401),
-        ({"token": ""}, 4401),
+        ({"token": "", "speaker": "customer"}, 4401),
         ({"speaker": "robot"}, 4400),
         ({"clock": "sundial"}, 4400),
     ],
