@@ -8,10 +8,11 @@ from sessions_app.streaming.protocols import kallglot
 GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "streaming.md").read_text()
 
 
-def test_its_program_compiles():
+def test_its_programs_compile():
     programs = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-    assert len(programs) == 1
-    compile(programs[0], "docs/streaming.md", "exec")
+    assert len(programs) == 2
+    for program in programs:
+        compile(program, "docs/streaming.md", "exec")
 
 
 def test_it_names_every_message_and_action_of_a_client():
