@@ -62,7 +62,7 @@ class Feed:
             if state != self._state:
                 self._state = state
                 self.queue.put_nowait(state)
-            if view.state.complete and (self.seen or 0) >= view.state.segment_count:
+            if view.is_told(self.seen):
                 if self.queue.full():
                     self.overflowed = True
                 else:

@@ -360,5 +360,5 @@ class Connection:
             self.say(SessionEnded(view.state.end_reason or "completed", view.state.duration))
             patience = settings.DRAIN_TIMEOUT + COMPLETE_WITHIN
             asyncio.get_running_loop().call_later(patience, self.outbox.close, 1000)
-        if view.state.complete or not self._codec.tells_transcripts:
+        if view.is_told(self.seen) or not self._codec.tells_transcripts:
             self.close(1000)

@@ -51,7 +51,8 @@ class Listener(Protocol):
         """Something was said, or is being said."""
 
     def observe(self, view: SessionView | None) -> None:
-        """The session as it now stands; None: it was erased."""
+        """The session as it now stands; None: it was erased. Of many segments only the first have
+        been delivered by then (``SessionView.is_told``)."""
 
 
 class Room:
@@ -63,7 +64,7 @@ class Room:
         self.state: SessionState | None = None
         self.restless = False
         """Whether to look on every poll: something is awaited that no column of the session
-        tells (other servers applying a pause, or letting go of their tracks)."""
+        tells (other servers applying a pause, or letting go of their tracks), or a look failed."""
         self._finals: deque[str] = deque(maxlen=REMEMBERED_FINALS)
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
@@ -98,13 +99,13 @@ class Room:
         after = [each.seen for each in asking if each.seen is not None]
         try:
             view = await in_database(session_view, self.session_id, min(after, default=None))
+            # Who came meanwhile knows newer things, its own claim among them: it gets its own.
+            self._wanted = self._wanted or any(each not in asking for each in self.listeners)
+            self._apply(view, [each for each in asking if each in self.listeners])
         except Exception:
-            # Never fatal: the next bell or poll looks again.
+            # Never fatal, and nobody may be left with what was true before: the poll looks again.
             log.exception("could not reread session %s", self.session_id)
-            return
-        # Who came meanwhile knows newer things, its own claim among them: it gets its own look.
-        self._wanted = self._wanted or any(each not in asking for each in self.listeners)
-        self._apply(view, [each for each in asking if each in self.listeners])
+            self.restless = True
 
     def _apply(self, view: SessionView | None, listeners: list[Listener]) -> None:
         if view is None:
@@ -270,7 +271,7 @@ class Subscription:
         if view.state.ended and not self._ended:
             self._ended = True
             self.deliver(SessionEnded(view.state.end_reason or "completed", view.state.duration))
-        if view.state.complete:
+        if view.is_told(self.seen):
             self.deliver(None)
 
     def __aiter__(self) -> AsyncIterator[HubEvent]:

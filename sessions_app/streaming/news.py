@@ -92,6 +92,11 @@ class SessionView:
         paused = self.state.recording_paused
         return all(track.pause_applied == paused for track in self.tracks if track.held)
 
+    def is_told(self, seen: int | None) -> bool:
+        """Whether the transcript is complete, and who has heard its segments up to ``seen`` has
+        heard it all. One look reads so many segments and no more."""
+        return self.state.complete and (seen or 0) >= self.state.segment_count
+
 
 _STATE: Final = tuple(field.name for field in dataclasses.fields(SessionState))
 

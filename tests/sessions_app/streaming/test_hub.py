@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from sessions_app.models import Session
 from sessions_app.streaming import bells
 from sessions_app.streaming import hub as hubs
-from sessions_app.streaming import news as session_news
 from sessions_app.streaming.events import FinalTranscript, PartialTranscript, SpeechStarted
 from sessions_app.streaming.hub import Subscription, TooSlow, get_hub, ring, subscribe
+from sessions_app.streaming.news import session_view
 from sessions_app.streaming.protocols.base import SessionEnded, SessionPaused
 from tests.factories import SegmentFactory, SessionFactory
 
@@ -74,6 +75,22 @@ async def test_more_segments_than_one_look_reads_all_arrive(hub, session, monkey
         await sync_to_async(store)(session, sequence, str(sequence))
     async with subscribe(session.id, after=0) as news:
         assert [(await next_of(news)).text for _ in range(5)] == list("12345")
+
+
+async def test_a_complete_transcript_ends_nothing_before_all_of_it_is_heard(
+    hub, session, monkeypatch
+):
+    # Somebody else's long way to catch up makes the looks short of what is new.
+    monkeypatch.setattr("sessions_app.streaming.news.SEGMENTS_PER_LOOK", 2)
+    monkeypatch.setattr(hubs, "SEGMENTS_PER_LOOK", 2)
+    for sequence in range(1, 6):
+        await sync_to_async(store)(session, sequence, str(sequence))
+    async with subscribe(session.id, after=4) as at_the_end, subscribe(session.id, after=0) as late:
+        completed = Session.objects.filter(id=session.id).update
+        await sync_to_async(completed)(status="ended", transcript_status="complete")
+        for news, texts in ((at_the_end, "5"), (late, "12345")):
+            heard = [event async for event in news if isinstance(event, FinalTranscript)]
+            assert [event.text for event in heard] == list(texts)
 
 
 async def test_partials_and_speech_events_are_passed_on_at_once(hub, session):
@@ -142,15 +159,32 @@ async def test_a_subscriber_that_never_reads_is_told_so_and_memory_stays_flat(hu
             await next_of(news)
 
 
+async def test_a_look_that_failed_is_made_up_for_by_the_poll(hub, session, monkeypatch):
+    monkeypatch.setattr(hubs, "POLL", 0.05)
+    await sync_to_async(store)(session, 1, "missed")
+    async with subscribe(session.id):
+        await hub.refresh(session.id)  # the poll knows nothing newer than this room does
+        looks = []
+
+        def once_away(session_id: str, after: int | None) -> Any:
+            looks.append(session_id)
+            if len(looks) == 1:
+                raise OperationalError("the database is away")
+            return session_view(session_id, after)
+
+        monkeypatch.setattr(hubs, "session_view", once_away)
+        async with subscribe(session.id, after=0) as late:
+            assert (await next_of(late)).text == "missed"
+
+
 async def test_who_joins_during_a_look_is_told_only_what_was_read_afterwards(
     hub, session, monkeypatch
 ):
     # A party claims its track and joins; what was read before knows nothing of that claim.
     reading, go_on = threading.Event(), threading.Event()
-    read = session_news.session_view
 
     def slowly(session_id: str, after: int | None) -> Any:
-        view = read(session_id, after)
+        view = session_view(session_id, after)
         reading.set()
         go_on.wait(10)
         return view
