@@ -122,7 +122,8 @@ class Connection:
         speaker = self._speaker
         try:
             if speaker != "none":
-                await self._track(speaker).open()
+                # Shielded: a claim that nobody knows of would never be released.
+                await asyncio.shield(self._track(speaker).open())
         except SessionGone as gone:
             self._gone(ended=gone.ended)
             return False
@@ -168,6 +169,9 @@ class Connection:
         elif error is not None:
             log.error("a track of %s could not be claimed", self.session.id, exc_info=error)
             self.close(1011)
+        elif self._ready:
+            # It has not been told of what came between its claim and now: a pause, the end.
+            self.gateway.hub.look(self.session.id)
 
     # --- in ---------------------------------------------------------------------------------
 

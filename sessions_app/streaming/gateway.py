@@ -94,7 +94,10 @@ class Gateway:
         metrics.TRACKS.set(len(self._tracks))
 
     def track_claimed(self, track: LiveTrack) -> None:
-        self._speaking[track.session_id, track.speaker] = track
+        key = track.session_id, track.speaker
+        # Two that were claimed at once may come here in the other order.
+        if (other := self._speaking.get(key)) is None or other.generation < track.generation:
+            self._speaking[key] = track
         self.hub.join(track.session_id, track)
         self.hub.monitors.track_joined(track)
 

@@ -111,6 +111,11 @@ class LiveTrack:
         """End of the track, seconds on the session's timeline."""
         return self._pipeline.position if self._pipeline is not None else self._position
 
+    @property
+    def generation(self) -> int:
+        """Of its claim; 0: there is none yet."""
+        return self.claim.generation if self.claim is not None else 0
+
     def runs_ahead(self, now: float) -> bool:
         """Whether audio is sent faster than real time."""
         zero = self._pipeline.timeline.zero if self._pipeline is not None else None
@@ -148,7 +153,7 @@ class LiveTrack:
             position=position,
         )
         self._position = claim.position
-        self._paused = claim.paused
+        self._obey_pause_of(claim)
         self._gateway.track_claimed(self)
         context = TrackContext(
             session_id=self.session_id,
@@ -165,6 +170,13 @@ class LiveTrack:
             self._begin(claim.zero.timestamp(), claim.media_zero_ms)
         elif (first := self._waiting.first) is not None:
             self._start(first)
+
+    def _obey_pause_of(self, claim: Claim) -> None:
+        """A pause asked for while the track was opening may be over again, or not yet stored."""
+        if claim.paused:
+            self._paused = True  # as the pipeline begins
+        elif self._paused and not self._holding_pause:
+            self._pause(False)
 
     async def _await_handover(self, claim: Claim) -> None:
         for _ in range(20):
