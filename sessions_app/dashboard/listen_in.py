@@ -14,7 +14,12 @@ from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
-from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, NOT_ALLOWED, StaffSocket
+from kallglot_site.accounts.dashboard.sockets import (
+    NO_SUCH_OBJECT,
+    NOT_ALLOWED,
+    SERVER_FAULT,
+    StaffSocket,
+)
 from kallglot_site.accounts.members import audit_record
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.selectors import membership_of
@@ -42,7 +47,6 @@ clients: without this one that does not read would fill our memory."""
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
-SERVER_FAULT: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 AUDIT_WITHIN: Final = 5.0
 

@@ -139,7 +139,10 @@ class Gateway:
             metrics.FRAME_LAG.observe(max(0.0, elapsed - BEAT))
             metrics.UTTERANCE_SECONDS.set(sum(track.backlog_seconds for track in self._tracks))
             for connection in list(self._connections):
-                connection.tick(elapsed)
+                try:
+                    connection.tick(elapsed)
+                except Exception:
+                    log.exception("a connection could not be looked after")
             try:
                 await self._renew()
             except Exception:

@@ -6,6 +6,7 @@ only thing that tells our page from a stranger's. It is compared with the very h
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from http.cookies import CookieError
 from importlib import import_module
@@ -20,9 +21,13 @@ from django.http import HttpRequest, parse_cookie
 
 from kallglot_site.accounts.models import User
 
+log = logging.getLogger(__name__)
+
 SIGNED_OUT: Final = 4401
 NOT_ALLOWED: Final = 4403
 NO_SUCH_OBJECT: Final = 4404
+SERVER_FAULT: Final = 1011
+"""The page is to connect again."""
 
 
 class StaffSocket(AsyncJsonWebsocketConsumer):
@@ -68,12 +73,22 @@ class StaffSocket(AsyncJsonWebsocketConsumer):
                 task.cancel()
 
     async def _serve_and_close(self) -> None:
-        await self._close(await self.serve())
+        try:
+            code = await self.serve()
+        except Exception:
+            log.exception("a socket of the dashboard failed")
+            code = SERVER_FAULT
+        await self._close(code)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.recheck_every)
-            refusal = await self._refusal()
+            try:
+                refusal = await self._refusal()
+            except Exception:
+                # Nobody stays whom we cannot ask about: the page comes back by itself.
+                log.exception("rights to a socket of the dashboard could not be checked")
+                refusal = SERVER_FAULT
             if refusal is not None:
                 self._tasks[0].cancel()
                 await self._close(refusal)

@@ -119,3 +119,23 @@ async def test_a_speaker_from_whom_nothing_is_heard_is_closed_but_not_a_listener
     ):
         assert await speaker.closed() == 4408
         await listener.ping()
+
+
+async def test_a_fault_in_looking_after_one_connection_spares_the_others(
+    gateway, session, settings, monkeypatch
+):
+    settings.STREAM_SILENCE = 0.2  # several beats
+    monkeypatch.setattr(gateways, "BEAT", 0.05)
+
+    class Faulty:
+        def tick(self, seconds: float) -> None:
+            raise RuntimeError("a fault")
+
+        def go_away(self) -> None:
+            gateway.remove(self)
+
+    faulty = Faulty()
+    gateway.add(faulty)
+    async with StreamClient(session) as speaker:
+        assert await speaker.closed() == 4408
+    gateway.remove(faulty)

@@ -5,13 +5,16 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
 from kallglot_site.accounts import two_factor
+from kallglot_site.accounts.dashboard import sockets
 from kallglot_site.accounts.dashboard.sockets import StaffSocket
 from kallglot_site.accounts.models import Organization
 from kallglot_site.asgi import application
+from sessions_app.dashboard.consumers import SessionConsumer
 from sessions_app.models import Session
 from sessions_app.services import session_end
 from sessions_app.streaming.events import PartialTranscript
@@ -165,6 +168,29 @@ async def test_whoever_loses_the_right_is_thrown_out(cast, session, monkeypatch,
 
     await sync_to_async(lose)()
     assert await close_code(page) == (4404 if loss == "leaves" else 4401)
+
+
+async def test_whom_nobody_can_be_asked_about_does_not_stay(cast, session, monkeypatch):
+    monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
+    page = socket(session.id, await sync_to_async(cookie_of)(cast.teammate))
+    await page.connect()
+    await heard(page, "state")
+
+    def away(scope: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(sockets, "user_of", away)
+    assert await close_code(page) == 1011  # upon which the page connects again
+
+
+async def test_a_page_that_cannot_be_served_is_told_to_come_back(cast, session, monkeypatch):
+    async def away(self: SessionConsumer) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(SessionConsumer, "_hello", away)
+    page = socket(session.id, await sync_to_async(cookie_of)(cast.teammate))
+    await page.connect()
+    assert await close_code(page) == 1011
 
 
 async def test_the_password_alone_opens_no_socket(cast, session):
