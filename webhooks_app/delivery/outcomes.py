@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from django.db import DatabaseError, OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from webhooks_app.delivery import schedule
@@ -48,17 +48,16 @@ def _record(owner: str, results: Sequence[Result]) -> None:
         by_endpoint[message.endpoint_id].append((message, answer))
     # Endpoints before deliveries, each in the order of their ids: as everywhere, against deadlocks.
     doomed = _endpoints_update(by_endpoint, now)
-    mine = set(
-        Delivery.objects.filter(
-            id__in=[message.delivery_id for message, _ in results],
-            claim_id=owner,
-            status=Delivery.Status.PENDING,
-        )
+    rows = Q(id__in=[message.delivery_id for message, _ in results], claim_id=owner)
+    if doomed:  # all that will be cancelled below
+        rows |= Q(endpoint__in=[endpoint.id for endpoint, _ in doomed])
+    claims = dict(
+        Delivery.objects.filter(rows, status=Delivery.Status.PENDING)
         .order_by("id")
         .select_for_update()
-        .values_list("id", flat=True)
+        .values_list("id", "claim_id")
     )
-    _deliveries_update([result for result in results if result[0].delivery_id in mine], now)
+    _deliveries_update([each for each in results if claims.get(each[0].delivery_id) == owner], now)
     for endpoint, reason in doomed:
         logger.warning("webhook endpoint %s disabled: %s", endpoint.id, reason)
         endpoint_disable(endpoint=endpoint, reason=reason)

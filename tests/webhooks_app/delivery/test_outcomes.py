@@ -2,11 +2,13 @@
 
 import datetime
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from tests.locks import PATIENCE, row_locks_require, waiting
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery.claims import Limits, claim
@@ -179,3 +181,24 @@ def test_many_outcomes_cost_few_queries(cast, endpoint, django_assert_max_num_qu
     with django_assert_max_num_queries(5):
         outcomes_record("dsp_a", [(message, answer(200)) for message in messages])
     assert Delivery.objects.filter(status="delivered").count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_locked_in_one_order_also_when_an_endpoint_is_disabled(cast, endpoint):
+    row_locks_require()
+    with transaction.atomic():
+        for _ in range(2):
+            services.event_record(tenant=cast.tenant, type="session.ended", data={})
+    first, second = Delivery.objects.order_by("id")
+    Delivery.objects.filter(id=first.id).update(next_attempt_at=timezone.now() + HOUR)
+    (message,) = claim("dsp_a", Limits(100, {}))
+    assert message.delivery_id == second.id
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():  # as erasing a session does
+            Delivery.objects.select_for_update().get(id=first.id)
+            recorded = waiting(pool, lambda: outcomes_record("dsp_a", [(message, answer(410))]))
+            Delivery.objects.select_for_update(nowait=True).get(id=second.id)
+        recorded.result(PATIENCE)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("cancelled", "failed")
