@@ -209,9 +209,11 @@ def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
 @transaction.atomic
 def _failed_attempt(session_id: str, token: str, error: Exception) -> None:
     """Another try later, or, after enough of them, a failure. The spool stays either way."""
-    assembly = Assembly.objects.filter(
-        pk=session_id, lease=token, status=Assembly.Status.DUE
-    ).first()
+    assembly = (
+        Assembly.objects.filter(pk=session_id, lease=token, status=Assembly.Status.DUE)
+        .select_for_update()  # or the lease may go to another before this is written
+        .first()
+    )
     if assembly is None:
         return
     reason = type(error).__name__

@@ -7,14 +7,18 @@ token, so a worker that was presumed dead writes nothing.
 
 import contextlib
 import datetime
+import logging
 import secrets
 import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.db.models import F, Model, QuerySet
 from django.utils import timezone
+
+log = logging.getLogger(__name__)
 
 LEASE: Final = datetime.timedelta(seconds=60)
 RENEW_SECONDS: Final = 15.0
@@ -56,10 +60,14 @@ def kept(model: type[Model], key: str, token: str) -> Iterator[None]:
     def renew() -> None:
         try:
             while not over.wait(RENEW_SECONDS):
-                close_old_connections()
-                model._default_manager.filter(pk=key, lease=token).update(
-                    due_at=timezone.now() + LEASE
-                )
+                try:
+                    close_old_connections()
+                    model._default_manager.filter(pk=key, lease=token).update(
+                        due_at=timezone.now() + LEASE
+                    )
+                except DatabaseError as error:
+                    # It may be back before the lease runs out.
+                    log.warning("could not renew the lease of %s: %s", key, type(error).__name__)
         finally:
             connection.close()
 

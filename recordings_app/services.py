@@ -170,11 +170,15 @@ def _mark_deleted(recording: Recording) -> None:
 @transaction.atomic
 def session_recordings_erase(*, session: Session) -> None:
     """The session is being erased: so is everything heard in it."""
-    names = RecordingFile.objects.filter(recording__session=session).values_list("name", flat=True)
+    # In the order in which workers take them, and all before the files are looked up: what a worker
+    # commits until then is among those, and afterwards it finds nothing to commit to.
+    Assembly.objects.filter(session=session).delete()
+    recordings = Recording.objects.filter(session=session)
+    locked = list(recordings.order_by("id").select_for_update().values_list("id", flat=True))
+    names = RecordingFile.objects.filter(recording__in=locked).values_list("name", flat=True)
     tombstones_raise(names=list(names))
     _spool_forget(session.id)
-    Recording.objects.filter(session=session).delete()
-    Assembly.objects.filter(session=session).delete()
+    recordings.delete()
     _carry_out_soon()
 
 

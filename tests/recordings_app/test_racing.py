@@ -1,0 +1,81 @@
+"""Workers and those who erase, at the same rows at the same time."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import OperationalError, transaction
+from django.utils import timezone
+
+from recordings_app import assembly, leases
+from recordings_app.models import Assembly, Recording, RecordingFile, Tombstone
+from sessions_app.services import session_erase
+from tests.factories import recording_ready
+from tests.locks import PATIENCE, row_locks_require, waiting
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def recording(cast):
+    return recording_ready(cast.tenant)
+
+
+@pytest.fixture
+def due(recording):
+    """Its recordings are being made again, under the lease ``mine``."""
+    return Assembly.objects.create(session=recording.session, status="due", lease="mine")
+
+
+def test_a_file_made_while_the_session_is_being_erased_is_deleted_too(recording):
+    row_locks_require()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():  # as a worker commits a variant
+            Recording.objects.select_for_update(no_key=True).get(pk=recording.pk)
+            erased = waiting(pool, lambda: session_erase(session=recording.session))
+            RecordingFile.objects.create(
+                recording=recording, format="ogg", sample_rate=8000, name="just/made.ogg"
+            )
+        erased.result(PATIENCE)
+    assert Tombstone.objects.filter(name="just/made.ogg", due_at__lte=timezone.now()).exists()
+
+
+@pytest.mark.parametrize(("held", "next"), [(Assembly, Recording), (Recording, RecordingFile)])
+def test_who_erases_takes_the_rows_in_the_order_in_which_workers_do(recording, due, held, next):
+    row_locks_require()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert list(held.objects.select_for_update(of=("self",)))
+            erased = waiting(pool, lambda: session_erase(session=recording.session))
+            # Refused at once if the one who waits for us had it already.
+            assert list(next.objects.select_for_update(of=("self",), nowait=True))
+        erased.result(PATIENCE)
+    assert not Recording.objects.exists()
+
+
+def test_a_worker_that_lost_its_lease_fails_nobody_else_s_attempt(recording, due):
+    row_locks_require()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Assembly.objects.update(lease="another's")
+            failed = waiting(
+                pool, lambda: assembly._failed_attempt(due.pk, "mine", RuntimeError("a fault"))
+            )
+        failed.result(PATIENCE)
+    due.refresh_from_db()
+    assert (due.lease, due.error) == ("another's", "")
+
+
+def test_a_lease_is_renewed_again_once_the_database_is_back(due, monkeypatch):
+    again = threading.Event()
+    failures = iter([OperationalError("the database is away")])
+
+    def once_away():
+        for failure in failures:
+            raise failure
+        again.set()
+
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(leases, "close_old_connections", once_away)
+    with leases.kept(Assembly, due.pk, "mine"):
+        assert again.wait(PATIENCE)
