@@ -22,6 +22,7 @@ from kallglot_site import doorbell
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.ids import new_id
+from sessions_app.lifecycle import session_lock
 from sessions_app.models import Session
 from sessions_app.services import session_facets_set
 
@@ -88,11 +89,14 @@ def ring() -> None:
     doorbell.ring("analysis_app.tasks.analyze_due")
 
 
+def _free(now: datetime.datetime) -> Q:
+    """Its time has come and nobody is at it."""
+    abandoned = Q(status=Analysis.Status.PROCESSING, lease_expires_at__lte=now)
+    return (Q(status=Analysis.Status.QUEUED) | abandoned) & Q(due_at__lte=now)
+
+
 def _due(now: datetime.datetime) -> Q:
-    free = Q(status=Analysis.Status.QUEUED) | Q(
-        status=Analysis.Status.PROCESSING, lease_expires_at__lte=now
-    )
-    return free & Q(due_at__lte=now, session__transcript_status=Session.TranscriptStatus.COMPLETE)
+    return _free(now) & Q(session__transcript_status=Session.TranscriptStatus.COMPLETE)
 
 
 def analysis_claim() -> Analysis | None:
@@ -102,19 +106,17 @@ def analysis_claim() -> Analysis | None:
         Analysis.objects.filter(_due(now)).order_by("due_at").values_list("id", flat=True)[:10]
     ):
         claim = new_id("claim")
-        taken = Analysis.objects.filter(
-            Q(status=Analysis.Status.QUEUED)
-            | Q(status=Analysis.Status.PROCESSING, lease_expires_at__lte=now),
-            id=identifier,
-        ).update(
+        taken = Analysis.objects.filter(_free(now), id=identifier).update(
             status=Analysis.Status.PROCESSING,
             claim=claim,
             lease_expires_at=now + LEASE,
             started_at=now,
             attempts=F("attempts") + 1,
         )
-        if taken:
-            return Analysis.objects.select_related("session", "organization").get(claim=claim)
+        claimed = Analysis.objects.select_related("session", "organization").filter(claim=claim)
+        # It may have been erased with its session since.
+        if taken and (analysis := claimed.first()) is not None:
+            return analysis
     return None
 
 
@@ -176,6 +178,9 @@ def _retry_later(analysis: Analysis) -> None:
 @transaction.atomic
 def analysis_complete(*, analysis: Analysis, outcome: AnalysisOutcome) -> bool:
     """Record the results and their event together; False when the claim was lost meanwhile."""
+    session_lock(
+        analysis.session_id
+    )  # first, as whoever erases it does: or each waits for the other
     finished = _finish(
         analysis,
         status=Analysis.Status.COMPLETE,
