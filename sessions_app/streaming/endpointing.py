@@ -41,6 +41,10 @@ CUT_SEARCH: Final = 7.0
 GROWING_IMPATIENT: Final = 15.0
 """Seconds of unbroken speech after which shorter and shorter pauses are taken."""
 
+LONGEST_EARLY: Final = 0.05
+"""Seconds. Silence is only noticed a frame at a time: it is taken for enough half a frame early,
+so that on average the wait is as long as asked for and not half a frame longer."""
+
 _DETECTOR_MODE: Final = 2  # 0…3; 3 clips soft speech, 1 lets line noise through
 _OPENING_VOTES: Final = 3  # voiced windows out of the last five that open an utterance
 _RESUMING_RUN: Final = 2  # voiced windows in a row that are speech and not a click
@@ -120,6 +124,7 @@ class Endpointer:
         self._floor = 0.0  # mean square of the line's noise; 0 until there is any
         self._gate = _QUIETEST_SPEECH**2  # mean square from which a window may be speech
         self._utterance: _Utterance | None = None
+        self._early = 0.0  # seconds; see LONGEST_EARLY
 
     # --- what the pipeline asks -----------------------------------------------------------
 
@@ -164,6 +169,7 @@ class Endpointer:
         if frame.format.sample_rate != self._source_rate or gap > 0.001:
             events = self._bridge(frame, gap)
         self._expected = frame.start + frame.duration
+        self._early = min(frame.duration / 2, LONGEST_EARLY)
         samples = decode(frame.payload, frame.format.encoding)
         if self._resampler is not None:
             samples = self._resampler.feed(samples)
@@ -336,7 +342,8 @@ class Endpointer:
     def _is_over(self, utterance: _Utterance) -> bool:
         over = self._at - utterance.audio_start - GROWING_IMPATIENT
         share = 1.0 if over <= 0 else max(0.4, 1 - over / (LONGEST_UTTERANCE - GROWING_IMPATIENT))
-        needed = max(SILENCE_BEGAN, min(self.patience, turns.LONGEST) * share)
+        patience = min(self.patience, turns.LONGEST) * share
+        needed = max(SILENCE_BEGAN, patience - self._early)
         # Not in the very moment in which speech may be going on.
         return not utterance.run and self._at - utterance.speech_end >= needed - 1e-6
 

@@ -139,6 +139,20 @@ class TestPatience:
         events = hear(Endpointer(), speech(25), silence(0.35), speech(1), silence(1))
         assert len(only(events, UtteranceClosed)) == 2
 
+    def test_long_frames_make_the_wait_no_longer_on_average(self):
+        waits = []
+        for shift in range(0, 100, 10):  # milliseconds from a frame's beginning to the silence
+            endpointer = Endpointer()
+            for frame in frames(speech(1 + shift / 1000), silence(2), length=0.1):
+                heard = endpointer.feed(frame)
+                if only(heard, SilenceBegan):
+                    endpointer.patience = 0.4
+                if closed := only(heard, UtteranceClosed):
+                    waits.append(frame.end - closed[0].end)
+        assert len(waits) == 10
+        # The detector's windows of 30 ms add their own half.
+        assert np.mean(waits) == pytest.approx(0.4 + 0.015, abs=0.03)
+
 
 class TestLength:
     def test_unbroken_speech_is_cut_at_its_quietest_moment(self):
