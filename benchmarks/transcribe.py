@@ -1,12 +1,14 @@
 """Ours against stock faster-whisper, utterance by utterance, on any folder of audio.
 
-    python benchmarks/transcribe.py FOLDER [--telephone] [--repeat 3] [--batch 6]
+    python benchmarks/transcribe.py FOLDER [--telephone] [--repeat 3] [--batch 4]
 
 FOLDER holds ``references.json`` ({"file": {"language": "en", "text": "…"}}) and the files, in
 anything PyAV reads. ``--telephone`` sends everything through 8 kHz mu-law first. Stock is
 ``faster_whisper.WhisperModel.transcribe`` with its defaults (beam of 5, 30 s window) on the same
 model files, threads and compute type, in the same run, taking turns file by file, so that a busy
-machine is equally busy for both. Both are used as libraries, without queue or child process.
+machine is equally busy for both. Both are used as libraries, without queue or child process; ours
+shares the threads out among workers as the service does. Batches are both: shared encodes, and
+several workers at once.
 """
 
 import argparse
@@ -21,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for both, as in the service's processes
+
 import av
 import jiwer
 import numpy as np
@@ -31,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sessions_app.engines.whisper.model_files import locate
 from sessions_app.engines.whisper.recognizer import Recognizer, Utterance
+from sessions_app.engines.whisper.worker import workers_for
 
 Samples = npt.NDArray[np.int16]
 SHORT = 3.0  # s
@@ -72,7 +77,15 @@ def main() -> None:
     clips = [clip for folder in options.folders for clip in load(folder, options.telephone)]
     threads = options.threads or os.cpu_count() or 1
     model = locate(options.model, options.data / "models")
-    ours = Recognizer(model, "cpu", "int8", threads, beam_size=options.beam)
+    workers = workers_for(threads, "cpu")
+    ours = Recognizer(
+        model,
+        "cpu",
+        "int8",
+        threads=max(1, threads // workers),
+        workers=workers,
+        beam_size=options.beam,
+    )
     stock = _stock(model, threads)
     ours.recognize([_utterance(clips[0])])
     stock(clips[0])
@@ -92,7 +105,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--telephone", action="store_true", help="8 kHz mu-law first")
     parser.add_argument("--repeat", type=int, default=3, help="runs; medians are printed")
-    parser.add_argument("--batch", type=int, default=6, help="utterances per shared encode")
+    parser.add_argument("--batch", type=int, default=4, help="utterances at once")
     parser.add_argument("--beam", type=int, default=5, help="our beam size")
     parser.add_argument("--threads", type=int, default=0, help="default: all cores")
     parser.add_argument("--model", default="base")
@@ -196,7 +209,7 @@ def _time(tally: Tally, clip: Clip, transcribe: Callable[[Clip], str]) -> None:
 
 
 def batching(clips: list[Clip], ours: Recognizer, size: int) -> None:
-    """Print what sharing an encode is worth: the same utterances one by one and in batches."""
+    """Print what working on several at once is worth: the same utterances alone and in batches."""
     alike = sorted(clips, key=lambda clip: clip.duration)[: 2 * size]
     seconds = sum(clip.duration for clip in alike)
     started = time.perf_counter()

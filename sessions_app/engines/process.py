@@ -20,6 +20,9 @@ from typing import Any
 from sessions_app.engines import metrics
 from sessions_app.engines.base import EngineError, EngineTimeout, EngineUnavailable
 
+# Children inherit it. numpy's threads gain next to nothing there, and wait by burning a core.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 _NICENESS = 5
 _LOADING = 180.0  # s
 

@@ -1,9 +1,9 @@
 """``whisper://base``: Whisper on this machine, offline, on CPU or GPU.
 
 ``whisper://<size>`` or ``whisper:///directory/of/a/converted/model``, with the options
-``threads`` (default: all cores), ``device`` (``auto``, ``cpu``, ``cuda``), ``compute``
-(CTranslate2's compute type), ``beam`` (default 5; 1 is greedy) and ``batch`` (utterances that may
-share one encode).
+``threads`` (default: all cores), ``workers`` (that share them; default: two, or more with many
+cores), ``device`` (``auto``, ``cpu``, ``cuda``), ``compute`` (CTranslate2's compute type), ``beam``
+(default 5; 1 is greedy) and ``batch`` (utterances that are worked on together).
 
 One model serves every session: requests wait in one queue, finals first, and run batch by batch
 in a process of their own.
@@ -49,7 +49,9 @@ _HANG = 90.0  # s; a batch of the longest utterances, all decoded again, stays f
 
 def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranscriber":
     """The transcriber that ``url`` names; nothing is loaded yet."""
-    options = url.read_options(threads=int, device=str, compute=str, beam=int, batch=int)
+    options = url.read_options(
+        threads=int, workers=int, device=str, compute=str, beam=int, batch=int
+    )
     return WhisperTranscriber(url.path if not url.host else url.host + url.path, context, **options)
 
 
@@ -64,6 +66,7 @@ class WhisperTranscriber(Transcriber):
         context: EngineContext,
         *,
         threads: int = 0,
+        workers: int = 0,
         device: str = "auto",
         compute: str = "default",
         beam: int = 5,
@@ -73,7 +76,12 @@ class WhisperTranscriber(Transcriber):
         self.languages = frozenset(_LANGUAGE_CODES)
         self._model = model
         self._context = context
-        self._options: dict[str, Any] = {"threads": threads, "device": device, "beam_size": beam}
+        self._options: dict[str, Any] = {
+            "threads": threads,
+            "workers": workers,
+            "device": device,
+            "beam_size": beam,
+        }
         self._compute = compute
         self._batch = max(batch, 1)
         self._queue = RequestQueue()

@@ -2,12 +2,15 @@
 
 Differences from faster-whisper's own loop, all measured in ``benchmarks/transcribe.py``:
 utterances are encoded in a window as long as they are plus a margin instead of 30 s; several
-share one encode and one decode; and what comes out is checked (``guards``) and decoded again with
-the full window where it looks like a loop or an invention.
+share one encode and one decode, and the cores work on different ones; and what comes out is
+checked (``guards``) and decoded again with the full window where it looks like a loop or an
+invention.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +19,23 @@ import numpy.typing as npt
 
 from sessions_app.engines.whisper import guards
 from sessions_app.engines.whisper.inventions import is_known_invention
+from sessions_app.engines.whisper.pieces import (
+    SAMPLE_RATE,
+    WINDOW,
+    Audio,
+    Decoded,
+    Piece,
+    cut_at_quiet_moments,
+)
 
-SAMPLE_RATE = 16_000
 _FRAMES_PER_SECOND = 100
-_WINDOW = 30.0  # s; what Whisper was trained on
-_LONGEST = 28.0  # s; beyond, an utterance is cut at a quiet moment
-_FLOOR = 10.0  # s; encoding less makes the decoder loop
-_MARGIN = 2.0  # s of silence after the last word
-_STEP = 1.0  # s; windows are multiples of it, so that utterances can share a batch
+_WARM_UP_WINDOW = 10  # s
 _VOICED = 0.5  # probability of speech; where no 32 ms reach it the model is not even asked
 _MAX_PROMPT_TOKENS = 120
-_MAX_TOKENS = 224
 # Ways to decode again, in turn, until nothing looks wrong. The original draws at random with
 # rising temperature, up to five times; on a live call that costs seconds, and forbidding to repeat
 # a phrase breaks a loop as well, always alike.
 _SECOND_TRIES: tuple[dict[str, Any], ...] = ({}, {"no_repeat_ngram_size": 3})
-
-Audio = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,55 +64,22 @@ class Recognized:
     redone: str = ""  # what gave the first decoding away, if there was a second
 
 
-@dataclass(slots=True)
-class _Piece:
-    """One stretch of at most 28 s of one utterance, on its way through the model."""
-
-    index: int  # of its utterance in the batch
-    audio: Audio
-    speech_seconds: float
-    speech_peak: float
-    language: str | None
-    prompt: str
-    partial: bool
-    translate: bool
-    detected: list[tuple[str, float]] = field(default_factory=list)
-    decoded: "_Decoded | None" = None
-
-    @property
-    def duration(self) -> float:
-        return len(self.audio) / SAMPLE_RATE
-
-    @property
-    def window(self) -> float:
-        """Seconds to encode."""
-        wanted = np.ceil((self.duration + _MARGIN) / _STEP) * _STEP
-        return float(min(max(wanted, _FLOOR), _WINDOW))
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    text: str
-    log_probability: float
-    no_speech: float
-    cut_off: bool
-    redone: str = ""
-
-    def evidence(self, piece: _Piece) -> guards.Evidence:
-        return guards.Evidence(
-            duration=piece.duration,
-            speech_seconds=piece.speech_seconds,
-            speech_peak=piece.speech_peak,
-            log_probability=self.log_probability,
-            no_speech=self.no_speech,
-        )
-
-
 class Recognizer:
-    """A loaded model. Not safe for use from several threads."""
+    """A loaded model, and ``workers`` that share it, each computing with ``threads`` threads.
+
+    Two workers of one thread get through nearly twice as much as one of two: the matrices of a
+    small model are too small to be worth dividing.
+    """
 
     def __init__(
-        self, model: Path, device: str, compute_type: str, threads: int, beam_size: int
+        self,
+        model: Path,
+        device: str,
+        compute_type: str,
+        *,
+        threads: int = 1,
+        workers: int = 1,
+        beam_size: int = 5,
     ) -> None:
         import ctranslate2
         import tokenizers
@@ -119,15 +89,20 @@ class Recognizer:
 
         self._storage = ctranslate2.StorageView
         self._model = ctranslate2.models.Whisper(
-            str(model), device=device, compute_type=compute_type, intra_threads=threads
+            str(model),
+            device=device,
+            compute_type=compute_type,
+            intra_threads=threads,
+            inter_threads=workers,
         )
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer")
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._vad = get_vad_model()
         raw = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
         self.multilingual: bool = self._model.is_multilingual
         self._tokenizer = Tokenizer(raw, self.multilingual, task="transcribe", language="en")
         self._beam_size = beam_size
-        self._greedy = False
 
     @property
     def languages(self) -> frozenset[str]:
@@ -141,10 +116,15 @@ class Recognizer:
 
     def warm_up(self) -> None:
         """Pay for lazy initialisation now, not in the first caller's answer."""
-        silence = np.zeros((1, self._model.n_mels, int(_FLOOR) * _FRAMES_PER_SECOND), np.float32)
+        list(self._pool.map(self._warm_up, range(self._workers)))
+
+    def _warm_up(self, _worker: int) -> None:
+        silence = np.zeros(
+            (1, self._model.n_mels, _WARM_UP_WINDOW * _FRAMES_PER_SECOND), np.float32
+        )
         encoded = self._model.encode(self._storage.from_array(silence))
         prompt = [self._tokenizer.sot, *self._tokenizer.sot_sequence[1:]]
-        self._generate(encoded, [[*prompt, self._tokenizer.no_timestamps]], 2)
+        self._generate(encoded, [[*prompt, self._tokenizer.no_timestamps]], 2, greedy=False)
         self._voice_activity(np.zeros(SAMPLE_RATE, np.float32))
 
     def recognize(
@@ -154,11 +134,25 @@ class Recognizer:
 
         ``greedy`` gives up the beam search: a little less right, and faster.
         """
-        self._greedy = greedy
+        # Those of similar length together: they can share an encode.
+        order = sorted(range(len(utterances)), key=lambda index: len(utterances[index].audio))
+        size = max(1, math.ceil(len(order) / self._workers))
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
+
+        def work(group: list[int]) -> list[Recognized]:
+            return self._recognize([utterances[index] for index in group], greedy)
+
+        answers: dict[int, Recognized] = {}
+        for group, done in zip(groups, self._pool.map(work, groups), strict=True):
+            answers.update(zip(group, done, strict=True))
+        return [answers[index] for index in range(len(utterances))]
+
+    def _recognize(self, utterances: Sequence[Utterance], greedy: bool) -> list[Recognized]:
+        """In one worker."""
         pieces = [
             piece
             for index, utterance in enumerate(utterances)
-            for piece in self._cut(index, utterance)
+            for piece in self._cut(index, utterance, greedy)
         ]
         spoken = [piece for piece in pieces if piece.speech_peak >= _VOICED]
         self._first_pass(spoken)
@@ -171,7 +165,7 @@ class Recognizer:
 
     # -- before the model ------------------------------------------------------------------
 
-    def _cut(self, index: int, utterance: Utterance) -> list[_Piece]:
+    def _cut(self, index: int, utterance: Utterance, greedy: bool) -> list[Piece]:
         import soxr
 
         audio = utterance.audio.astype(np.float32) / 32768.0
@@ -180,12 +174,12 @@ class Recognizer:
         language = utterance.language if utterance.language in self.languages else None
         prompt = " ".join(filter(None, (", ".join(utterance.vocabulary), utterance.prompt)))
         pieces = []
-        for part in _cut_at_quiet_moments(audio):
+        for part in cut_at_quiet_moments(audio):
             seconds, peak = self._voice_activity(part)
             pieces.append(
-                _Piece(
+                Piece(
                     index, part, seconds, peak, language, prompt,
-                    utterance.partial, utterance.translate,
+                    utterance.partial, utterance.translate, greedy,
                 )
             )  # fmt: skip
         return pieces
@@ -199,7 +193,7 @@ class Recognizer:
             probabilities.max()
         )
 
-    def _mel(self, piece: _Piece, window: float) -> npt.NDArray[np.float32]:
+    def _mel(self, piece: Piece, window: float) -> npt.NDArray[np.float32]:
         samples = int(window * SAMPLE_RATE)
         padded = np.pad(piece.audio, (0, max(samples - len(piece.audio), 0)))[:samples]
         mel = self._features(padded, padding=0)
@@ -207,7 +201,7 @@ class Recognizer:
 
     # -- the model -------------------------------------------------------------------------
 
-    def _first_pass(self, pieces: list[_Piece]) -> None:
+    def _first_pass(self, pieces: list[Piece]) -> None:
         """Decode every piece once, those of one window length together."""
         for window in sorted({piece.window for piece in pieces}):
             group = [piece for piece in pieces if piece.window == window]
@@ -221,12 +215,13 @@ class Recognizer:
                 results = self._generate(
                     part,
                     [prompts[row] for row in rows],
-                    max(self._token_limit(group[row]) for row in rows),
+                    max(group[row].token_limit for row in rows),
+                    greedy=group[0].greedy,
                 )
                 for row, decoded in zip(rows, results, strict=True):
                     group[row].decoded = decoded
 
-    def _encode(self, pieces: list[_Piece], window: float) -> Any:
+    def _encode(self, pieces: list[Piece], window: float) -> Any:
         batch = np.ascontiguousarray(np.stack([self._mel(piece, window) for piece in pieces]))
         return self._model.encode(self._storage.from_array(batch))
 
@@ -235,7 +230,7 @@ class Recognizer:
         values = np.array(encoded.to_device(_cpu()) if device != "cpu" else encoded)
         return self._storage.from_array(np.ascontiguousarray(values[rows]))
 
-    def _detect(self, pieces: list[_Piece], encoded: Any) -> None:
+    def _detect(self, pieces: list[Piece], encoded: Any) -> None:
         if not self.multilingual:
             return
         if all(piece.language is not None and piece.partial for piece in pieces):
@@ -245,7 +240,7 @@ class Recognizer:
             if piece.language is None:
                 piece.language = piece.detected[0][0]
 
-    def _prompt(self, piece: _Piece) -> list[int]:
+    def _prompt(self, piece: Piece) -> list[int]:
         tokens: list[int] = []
         if piece.prompt:
             words = self._tokenizer.encode(" " + piece.prompt.strip())
@@ -257,21 +252,16 @@ class Recognizer:
             tokens += [token, task]
         return [*tokens, self._tokenizer.no_timestamps]
 
-    @staticmethod
-    def _token_limit(piece: _Piece) -> int:
-        """More than anyone says in that time, in any script; a loop would run to 224."""
-        return min(int(16 + 15 * piece.duration), _MAX_TOKENS)
-
     def _generate(
-        self, encoded: Any, prompts: list[list[int]], limit: int, **options: Any
-    ) -> list[_Decoded]:
+        self, encoded: Any, prompts: list[list[int]], limit: int, *, greedy: bool, **options: Any
+    ) -> list[Decoded]:
         results = self._model.generate(
             encoded,
             prompts,
             max_length=2 * limit,  # the library halves it
             return_scores=True,
             return_no_speech_prob=True,
-            beam_size=1 if self._greedy else self._beam_size,
+            beam_size=1 if greedy else self._beam_size,
             **options,
         )
         decoded = []
@@ -279,19 +269,19 @@ class Recognizer:
             tokens = result.sequences_ids[0]
             mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
             text = guards.tidy(self._tokenizer.decode(tokens))
-            decoded.append(_Decoded(text, mean, result.no_speech_prob, len(tokens) >= limit))
+            decoded.append(Decoded(text, mean, result.no_speech_prob, len(tokens) >= limit))
         return decoded
 
     # -- after the model -------------------------------------------------------------------
 
-    def _checked(self, piece: _Piece) -> _Decoded:
+    def _checked(self, piece: Piece) -> Decoded:
         """The decoding to believe: the first, a better one, or none."""
         decoded = piece.decoded
         assert decoded is not None
         decoded = self._without_echo(piece, decoded)
         if decoded.evidence(piece).absent or not decoded.text:
             return replace(decoded, text="")
-        reason = self._suspicion(piece, decoded)
+        reason = decoded.suspicion(piece)
         if reason and not piece.partial:
             decoded = replace(self._again(piece, decoded), redone=reason)
         evidence = decoded.evidence(piece)
@@ -299,13 +289,7 @@ class Recognizer:
             return replace(decoded, text="")
         return replace(decoded, text=guards.without_loops(decoded.text))
 
-    @staticmethod
-    def _suspicion(piece: _Piece, decoded: _Decoded) -> str:
-        return guards.why_suspicious(
-            decoded.text, decoded.log_probability, piece.duration, cut_off=decoded.cut_off
-        )
-
-    def _without_echo(self, piece: _Piece, decoded: _Decoded) -> _Decoded:
+    def _without_echo(self, piece: Piece, decoded: Decoded) -> Decoded:
         """On noise the model reads its prompt out: believe that only if it hears it unprompted."""
         if not piece.prompt or decoded.evidence(piece).strong:
             return decoded
@@ -313,26 +297,36 @@ class Recognizer:
             return decoded
         piece.prompt = ""
         encoded = self._encode([piece], piece.window)
-        return self._generate(encoded, [self._prompt(piece)], self._token_limit(piece))[0]
+        limit = piece.token_limit
+        return self._generate(encoded, [self._prompt(piece)], limit, greedy=piece.greedy)[0]
 
-    def _again(self, piece: _Piece, first: _Decoded) -> _Decoded:
+    def _again(self, piece: Piece, first: Decoded) -> Decoded:
         """Decode with the full window, in each of several ways until nothing looks wrong."""
         piece.prompt = ""  # a prompt can be what it loops on
-        encoded = self._encode([piece], _WINDOW)
+        encoded = self._encode([piece], WINDOW)
         tried = []
         for options in _SECOND_TRIES:
-            limit = self._token_limit(piece)
-            decoded = self._generate(encoded, [self._prompt(piece)], limit, **options)[0]
-            reason = self._suspicion(piece, decoded)
+            decoded = self._generate(
+                encoded,
+                [self._prompt(piece)],
+                piece.token_limit,
+                greedy=piece.greedy,
+                **options,
+            )[0]
+            reason = decoded.suspicion(piece)
             if not reason or decoded.evidence(piece).absent:
                 return decoded
             if reason == "probability":  # unsure, but not wrong in itself: no other way helps
-                return max(first, decoded, key=_sane_and_likely(piece))
+                # One that does not loop comes first, then the likelier one.
+                return max(
+                    (first, decoded),
+                    key=lambda d: (d.suspicion(piece) in ("", "probability"), d.log_probability),
+                )
             tried.append(decoded)
         # Every decoding loops: keep the shortest, with what it repeats said once.
         return min([first, *tried], key=lambda d: len(d.text))
 
-    def _answer(self, utterance: Utterance, pieces: list[_Piece]) -> Recognized:
+    def _answer(self, utterance: Utterance, pieces: list[Piece]) -> Recognized:
         decoded = [piece.decoded for piece in pieces if piece.decoded and piece.decoded.text]
         leading = max(pieces, key=lambda piece: piece.speech_seconds, default=None)
         detected = leading.detected[0] if leading and leading.detected else None
@@ -350,33 +344,7 @@ class Recognizer:
         )
 
 
-def _sane_and_likely(piece: _Piece) -> Callable[[_Decoded], tuple[bool, float]]:
-    """A key by which a decoding that does not loop comes first, then the likelier one."""
-
-    def key(decoded: _Decoded) -> tuple[bool, float]:
-        reason = guards.why_suspicious(
-            decoded.text, decoded.log_probability, piece.duration, cut_off=decoded.cut_off
-        )
-        return reason in ("", "probability"), decoded.log_probability
-
-    return key
-
-
 def _cpu() -> Any:
     import ctranslate2
 
     return ctranslate2.Device.cpu
-
-
-def _cut_at_quiet_moments(audio: Audio) -> list[Audio]:
-    """Pieces of at most 28 s, cut in the quietest 100 ms of the last third before the limit."""
-    longest, step = int(_LONGEST * SAMPLE_RATE), SAMPLE_RATE // 10
-    pieces = []
-    while len(audio) > longest:
-        start = longest * 2 // 3
-        frames = audio[start : start + (longest - start) // step * step].reshape(-1, step)
-        quietest = int(np.argmin(np.square(frames).sum(axis=1)))
-        cut = start + quietest * step + step // 2
-        pieces.append(audio[:cut])
-        audio = audio[cut:]
-    return [*pieces, audio]

@@ -3,20 +3,25 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sessions_app.engines.whisper.recognizer import Recognized, Recognizer, Utterance
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What the process loads. ``threads`` 0: all cores."""
+    """What the process loads. ``threads`` 0: all cores; ``workers`` 0: as many as pay."""
 
     model: Path
     device: str = "auto"
     compute_type: str = "default"
     threads: int = 0
+    workers: int = 0
     beam_size: int = 5
 
+
+_THREADS_OF_A_WORKER: Final = 4
+"""More of them hardly make one utterance faster, and more workers get through more."""
 
 _recognizer: Recognizer | None = None
 
@@ -24,15 +29,27 @@ _recognizer: Recognizer | None = None
 def load(settings: ModelSettings) -> frozenset[str]:
     """Load and warm up the model; the languages it knows."""
     global _recognizer
+    threads = settings.threads or os.cpu_count() or 1
+    workers = settings.workers or workers_for(threads, settings.device)
     _recognizer = Recognizer(
         settings.model,
         device=settings.device,
         compute_type=settings.compute_type,
-        threads=settings.threads or os.cpu_count() or 1,
+        threads=max(1, threads // workers),
+        workers=workers,
         beam_size=settings.beam_size,
     )
     _recognizer.warm_up()
     return _recognizer.languages
+
+
+def workers_for(threads: int, device: str) -> int:
+    """At least two where there are two cores: they get through more than one on both."""
+    import ctranslate2
+
+    if device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count()):
+        return 1  # a GPU is shared best by one batch
+    return max(1, threads // min(_THREADS_OF_A_WORKER, max(1, threads // 2)))
 
 
 def recognize(utterances: list[Utterance], greedy: bool) -> list[Recognized]:

@@ -13,11 +13,8 @@ from sessions_app.engines.registry import synthesizer_from_url
 from sessions_app.engines.urls import EngineContext
 from sessions_app.engines.whisper.guards import words
 from sessions_app.engines.whisper.model_files import locate
-from sessions_app.engines.whisper.recognizer import (
-    Recognizer,
-    Utterance,
-    _cut_at_quiet_moments,
-)
+from sessions_app.engines.whisper.pieces import cut_at_quiet_moments
+from sessions_app.engines.whisper.recognizer import Recognizer, Utterance
 
 pytestmark = pytest.mark.engine
 
@@ -38,7 +35,7 @@ Samples = npt.NDArray[np.int16]
 
 @pytest.fixture(scope="module")
 def recognizer(models: Path) -> Recognizer:
-    return Recognizer(locate("base", models / "models"), "cpu", "int8", 2, beam_size=5)
+    return Recognizer(locate("base", models / "models"), "cpu", "int8", workers=2)
 
 
 def spoken(text: str) -> Samples:
@@ -168,7 +165,7 @@ def test_speech_longer_than_the_window_is_written_down_whole(recognizer: Recogni
 def test_long_audio_is_cut_at_quiet_moments() -> None:
     audio = np.full(16_000 * 70, 0.5, np.float32)
     audio[16_000 * 25 : 16_000 * 26] = 0.0
-    pieces = _cut_at_quiet_moments(audio)
+    pieces = cut_at_quiet_moments(audio)
     assert sum(map(len, pieces)) == len(audio)
     assert all(len(piece) <= 16_000 * 28 for piece in pieces)
     assert 25 <= len(pieces[0]) / 16_000 <= 26
