@@ -70,10 +70,26 @@ async def _started(start: Hook) -> None:
     gc.freeze()
 
 
+def uvicorn_options() -> dict[str, Any]:
+    """What uvicorn must be told by whoever starts it; ``docs/operations.md`` has it as flags."""
+    return {
+        "ws": "kallglot_site.sockets.under_uvicorn:WebSocket",
+        "ws_max_size": LARGEST_MESSAGE,
+        "ws_ping_interval": settings.STREAM_SILENCE / PINGS_IN_SILENCE,
+        "ws_ping_timeout": settings.STREAM_SILENCE / PINGS_IN_SILENCE,
+        # Base64 audio does not shrink, and deflating it would cost most of a core.
+        "ws_per_message_deflate": False,
+        # It prints the query string, in which a stream token may stand.
+        "access_log": False,
+        # The application knows which proxies to trust; uvicorn would trust the whole machine.
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+    }
+
+
 def _uvicorn(application: Any, host: str, port: int, start: Hook, drain: Hook) -> None:
     import uvicorn
-
-    from kallglot_site.sockets.under_uvicorn import WebSocket
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -87,17 +103,7 @@ def _uvicorn(application: Any, host: str, port: int, start: Hook, drain: Hook) -
             port=port,
             lifespan="off",
             log_config=None,
-            access_log=False,
-            # The application knows which proxies to trust; uvicorn would trust the whole machine.
-            proxy_headers=False,
-            server_header=False,
-            ws=WebSocket,
-            ws_max_size=LARGEST_MESSAGE,
-            ws_ping_interval=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
-            ws_ping_timeout=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
-            # Base64 audio does not shrink, and deflating it would cost most of a core.
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=10,
+            **uvicorn_options(),
         )
     )
 

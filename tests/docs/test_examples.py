@@ -8,15 +8,19 @@ own machine (starting servers, installing); of those, the commands must at least
 
 import asyncio
 import re
+import shlex
 import subprocess
 import sys
 import wave
 from pathlib import Path
 
 import pytest
+import uvicorn
 from django.conf import settings
 
 from kallglot_site.caller.spoken import Line, call_speak
+from kallglot_site.servers import uvicorn_options
+from kallglot_site.sockets.under_uvicorn import WebSocket
 from sessions_app.streaming.media import decode
 from tests.e2e.server import Server
 
@@ -83,6 +87,21 @@ def test_examples_run_as_written(page: Path, server: Server, speech: Path, tmp_p
         assert result.returncode == 0, f"{code}\n{result.stdout}\n{result.stderr}"
         if "websockets.connect" in code:
             assert "parcel" in result.stdout  # what was said reached whoever listens
+
+
+def test_uvicorn_by_hand_is_told_what_the_gateway_tells_it() -> None:
+    (command,) = re.findall(
+        r"^\.venv/bin/uvicorn (.*?[^\\])$",
+        (ROOT / "docs" / "operations.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+    flags = uvicorn.main.make_context("uvicorn", shlex.split(command.replace("\\\n", " "))).params
+    options = uvicorn_options()
+    assert {option: flags[option] for option in options} == options
+    assert flags["log_level"] == "warning"  # below it, uvicorn names the address of each socket
+    config = uvicorn.Config(flags["app"], ws=flags["ws"], lifespan=flags["lifespan"])
+    config.load()
+    assert config.ws_protocol_class is WebSocket
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
