@@ -1,7 +1,7 @@
 """The cast that every test shares: an owner, a teammate, an outsider, and their keys."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,9 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.db import connection, connections
 from django.test import Client
+from kombu.exceptions import OperationalError as BrokerError
 
+from kallglot_site import celery_app
 from kallglot_site.accounts.models import Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
@@ -17,6 +19,7 @@ from sessions_app.streaming.database import connections_close
 from tests.e2e.server import Server, running, same_size
 from tests.factories import OrganizationFactory
 from tests.requirements import browser_path, postgres_url, redis_url
+from webhooks_app.services import DISPATCH_TASK
 
 __all__ = ["browser_path", "postgres_url", "redis_url"]
 
@@ -46,6 +49,14 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     yield
     connections_close()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def first_ring() -> None:
+    """Doorbells ring in threads, and the first ring imports much: modules that make loggers, which
+    fails pytest if it happens to be going through all there are. So that one is rung here."""
+    with suppress(BrokerError):
+        celery_app.send_task(DISPATCH_TASK, expires=1, retry=False, ignore_result=True)
 
 
 @pytest.fixture
