@@ -10,7 +10,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -180,6 +180,12 @@ class Engine(ABC):
         raise AssertionError("unreachable: attempts is at least 1")
 
 
+def _sayable(text: str) -> str:
+    """Without what JSON may hold, and so a remote engine's answer, but neither a database nor a
+    client takes: NUL, and half a surrogate pair. Storing it would be tried for ever."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 class Transcriber(Engine):
     """Speech to text, one utterance at a time."""
 
@@ -200,7 +206,7 @@ class Transcriber(Engine):
         """
         result = await self._call(lambda: self._transcribe(request), timeout)
         metrics.AUDIO.labels(self.name, request.priority.name.lower()).inc(request.duration)
-        return result
+        return replace(result, text=_sayable(result.text))
 
     @property
     def backlog_seconds(self) -> float:

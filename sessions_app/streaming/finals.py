@@ -219,8 +219,7 @@ class FinalTranscriber:
         return changed and before is not None and result.language != self._language.settled
 
     def _publish(self, utterance: Utterance, result: Transcription | None) -> None:
-        # NUL is valid in JSON, and so in a remote engine's answer, but not in PostgreSQL.
-        text = result.text.replace("\0", "").strip() if result is not None else ""
+        text = result.text.strip() if result is not None else ""
         start = round(utterance.start, 3)
         if result is None or not text:
             if utterance.shown:

@@ -24,6 +24,16 @@ async def test_a_call_gives_the_engines_answer() -> None:
     assert (await FakeTranscriber("hello").transcribe(REQUEST)).text == "hello"
 
 
+@pytest.mark.parametrize("text", ["Hel\0lo.", "Hello.\0"])
+async def test_a_nul_in_an_answer_goes_no_further(text: str) -> None:
+    assert (await FakeTranscriber(text).transcribe(REQUEST)).text == "Hello."
+
+
+async def test_half_a_surrogate_pair_in_an_answer_is_replaced() -> None:
+    # What json.loads makes of "\\ud83d" alone.
+    assert (await FakeTranscriber("Hello \ud83d.").transcribe(REQUEST)).text == "Hello ?."
+
+
 async def test_an_engine_that_hangs_is_a_timeout() -> None:
     engine = FakeTranscriber("hello")
     engine.hold()

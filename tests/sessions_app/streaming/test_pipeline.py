@@ -57,12 +57,6 @@ class TestOneUtterance:
         assert call.partials[-1].text == ""
         assert call.partials[0].id == call.partials[-1].id
 
-    async def test_a_nul_in_an_answer_does_not_reach_the_database(self):
-        call = quiet_call()
-        call.engine.say("Hel\0lo.")
-        await call.say(speech(2), silence(1.5))
-        assert [final.text for final in call.finals] == ["Hello."]
-
     async def test_vocabulary_language_and_context_reach_the_engine(self):
         call = quiet_call(vocabulary=("Kallglot",), language="es-MX")
         await call.say(speech(1), silence(1), speech(1), silence(1))
