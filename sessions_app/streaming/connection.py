@@ -315,6 +315,12 @@ class Connection:
         if close is not None:
             self.close(close)
 
+    def could_not(self) -> None:
+        """What the client asked for has failed for good, an end of the session perhaps."""
+        self._over = self.outbox.closing or self._told_of_end
+        message = "The server could not do that. Ask again."
+        self.fail("internal_error", message, type="api_error")
+
     def close(self, code: int) -> None:
         self._over = True
         self.outbox.close(code)

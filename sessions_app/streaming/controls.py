@@ -84,8 +84,7 @@ class Controls:
                     log.exception("a control of %s failed", self._connection.session.id)
                     await asyncio.sleep(0.2 * attempt)
             else:
-                message = "The server could not do that. Ask again."
-                self._connection.fail("internal_error", message, type="api_error")
+                self._connection.could_not()
             self._queue.task_done()
 
     async def _pause(self, held: list[LiveTrack]) -> None:

@@ -2,9 +2,11 @@
 
 import pytest
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end, session_erase
+from sessions_app.streaming import controls
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient
 
@@ -118,6 +120,24 @@ async def test_a_client_may_end_the_session(gateway, session):
         assert await client.closed() == 1000
     await in_db(session.refresh_from_db)()
     assert (session.status, session.transcript_status) == ("ended", "complete")
+
+
+async def test_an_end_that_the_server_could_not_bring_about_may_be_asked_for_again(
+    gateway, session, monkeypatch
+):
+    def away(**values: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(controls, "ATTEMPTS", 1)
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        with monkeypatch.context() as patch:
+            patch.setattr(controls, "session_end", away)
+            client.send(type="session.end")
+            error = await client.next("session.error")
+            assert error["error"]["code"] == "internal_error"
+        client.send(type="session.end", reason="agent_hangup")
+        assert (await client.next("session.ended"))["reason"] == "agent_hangup"
 
 
 async def test_an_end_by_rest_reaches_every_connection(gateway, session):
