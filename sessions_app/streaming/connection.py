@@ -101,6 +101,8 @@ class Connection:
         self._announced_pause = session.recording_paused
         self.pause_awaited = False
         """Whether the client is owed the answer to a pause it asked for."""
+        self.pauses_told = 0
+        """How many answers, or news, of a pause it has been sent."""
 
     # --- life -------------------------------------------------------------------------------
 
@@ -354,6 +356,7 @@ class Connection:
         if view.pause_settled and (paused != self._announced_pause or self.pause_awaited):
             self._announced_pause = paused
             self.pause_awaited = False
+            self.pauses_told += 1
             self.say(SessionPaused() if paused else SessionResumed())
         if view.state.ended:
             self._end(view)

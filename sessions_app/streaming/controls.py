@@ -88,11 +88,8 @@ class Controls:
             self._queue.task_done()
 
     async def _pause(self, held: list[LiveTrack]) -> None:
-        connection = self._connection
-        await in_database(recording_pause_set, session_id=connection.session.id, paused=True)
-        connection.pause_awaited = True
         # Older looks at the session may still be under way; they must not lift the pause.
-        await connection.gateway.hub.refresh(connection.session.id)
+        await self._set_pause(True)
         for track in held:
             track.hold_pause(False)
 
@@ -100,9 +97,16 @@ class Controls:
         connection = self._connection
         for track in connection.gateway.tracks_of(connection.session.id):
             track.hold_pause(False)
-        await in_database(recording_pause_set, session_id=connection.session.id, paused=False)
-        connection.pause_awaited = True
-        await connection.gateway.hub.refresh(connection.session.id)
+        await self._set_pause(False)
+
+    async def _set_pause(self, paused: bool) -> None:
+        """Returns when the session has been looked at since, and the client's answer is due."""
+        connection, session_id = self._connection, self._connection.session.id
+        told = connection.pauses_told
+        await in_database(recording_pause_set, session_id=session_id, paused=paused)
+        # The bell that this rang may have been quicker, and the client answered already.
+        connection.pause_awaited = connection.pauses_told == told
+        await connection.gateway.hub.refresh(session_id)
 
     async def _end(self, reason: str) -> None:
         connection = self._connection

@@ -1,14 +1,17 @@
 """What a client may ask for, who speaks, and the end."""
 
+import threading
+
 import pytest
 from channels.db import database_sync_to_async
 from django.db import OperationalError
 
+from sessions_app.lifecycle import recording_pause_set
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end, session_erase
 from sessions_app.streaming import controls
 from tests.fakes.audio import silence, speech
-from tests.fakes.sockets import StreamClient
+from tests.fakes.sockets import PATIENCE, StreamClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,6 +51,25 @@ async def test_asking_for_a_pause_twice_is_answered_twice(gateway, session):
         for _ in range(2):
             client.send(type="session.control", action="pause_recording")
             await client.next("session.paused")
+
+
+async def test_a_pause_is_answered_once_also_when_its_bell_is_the_quicker(
+    gateway, session, monkeypatch
+):
+    heard = threading.Event()
+
+    def slowly(*, session_id: str, paused: bool) -> None:
+        recording_pause_set(session_id=session_id, paused=paused)
+        heard.wait(PATIENCE)
+
+    monkeypatch.setattr(controls, "recording_pause_set", slowly)
+    async with StreamClient(session, speaker="none") as client:
+        client.send(type="session.control", action="pause_recording")
+        await client.next("session.paused")
+        heard.set()
+        client.send(type="session.control", action="resume_recording")
+        await client.next("session.resumed")
+    assert [each["type"] for each in client.heard].count("session.paused") == 1
 
 
 async def test_who_joins_a_paused_session_is_paused(gateway, session, tapes):
