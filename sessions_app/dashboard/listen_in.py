@@ -192,10 +192,12 @@ class ListenInConsumer(StaffSocket):
         self._earpiece = earpiece = Earpiece()
         started = self._note("listen_in.started")
         began = time.monotonic()
+        # At once, or more than there is room for could join while their entries are written.
+        monitors.join(self._session.id, earpiece)
         try:
-            # Nobody hears anything that the audit log does not know of.
+            # Nobody hears anything that the audit log does not know of: an earpiece is deaf until
+            # it has been told how the call stands.
             await asyncio.shield(started)
-            monitors.join(self._session.id, earpiece)
             return await self._listen(earpiece)
         except Exception:
             log.exception("listening in on %s failed", self._session.id)

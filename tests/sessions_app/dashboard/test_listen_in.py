@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kallglot_site.accounts.dashboard.sockets import StaffSocket
+from kallglot_site.accounts.members import audit_record
 from kallglot_site.accounts.models import AuditEntry, Membership, Organization
 from kallglot_site.asgi import application
 from sessions_app import runtime
@@ -29,7 +32,7 @@ from tests.conftest import Cast
 from tests.factories import SessionFactory
 from tests.fakes.audio import speech
 from tests.fakes.engines import FakeTranscriber
-from tests.fakes.sockets import StreamClient
+from tests.fakes.sockets import PATIENCE, StreamClient
 from tests.sessions_app.dashboard.test_live import ORIGIN, close_code, cookie_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -316,6 +319,27 @@ async def test_a_process_that_is_busy_enough_asks_to_come_back(cast, session, mo
     page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
     await page.connect()
     assert await close_code(page) == 1013
+
+
+async def test_no_more_are_let_in_while_the_log_is_being_written(cast, session, monkeypatch):
+    monkeypatch.setattr(switchboard, "MOST", 1)
+    writing, go_on = threading.Event(), threading.Event()
+
+    def slowly(**values: Any) -> None:
+        writing.set()
+        go_on.wait(PATIENCE)
+        audit_record(**values)
+
+    monkeypatch.setattr(listen_in, "audit_record", slowly)
+    cookie = await sync_to_async(cookie_of)(cast.owner)
+    first, second = Page(session.id, cookie), Page(session.id, cookie)
+    await first.connect()
+    assert await asyncio.to_thread(writing.wait, PATIENCE)
+    await second.connect()
+    assert await close_code(second) == 1013
+    go_on.set()
+    await first.state()
+    await first.disconnect()
 
 
 # --- what the log says ----------------------------------------------------------------------------
