@@ -50,12 +50,15 @@ class Controls:
                 for track in tracks:
                     track.pause_transcription(self._deaf)
             case "pause_recording":
-                held = self._connection.gateway.tracks_of(self._connection.session.id)
+                asked = object()
+                held = self._held()
                 for track in held:
-                    track.hold_pause(True)
-                self._later(lambda: self._pause(held))
+                    track.hold_pause(asked)
+                self._later(lambda: self._pause(asked, held))
             case "resume_recording":
-                self._later(self._resume)
+                # Not those that will have been asked for by the time this is done.
+                earlier = frozenset[object]().union(*(each.pauses_asked for each in self._held()))
+                self._later(lambda: self._resume(earlier))
 
     def end_session(self, reason: str | None) -> None:
         self._later(lambda: self._end(reason or Session.EndReason.COMPLETED))
@@ -87,16 +90,18 @@ class Controls:
                 self._connection.could_not()
             self._queue.task_done()
 
-    async def _pause(self, held: list[LiveTrack]) -> None:
+    def _held(self) -> list[LiveTrack]:
+        return self._connection.gateway.tracks_of(self._connection.session.id)
+
+    async def _pause(self, asked: object, held: list[LiveTrack]) -> None:
         # Older looks at the session may still be under way; they must not lift the pause.
         await self._set_pause(True)
         for track in held:
-            track.hold_pause(False)
+            track.settle_pauses({asked})
 
-    async def _resume(self) -> None:
-        connection = self._connection
-        for track in connection.gateway.tracks_of(connection.session.id):
-            track.hold_pause(False)
+    async def _resume(self, earlier: frozenset[object]) -> None:
+        for track in self._held():
+            track.settle_pauses(earlier)
         await self._set_pause(False)
 
     async def _set_pause(self, paused: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -89,7 +89,7 @@ class LiveTrack:
         self._replaced = False
         self._ended = False
         self._paused = False
-        self._holding_pause = False
+        self._pauses_asked: set[object] = set()
 
     # --- the hot path -----------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class LiveTrack:
         """A pause asked for while the track was opening may be over again, or not yet stored."""
         if claim.paused:
             self._paused = True  # as the pipeline begins
-        elif self._paused and not self._holding_pause:
+        elif self._paused and not self._pauses_asked:
             self._pause(False)
 
     async def _await_handover(self, claim: Claim) -> None:
@@ -290,12 +290,20 @@ class LiveTrack:
         if tap is not None:
             self._pipeline.add_tap(tap)
 
-    def hold_pause(self, held: bool) -> None:
-        """Pause the recording at once, before the session's row says so; and stay paused
-        whatever an older look at that row says."""
-        self._holding_pause = held
-        if held:
-            self._pause(True)
+    @property
+    def pauses_asked(self) -> frozenset[object]:
+        """The pauses asked for here that the session's row may not tell of yet."""
+        return frozenset(self._pauses_asked)
+
+    def hold_pause(self, asked: object) -> None:
+        """Pause the recording at once, before the session's row says so; and stay paused, whatever
+        an older look at that row says, until this pause is settled."""
+        self._pauses_asked.add(asked)
+        self._pause(True)
+
+    def settle_pauses(self, asked: Iterable[object]) -> None:
+        """The session's row decides on these, or something asked for later does."""
+        self._pauses_asked.difference_update(asked)
 
     def _pause(self, paused: bool) -> None:
         self._paused = paused
@@ -318,7 +326,7 @@ class LiveTrack:
             self.lose()
             return
         wanted = view.state.recording_paused
-        if wanted != self._paused and not (self._holding_pause and not wanted):
+        if wanted != self._paused and (wanted or not self._pauses_asked):
             self._pause(wanted)
         if ours.pause_applied != self._paused == wanted:
             self._in_background(track_pause_applied, claim=claim, paused=wanted)

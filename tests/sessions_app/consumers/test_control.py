@@ -1,5 +1,6 @@
 """What a client may ask for, who speaks, and the end."""
 
+import asyncio
 import threading
 
 import pytest
@@ -70,6 +71,35 @@ async def test_a_pause_is_answered_once_also_when_its_bell_is_the_quicker(
         client.send(type="session.control", action="resume_recording")
         await client.next("session.resumed")
     assert [each["type"] for each in client.heard].count("session.paused") == 1
+
+
+async def test_a_pause_asked_for_again_holds_while_what_came_before_it_is_still_being_done(
+    gateway, session, tapes, monkeypatch
+):
+    calls: list[bool] = []
+    reached, go_on = threading.Event(), threading.Event()
+
+    def slowly(*, session_id: str, paused: bool) -> None:
+        calls.append(paused)
+        if calls == [True, False, True]:
+            reached.set()
+            go_on.wait(PATIENCE)
+        recording_pause_set(session_id=session_id, paused=paused)
+
+    monkeypatch.setattr(controls, "recording_pause_set", slowly)
+    async with StreamClient(session) as client:
+        client.send_audio(silence(0.5))
+        await client.ping()
+        for track in gateway.tracks_of(session.id):
+            await track.begun()
+        for action in ("pause", "resume", "pause"):
+            client.send(type="session.control", action=f"{action}_recording")
+        assert await asyncio.to_thread(reached.wait, PATIENCE)
+        client.send_audio(silence(0.5))
+        await client.ping()
+        assert tapes[0].seconds == pytest.approx(0.5)
+        go_on.set()
+        await client.next("session.paused")
 
 
 async def test_who_joins_a_paused_session_is_paused(gateway, session, tapes):
