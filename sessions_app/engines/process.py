@@ -20,8 +20,10 @@ from typing import Any
 from sessions_app.engines import metrics
 from sessions_app.engines.base import EngineError, EngineTimeout, EngineUnavailable
 
-# Children inherit it. numpy's threads gain next to nothing there, and wait by burning a core.
+# Children inherit these. numpy's threads gain next to nothing there, and wait by burning a core;
+# and every heap that glibc keeps for a thread grows to the largest utterance it has ever seen.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
 _NICENESS = 5
 _LOADING = 180.0  # s
