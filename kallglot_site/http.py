@@ -5,14 +5,14 @@ it hops to that thread anew for most middleware. Here a request runs as a whole 
 small pool, whose connections stay open. Bodies are bounded before they are kept anywhere.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django import db
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 THREADS = 16
 """Requests worked on at once in one process, and so the connections it holds open."""
@@ -48,9 +48,18 @@ class HttpApplication(ASGIHandler):
         db.reset_queries()
         db.close_old_connections()
         try:
-            return self.get_response(request)
+            response = self.get_response(request)
+            if isinstance(response, StreamingHttpResponse) and not response.is_async:
+                # A static file; what may be large streams asynchronously. Django would read it
+                # whole as well, in the process' one thread for such things, with a warning.
+                response.streaming_content = _at_once(response.getvalue())
+            return response
         finally:
             db.close_old_connections()
+
+
+async def _at_once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def _bounded(receive: Receive) -> Receive:
