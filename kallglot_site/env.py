@@ -241,6 +241,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Channel layer and rate limits across processes, `redis://host:6379/0`. Empty: in memory.",
     ),
     _services(
+        "KALLGLOT_REDIS_PREFIX",
+        text,
+        "kallglot",
+        "Begins every name in Redis: installations that share one must differ in it.",
+    ),
+    _services(
         "CELERY_BROKER_URL",
         broker_url,
         "",

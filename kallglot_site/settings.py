@@ -218,13 +218,14 @@ DATABASES = {
 # --- Services ------------------------------------------------------------------------------------
 
 REDIS_URL: str = ENV["REDIS_URL"]
+REDIS_PREFIX: str = ENV["KALLGLOT_REDIS_PREFIX"]
 METRICS_TOKEN: str = ENV["KALLGLOT_METRICS_TOKEN"]
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": (
         {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "prefix": "kallglot"},
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": REDIS_PREFIX},
         }
         if REDIS_URL
         else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
@@ -233,7 +234,11 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": REDIS_PREFIX,
+        }
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
@@ -313,6 +318,8 @@ else:
         "max_retries": 1,
         "interval_start": 0.1,
     }
+    if CELERY_BROKER_URL.startswith("redis"):
+        CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = f"{REDIS_PREFIX}:"
 
 
 def _storage(url: str) -> dict[str, Any]:

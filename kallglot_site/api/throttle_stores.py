@@ -59,7 +59,7 @@ class RedisStore(Store):
         )
 
     def increment(self, name: str, window: int) -> int:
-        key = f"kallglot:rate:{name}:{window}"
+        key = f"{settings.REDIS_PREFIX}:rate:{name}:{window}"
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.incr(key)
             pipeline.expire(key, 120)

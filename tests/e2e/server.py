@@ -87,22 +87,43 @@ def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
 def same_size() -> Iterator[dict[str, str]]:
     """Settings that give a new installation the databases of this test run's kind.
 
-    On PostgreSQL a database of its own, dropped afterwards.
+    On PostgreSQL a database of its own, in Redis keys of its own; both go afterwards.
     """
-    given = {name: os.environ[name] for name in ("REDIS_URL",) if os.environ.get(name)}
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith("postgres"):
+    with contextlib.ExitStack() as stack:
+        given: dict[str, str] = {}
+        if redis_url := os.environ.get("REDIS_URL"):
+            given |= stack.enter_context(own_keys(redis_url))
+        url = os.environ.get("DATABASE_URL", "")
+        if url.startswith("postgres"):
+            given |= stack.enter_context(own_database(url))
         yield given
-        return
+
+
+@contextlib.contextmanager
+def own_database(url: str) -> Iterator[dict[str, str]]:
     import psycopg
 
     name = f"kallglot_e2e_{secrets.token_hex(6)}"  # installations of a run may overlap
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
         try:
-            yield {**given, "DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
+            yield {"DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
         finally:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@contextlib.contextmanager
+def own_keys(redis_url: str) -> Iterator[dict[str, str]]:
+    """A prefix and not a number: one URL is given, and channels have no numbers."""
+    import redis
+
+    prefix = f"kallglot_e2e_{secrets.token_hex(6)}"
+    try:
+        yield {"REDIS_URL": redis_url, "KALLGLOT_REDIS_PREFIX": prefix}
+    finally:
+        with redis.Redis.from_url(redis_url) as client:
+            for key in client.scan_iter(f"{prefix}*"):
+                client.delete(key)
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ from websockets.typing import Origin
 
 from sessions_app.streaming.media import Samples
 from tests.e2e.scripted_engine import ScriptedEngine
-from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port
+from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port, own_keys
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import mulaw
 from tests.requirements import needs_postgres, needs_redis
@@ -79,11 +79,14 @@ def installation(
     environment = clean_environment(
         data_dir,
         DATABASE_URL=f"{postgres_url.rpartition('/')[0]}/{name}",
-        REDIS_URL=redis_url,
         TRANSCRIBER_URL=engine.url,
         KALLGLOT_DRAIN_TIMEOUT="10",
     )
-    with psycopg.connect(postgres_url, autocommit=True) as database:
+    with (
+        own_keys(redis_url) as redis,
+        psycopg.connect(postgres_url, autocommit=True) as database,
+    ):
+        environment |= redis
         database.execute(f"CREATE DATABASE {name}")
         try:
             made = Installation(environment)
