@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
@@ -32,6 +31,7 @@ from tests.conftest import Cast
 from tests.factories import SessionFactory
 from tests.fakes.audio import speech
 from tests.fakes.engines import FakeTranscriber
+from tests.fakes.pages import PageSocket
 from tests.fakes.sockets import PATIENCE, StreamClient
 from tests.sessions_app.dashboard.test_live import ORIGIN, close_code, cookie_of
 
@@ -51,7 +51,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     gateway.hub.close()
 
 
-class Page(WebsocketCommunicator):
+class Page(PageSocket):
     """The page's side of the socket. What is heard is kept for each party."""
 
     def __init__(self, session_id: str, cookie: str = "", origin: str = ORIGIN) -> None:
@@ -68,7 +68,7 @@ class Page(WebsocketCommunicator):
     async def state(self, **wanted: object) -> dict[str, object]:
         """The next state told, or the next that is as ``wanted``."""
         while True:
-            output = await self.receive_output(timeout=5)
+            output = await self.receive_output()
             if output.get("text"):
                 message: dict[str, object] = json.loads(output["text"])
                 if message["type"] == "state" and wanted.items() <= message.items():
@@ -79,7 +79,7 @@ class Page(WebsocketCommunicator):
     async def audio(self, party: int, seconds: float) -> Samples:
         """So much of a party's audio, from when the page was opened."""
         while sum(map(len, self.heard[party])) < seconds * listen_in.SAMPLE_RATE:
-            output = await self.receive_output(timeout=5)
+            output = await self.receive_output()
             if output.get("bytes"):
                 self._keep(output["bytes"])
         return np.concatenate(self.heard[party])
@@ -106,7 +106,7 @@ async def entries(action: str, count: int = 1) -> list[AuditEntry]:
     def read() -> list[AuditEntry]:
         return list(AuditEntry.objects.filter(action=action).select_related("actor"))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while len(found := await sync_to_async(read)()) < count:  # noqa: ASYNC110 - a row has no event
             await asyncio.sleep(0.01)  # the socket writes it after it has gone
     return found

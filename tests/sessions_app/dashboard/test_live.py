@@ -3,7 +3,6 @@
 import pyotp
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import OperationalError
 from django.test import Client
@@ -21,6 +20,7 @@ from sessions_app.streaming.events import PartialTranscript
 from sessions_app.streaming.hub import get_hub
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
+from tests.fakes.pages import PageSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,20 +40,20 @@ def socket(session_id: str, cookie: str = "", after: int = 0, origin: str | None
     if origin is not None:
         headers.append((b"origin", origin.encode()))
     path = f"/dashboard/sessions/{session_id}/live?after={after}"
-    return WebsocketCommunicator(application, path, headers=headers)
+    return PageSocket(application, path, headers=headers)
 
 
 async def heard(communicator, kind):
     """The next message of that type."""
     while True:
-        message = await communicator.receive_json_from(timeout=5)
+        message = await communicator.receive_json_from()
         if message["type"] == kind:
             return message
 
 
 async def close_code(communicator):
     while True:
-        output = await communicator.receive_output(timeout=5)
+        output = await communicator.receive_output()
         if output["type"] == "websocket.close":
             return output["code"]
 
