@@ -98,7 +98,11 @@ async def test_a_refusal_keeps_status_body_and_retry_after():
 
 async def test_a_receiver_that_never_answers_is_cut_off_at_the_deadline():
     given_up = threading.Event()
-    with receiving(lambda received, connection: given_up.wait(PATIENCE)) as receiver:
+
+    def hang(received, connection):
+        given_up.wait(PATIENCE)
+
+    with receiving(hang) as receiver:
         answer = await send(receiver.url, deadline=0.3)
         given_up.set()
     assert answer.error.startswith("timeout")
