@@ -1,6 +1,7 @@
 """Django under ASGI, as the servers run it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
@@ -16,7 +17,9 @@ def application(db: None) -> Iterator[HttpApplication]:
     application.close()
 
 
-async def fetched(application: HttpApplication, method: str, path: str, *headers) -> list[dict]:
+async def fetched(
+    application: HttpApplication, method: str, path: str, *headers
+) -> list[dict[str, Any]]:
     """The messages of the answer."""
     scope = {
         "type": "http",
