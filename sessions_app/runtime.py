@@ -98,6 +98,7 @@ async def drain() -> None:
     if runtime is None:
         return
     await runtime.gateway.drain()
+    await runtime.gateway.hub.close()
     await runtime.transcriber.close()
 
 

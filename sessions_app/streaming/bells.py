@@ -122,6 +122,16 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+async def let_go(task: asyncio.Task[None] | None) -> None:
+    """End a task that receives from the channel layer, and give it the time to say so there.
+
+    It is cancelled once: a second time, as when the loop ends, would interrupt its unsubscribing.
+    """
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=SEND_TIMEOUT)
+
+
 # --- receiving ---------------------------------------------------------------------------------
 
 
@@ -153,14 +163,15 @@ class Bells:
             message = {"type": "event", "session": session_id, "origin": _origin(), "event": data}
             _send(session_id, message)
 
-    def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+    async def close(self) -> None:
+        await let_go(self._task)
 
     async def _keep_listening(self, layer: Any) -> None:
         while not is_cancelled():
             try:
                 channel = await layer.new_channel("gateway.")
+                if is_cancelled():
+                    return
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._keep_groups(layer, channel))
                     tasks.create_task(self._receive(layer, channel))

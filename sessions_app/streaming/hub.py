@@ -215,14 +215,15 @@ class Hub:
                 if room.restless or states.get(session_id) != room.state:
                     room.look()
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Returns once nothing comes from other processes any more."""
         for room in self._rooms.values():
             room.stop()
         self._rooms.clear()
         if self._poller is not None:
             self._poller.cancel()
-        self._bells.close()
-        self.monitors.close()
+        await self._bells.close()
+        await self.monitors.close()
 
 
 _hub: Hub | None = None

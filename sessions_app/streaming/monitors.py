@@ -46,7 +46,7 @@ class MonitoredTrack(Protocol):
 
 
 class Relay(Protocol):
-    """The way to other processes. None of these calls waits, and any may come to nothing."""
+    """The way to other processes. No call but ``close`` waits, and any may come to nothing."""
 
     def start(self) -> None:
         """Be reachable from now on. May be called again."""
@@ -56,7 +56,7 @@ class Relay(Protocol):
 
     def send(self, process: str, session_id: str, frame: PlacedFrame) -> None: ...
 
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class Audience:
@@ -203,7 +203,8 @@ class Monitors:
                     del audience.elsewhere[process]
             self._settle(audience)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Returns once nothing comes from other processes any more."""
         if self._keeper is not None:
             self._keeper.cancel()
-        self._relay.close()
+        await self._relay.close()

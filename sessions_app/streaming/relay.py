@@ -11,7 +11,7 @@ import logging
 from collections.abc import Collection
 from typing import Any, Final
 
-from sessions_app.streaming.bells import SEND_TIMEOUT, is_cancelled, shared_layer
+from sessions_app.streaming.bells import SEND_TIMEOUT, is_cancelled, let_go, shared_layer
 from sessions_app.streaming.media import PlacedFrame, audio_format
 from sessions_app.streaming.monitors import Monitors
 
@@ -52,9 +52,8 @@ class LayerRelay:
         self._waiting += len(frame.payload)
         self._wake.set()
 
-    def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+    async def close(self) -> None:
+        await let_go(self._task)
 
     def _drop(self) -> None:
         self._frames, self._waiting = {}, 0
@@ -64,6 +63,8 @@ class LayerRelay:
             try:
                 self._channel = await layer.new_channel("monitors.")
                 await layer.group_add(GROUP, self._channel)
+                if is_cancelled():
+                    return
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._receive(layer, self._channel))
                     tasks.create_task(self._deliver(layer, self._channel))

@@ -32,7 +32,7 @@ async def gateway(engine: FakeTranscriber, settings: LazySettings) -> AsyncItera
     gateway = runtime.use(engine)
     yield gateway
     await gateway.drain()
-    gateway.hub.close()
+    await gateway.hub.close()
 
 
 class Tape:

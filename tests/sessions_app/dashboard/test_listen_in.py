@@ -48,7 +48,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     gateway = runtime.use(FakeTranscriber(default="Hello there."))
     yield gateway
     await gateway.drain()
-    gateway.hub.close()
+    await gateway.hub.close()
 
 
 class Page(PageSocket):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def hub() -> AsyncIterator[hubs.Hub]:
     hub = get_hub()
     yield hub
-    hub.close()
+    await hub.close()
 
 
 @pytest.fixture

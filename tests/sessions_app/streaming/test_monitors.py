@@ -49,7 +49,7 @@ class FakeRelay:
         assert heard is not None
         self._network.relays[process].monitors.heard_audio(*heard)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import redis
 
 from sessions_app.streaming import relay as relays
 from sessions_app.streaming.clock import SystemClock
+from sessions_app.streaming.hub import Hub, Subscription
 from sessions_app.streaming.media import PlacedFrame
 from sessions_app.streaming.monitors import Monitors
 from sessions_app.streaming.relay import LayerRelay
@@ -15,10 +18,13 @@ from tests.fakes.audio import frames, speech
 from tests.requirements import needs_redis
 from tests.sessions_app.streaming.test_monitors import Ear, FakeTrack
 
+PREFIX = f"relay-tests-{uuid.uuid4().hex}"
+"""Channels are one for all numbers of a Redis, and so for all test runs on it."""
+
 
 def layers(url: str) -> dict[str, object]:
     backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
-    return {"default": {"BACKEND": backend, "CONFIG": {"hosts": [url], "prefix": "relay-tests"}}}
+    return {"default": {"BACKEND": backend, "CONFIG": {"hosts": [url], "prefix": PREFIX}}}
 
 
 async def eventually(reached: Callable[[], bool]) -> None:
@@ -37,8 +43,7 @@ async def process() -> AsyncIterator[Callable[[], Monitors]]:
 
     yield make
     for monitors in made:
-        monitors.close()
-    await asyncio.sleep(0)
+        await monitors.close()
 
 
 @needs_redis
@@ -84,3 +89,22 @@ def test_frames_are_plain_data_for_the_layer(settings):
     assert all(
         isinstance(value, str | int | float | bytes) for value in relays.frame_to_wire("s", frame)
     )
+
+
+@needs_redis
+@pytest.mark.django_db(transaction=True)
+async def test_a_process_that_stops_has_let_go_of_its_channels(settings, redis_url, caplog):
+    settings.CHANNEL_LAYERS = layers(redis_url)
+    hub = Hub(asyncio.get_running_loop())
+    hub.join("sess_1", Subscription(after=0))
+    hub.monitors.join("sess_1", Ear())
+    with redis.Redis.from_url(redis_url) as client:
+
+        def heard() -> set[str]:
+            return {name.decode() for name in client.pubsub_channels(f"{PREFIX}*")}
+
+        # Its own two channels, and a group for each.
+        await eventually(lambda: len(heard()) == 4)
+        await hub.close()
+        assert all("__group__" in name for name in heard())
+    assert [record for record in caplog.records if "channels" in record.name] == []
