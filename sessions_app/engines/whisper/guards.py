@@ -15,6 +15,9 @@ NO_SPEECH = 0.6
 # The fastest talkers reach about 25 characters a second; a loop writes hundreds.
 MAX_CHARACTERS_PER_SECOND = 28.0
 FREE_CHARACTERS = 24
+# Even slow talkers reach about ten characters a second of speech.
+MIN_CHARACTERS_PER_SECOND = 8.0
+MIN_SPEECH_TRAILING_OFF = 2.0  # s
 
 _WORD = re.compile(r"\w+(?:['\u2019\-]\w+)*")
 _ANNOTATION = re.compile(r"\[[^\]]{0,60}\]|\([^)]{0,60}\)|\*[^*]{0,60}\*|[♪♫♬♩]+")
@@ -104,7 +107,17 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
-def why_suspicious(text: str, log_probability: float, duration: float, *, cut_off: bool) -> str:
+def trails_off(text: str, speech_seconds: float) -> bool:
+    """Whether the text breaks off ("The booking code is...") with much of the speech left out, as
+    Whisper likes to do before something spelled."""
+    slow = len(text) < MIN_CHARACTERS_PER_SECOND * speech_seconds
+    open_end = text.endswith(("...", "…", ","))
+    return open_end and slow and speech_seconds >= MIN_SPEECH_TRAILING_OFF
+
+
+def why_suspicious(
+    text: str, log_probability: float, duration: float, speech_seconds: float, *, cut_off: bool
+) -> str:
     """Why this decoding should be done again with the full window; empty: it is fine."""
     if cut_off:
         return "length"
@@ -116,6 +129,8 @@ def why_suspicious(text: str, log_probability: float, duration: float, *, cut_of
         return "rate"
     if log_probability < MIN_LOG_PROBABILITY:
         return "probability"
+    if trails_off(text, speech_seconds):
+        return "trailing off"
     return ""
 
 

@@ -72,7 +72,11 @@ class Decoded:
     def suspicion(self, piece: Piece) -> str:
         """Why it may be a loop or an invention; empty: it looks right."""
         return guards.why_suspicious(
-            self.text, self.log_probability, piece.duration, cut_off=self.cut_off
+            self.text,
+            self.log_probability,
+            piece.duration,
+            piece.speech_seconds,
+            cut_off=self.cut_off,
         )
 
 

@@ -8,6 +8,7 @@ invention.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -103,6 +104,11 @@ class Recognizer:
         self.multilingual: bool = self._model.is_multilingual
         self._tokenizer = Tokenizer(raw, self.multilingual, task="transcribe", language="en")
         self._beam_size = beam_size
+        self._dots = [
+            token
+            for text, token in raw.get_vocab().items()
+            if re.fullmatch(r"\W*(\.\.+|…)\W*", raw.decode([token]) or text)
+        ]
 
     @property
     def languages(self) -> frozenset[str]:
@@ -283,7 +289,8 @@ class Recognizer:
             return replace(decoded, text="")
         reason = decoded.suspicion(piece)
         if reason and not piece.partial:
-            decoded = replace(self._again(piece, decoded), redone=reason)
+            again = self._going_on if reason == "trailing off" else self._again
+            decoded = replace(again(piece, decoded), redone=reason)
         evidence = decoded.evidence(piece)
         if evidence.absent or (not evidence.strong and is_known_invention(decoded.text)):
             return replace(decoded, text="")
@@ -314,7 +321,7 @@ class Recognizer:
                 **options,
             )[0]
             reason = decoded.suspicion(piece)
-            if not reason or decoded.evidence(piece).absent:
+            if reason in ("", "trailing off") or decoded.evidence(piece).absent:
                 return decoded
             if reason == "probability":  # unsure, but not wrong in itself: no other way helps
                 # One that does not loop comes first, then the likelier one.
@@ -325,6 +332,18 @@ class Recognizer:
             tried.append(decoded)
         # Every decoding loops: keep the shortest, with what it repeats said once.
         return min([first, *tried], key=lambda d: len(d.text))
+
+    def _going_on(self, piece: Piece, first: Decoded) -> Decoded:
+        """Decode with the full window, and without the dots that stand for what was left out."""
+        decoded = self._generate(
+            self._encode([piece], WINDOW),
+            [self._prompt(piece)],
+            piece.token_limit,
+            greedy=piece.greedy,
+            suppress_tokens=[-1, *self._dots],
+        )[0]
+        sane = decoded.suspicion(piece) in ("", "trailing off")
+        return decoded if sane and len(decoded.text) > len(first.text) else first
 
     def _answer(self, utterance: Utterance, pieces: list[Piece]) -> Recognized:
         decoded = [piece.decoded for piece in pieces if piece.decoded and piece.decoded.text]

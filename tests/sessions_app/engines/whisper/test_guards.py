@@ -23,7 +23,7 @@ def evidence(
     ],
 )
 def test_what_people_say_twice_is_no_loop(text: str) -> None:
-    assert guards.why_suspicious(text, -0.2, 5.0, cut_off=False) == ""
+    assert guards.why_suspicious(text, -0.2, 5.0, 1.0, cut_off=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -39,28 +39,39 @@ def test_what_people_say_twice_is_no_loop(text: str) -> None:
     ],
 )
 def test_a_loop_is_noticed_and_can_be_said_once(text: str, once: str) -> None:
-    assert guards.why_suspicious(text, -0.2, 30.0, cut_off=False) == "loop"
+    assert guards.why_suspicious(text, -0.2, 30.0, 1.0, cut_off=False) == "loop"
     assert guards.without_loops(text) == once
 
 
 def test_a_loop_in_a_script_without_spaces_is_noticed() -> None:
     assert guards.why_suspicious(
-        "我想我想我想我想我想我想我想我想我想我想我想", -0.2, 30.0, cut_off=False
+        "我想我想我想我想我想我想我想我想我想我想我想", -0.2, 30.0, 1.0, cut_off=False
     )
 
 
 def test_more_words_than_anyone_can_say_are_suspicious() -> None:
     text = "Pack my box with five dozen liquor jugs, and then judge how vexingly quick foxes jump."
-    assert guards.why_suspicious(text, -0.2, 6.0, cut_off=False) == ""
-    assert guards.why_suspicious(text, -0.2, 1.0, cut_off=False) == "rate"
+    assert guards.why_suspicious(text, -0.2, 6.0, 1.0, cut_off=False) == ""
+    assert guards.why_suspicious(text, -0.2, 1.0, 1.0, cut_off=False) == "rate"
 
 
 def test_an_unsure_decoder_is_suspicious() -> None:
-    assert guards.why_suspicious("Perhaps.", -1.4, 2.0, cut_off=False) == "probability"
+    assert guards.why_suspicious("Perhaps.", -1.4, 2.0, 1.0, cut_off=False) == "probability"
+
+
+@pytest.mark.parametrize("text", ["The booking code is...", "The booking code is,", "Well…"])
+def test_text_that_breaks_off_long_before_the_speech_does_is_suspicious(text: str) -> None:
+    assert guards.why_suspicious(text, -0.5, 6.0, 4.0, cut_off=False) == "trailing off"
+    assert guards.why_suspicious(text, -0.5, 2.0, 0.7, cut_off=False) == ""
+
+
+@pytest.mark.parametrize("text", ["It is 4, 1, 1, 1", "K L W A L S K I", "No."])
+def test_slow_speech_that_was_written_down_is_not(text: str) -> None:
+    assert guards.why_suspicious(text, -0.5, 6.0, 4.0, cut_off=False) == ""
 
 
 def test_text_without_end_is_suspicious() -> None:
-    assert guards.why_suspicious("And so on", -0.1, 2.0, cut_off=True) == "length"
+    assert guards.why_suspicious("And so on", -0.1, 2.0, 1.0, cut_off=True) == "length"
 
 
 def test_a_voice_and_a_sure_decoder_are_strong_evidence() -> None:

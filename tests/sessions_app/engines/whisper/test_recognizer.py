@@ -1,7 +1,9 @@
 """The real model on synthesized speech and on everything that is none."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -13,7 +15,7 @@ from sessions_app.engines.registry import synthesizer_from_url
 from sessions_app.engines.urls import EngineContext
 from sessions_app.engines.whisper.guards import words
 from sessions_app.engines.whisper.model_files import locate
-from sessions_app.engines.whisper.pieces import cut_at_quiet_moments
+from sessions_app.engines.whisper.pieces import Decoded, cut_at_quiet_moments
 from sessions_app.engines.whisper.recognizer import Recognizer, Utterance
 
 pytestmark = pytest.mark.engine
@@ -153,6 +155,23 @@ def test_utterances_of_every_kind_share_a_batch_in_order(
     texts = [answer.text for answer in recognizer.recognize(utterances)]
     assert texts[0] == ""
     assert all(word_errors(text, SENTENCE) <= 0.2 for text in texts[1:])
+
+
+def test_what_was_left_out_behind_dots_is_written_down_after_all(
+    recognizer: Recognizer, speech: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate = Recognizer._generate
+
+    def trailing_off(self: Recognizer, *arguments: Any, **options: Any) -> list[Decoded]:
+        decoded = generate(self, *arguments, **options)
+        if "suppress_tokens" in options:
+            return decoded
+        return [replace(each, text="I would...") for each in decoded]
+
+    monkeypatch.setattr(Recognizer, "_generate", trailing_off)
+    (answer,) = recognizer.recognize([Utterance(speech, RATE)])
+    assert answer.redone == "trailing off"
+    assert word_errors(answer.text, SENTENCE) <= 0.2
 
 
 def test_speech_longer_than_the_window_is_written_down_whole(recognizer: Recognizer) -> None:
