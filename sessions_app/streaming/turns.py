@@ -77,6 +77,12 @@ _TOLD_AND_OPEN: Final = re.compile(
 _CARD: Final = re.compile(r"\b(?:card|account|iban|tarjeta|cuenta|carte|compte|karte|konto)", re.I)
 _ADDRESS: Final = re.compile(r"address|e-?mail|dirección|correo|adresse|indirizzo|endereço", re.I)
 _HOST: Final = re.compile(r"(?:@|\bat\b).*(?:\.|\bdot\b)\s*[a-z]{2,}\W*$", re.IGNORECASE)
+_EMAIL_BEGUN: Final = re.compile(r"e-?mail.*(?:\bdot\b|\w[._]\w|@|\bat\b)", re.IGNORECASE)
+_STREET_BEGUN: Final = re.compile(
+    r"\b(?:address(?:es)?|dirección|adresse|indirizzo|endereço)(?: (?:is|es|est|ist|è|é))? "
+    r"(?:\d[\d.,]*)(?: [^\d,]+)?$",
+    re.IGNORECASE,
+)
 _SOUND_LIKE_DIGITS: Final = _words("to too for ate won o")
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)  # noqa: RUF001 - an apostrophe
 
@@ -96,7 +102,7 @@ def patience_after(text: str) -> float:
         return dictated
     trailing_off = text.endswith(("...", "…", "-", "–", "—"))  # noqa: RUF001 - an en dash is meant
     finished = text.endswith(_TERMINAL) and not trailing_off
-    if told and (_TOLD_AND_OPEN.search(body) or (not finished and _is_address_open(told.group()))):
+    if told and (_TOLD_AND_OPEN.search(body) or _is_address_open(told.group(), finished)):
         return DICTATING
     # A full stop after "at" is the recognizer's, who puts one after whatever it is given.
     ended = finished and (not text.endswith((".", "。")) or tokens[-1] in _MAY_END)
@@ -106,9 +112,14 @@ def patience_after(text: str) -> float:
     return FINISHED if finished else UNFINISHED
 
 
-def _is_address_open(told: str) -> bool:
-    """Whether ``told`` is an address under way; one with a host (``at example dot com``) is not."""
-    return _ADDRESS.search(told) is not None and _HOST.search(told) is None
+def _is_address_open(told: str, finished: bool) -> bool:
+    """Whether ``told`` is an address under way; one with a host (``at example dot com``) is not.
+
+    A full stop behind a street and its number is the recognizer's: the town is still to come.
+    """
+    if not _ADDRESS.search(told) or _HOST.search(told):
+        return False
+    return not finished or bool(_EMAIL_BEGUN.search(told) or _STREET_BEGUN.search(told))
 
 
 def _dictation(tokens: list[str], told: str) -> float | None:

@@ -46,6 +46,9 @@ def test_a_finished_sentence_waits_least(text):
         "My addresses.",
         "My email address is john.smith",
         "My address is 42 Baker Street",
+        "My email addresses john dot Smith.",
+        "My e-mail is john.smith at example.",
+        "My address is 1,200 Market Street.",
         "0 to 0",
         "The card number is 4111-222222",
     ],
@@ -66,6 +69,8 @@ def test_dictation_waits_longest(text):
         "You can call me back at.",
         "My e-mail address is john dot smith at example dot com",
         "My address is 42 Baker Street, London.",
+        "My email address is john.smith at example.com.",
+        "You have my address.",
     ],
 )
 def test_a_sentence_that_goes_on_waits_longer(text):
