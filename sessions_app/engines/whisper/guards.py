@@ -15,9 +15,9 @@ NO_SPEECH = 0.6
 # The fastest talkers reach about 25 characters a second; a loop writes hundreds.
 MAX_CHARACTERS_PER_SECOND = 28.0
 FREE_CHARACTERS = 24
-# Even slow talkers reach about ten characters a second of speech.
-MIN_CHARACTERS_PER_SECOND = 8.0
-MIN_SPEECH_TRAILING_OFF = 2.0  # s
+# Of speech without its pauses, which comes to fifteen or so.
+MIN_CHARACTERS_PER_SECOND = 11.0
+MIN_SPEECH_TRAILING_OFF = 1.5  # s
 
 _WORD = re.compile(r"\w+(?:['\u2019\-]\w+)*")
 _ANNOTATION = re.compile(r"\[[^\]]{0,60}\]|\([^)]{0,60}\)|\*[^*]{0,60}\*|[♪♫♬♩]+")
