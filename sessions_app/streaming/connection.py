@@ -360,10 +360,6 @@ class Connection:
             self.say(SessionPaused() if paused else SessionResumed())
         if view.state.ended:
             self._end(view)
-        elif view.state.suspended and not self._over:
-            # As when connecting. The session waits; what was said is being transcribed.
-            message = "The organization is suspended."
-            self.fail("organization_suspended", message, 4401, "authorization_error")
 
     def _end(self, view: SessionView) -> None:
         """Told at once; closed once everything that was said has come, to whom it comes at all."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sessions_app.models import Segment, Session, Track
@@ -29,7 +28,7 @@ _CHUNK: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What listeners care for when it changes."""
+    """The columns whose change listeners care for."""
 
     status: str
     end_reason: str | None
@@ -37,8 +36,6 @@ class SessionState:
     segment_count: int
     recording_paused: bool
     transcript_status: str
-    suspended: bool
-    """Whether the organization is."""
 
     @property
     def ended(self) -> bool:
@@ -62,7 +59,6 @@ class SessionState:
             self.segment_count,
             self.recording_paused,
             self.transcript_status,
-            self.suspended,
         )
 
 
@@ -101,18 +97,12 @@ class SessionView:
 _STATE: Final = tuple(field.name for field in dataclasses.fields(SessionState))
 
 
-def _followed(**filters: object) -> QuerySet[Session, tuple[Any, ...]]:
-    """Rows of the id and the state of sessions."""
-    sessions = Session.objects.annotate(suspended=Q(organization__suspended_at__isnull=False))
-    return sessions.filter(**filters).values_list("id", *_STATE)
-
-
 def session_states(session_ids: Sequence[str]) -> dict[str, SessionState]:
     """The state of each session that still exists."""
     states: dict[str, SessionState] = {}
     for start in range(0, len(session_ids), _CHUNK):
         chunk = session_ids[start : start + _CHUNK]
-        for session_id, *state in _followed(id__in=chunk):
+        for session_id, *state in Session.objects.filter(id__in=chunk).values_list("id", *_STATE):
             states[session_id] = SessionState(*state)
     return states
 
@@ -120,10 +110,10 @@ def session_states(session_ids: Sequence[str]) -> dict[str, SessionState]:
 def session_view(session_id: str, after: int | None) -> SessionView | None:
     """The session with its tracks and the segments after ``after`` (None: none of them)."""
     # The session is read first: a segment counted there is certain to be found below.
-    row = _followed(id=session_id).first()
+    row = Session.objects.filter(id=session_id).values_list(*_STATE).first()
     if row is None:
         return None
-    state = SessionState(*row[1:])
+    state = SessionState(*row)
     now = timezone.now()
     tracks = tuple(
         _track_state(track, now) for track in Track.objects.filter(session_id=session_id)

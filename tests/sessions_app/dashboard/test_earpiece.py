@@ -17,7 +17,7 @@ from tests.sessions_app.dashboard.test_listen_in import loudness
 def earpiece() -> Earpiece:
     earpiece = Earpiece()
     earpiece.observe(
-        SessionView(SessionState("active", None, 0.0, 0, False, "in_progress", False), (), ())
+        SessionView(SessionState("active", None, 0.0, 0, False, "in_progress"), (), ())
     )
     return earpiece
 
