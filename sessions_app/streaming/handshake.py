@@ -29,7 +29,6 @@ from sessions_app.streaming.tokens import SPEAKERS
 
 PROTOCOL_VIOLATION: Final = 4400
 WRONG_TOKEN: Final = 4401
-NOTHING_IN_TIME: Final = 4408
 TOO_LARGE: Final = 4413
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -107,7 +106,7 @@ class Handshake:
     def _asked(self, query: dict[str, list[str]], bearer: str) -> Request:
         token = query["token"][-1] if "token" in query else bearer
         if not token:
-            raise _no_token(WRONG_TOKEN)
+            raise _no_token()
         speaker = query.get("speaker", ["customer"])[-1]
         if speaker not in SPEAKERS:
             raise _violation(f"speaker must be one of {', '.join(SPEAKERS)}.", "speaker")
@@ -125,13 +124,15 @@ class Handshake:
             async with asyncio.timeout(limits.AUTHENTICATE_WITHIN):
                 start = await self._start(receive)
         except TimeoutError:
-            raise _no_token(NOTHING_IN_TIME) from None
+            raise _no_token() from None
         return Request(self._session_id, start.token, start.speaker, "arrival")
 
     async def _start(self, receive: Receive) -> StreamStart:
-        data = await _next(receive)
+        # Twilio speaks at once; whoever does not has forgotten the token, and waits to be told so.
+        async with asyncio.timeout(limits.FIRST_MESSAGE_WITHIN):
+            data = await _next(receive)
         if not is_twilio(data):
-            raise _no_token(WRONG_TOKEN)
+            raise _no_token()
         self.codec = TwilioCodec(clock=self._clock)
         for _ in range(limits.MESSAGES_BEFORE_TOKEN):
             try:
@@ -166,9 +167,9 @@ def _bearer(headers: list[tuple[bytes, bytes]]) -> str:
     return ""
 
 
-def _no_token(close_code: int) -> Refused:
+def _no_token() -> Refused:
     message = "A stream token is required: ?token=… or Authorization: Bearer …"
-    return Refused(close_code, "invalid_token", message, "authentication_error")
+    return Refused(WRONG_TOKEN, "invalid_token", message, "authentication_error")
 
 
 def _violation(message: str, param: str) -> Refused:

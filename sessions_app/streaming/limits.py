@@ -21,6 +21,9 @@ HONEST_FRAME: Final = 0.01
 MALFORMED_IN_A_ROW: Final = 20
 MALFORMED_COST: Final = 10.0
 
+FIRST_MESSAGE_WITHIN: Final = 2.0
+"""Seconds for a client without a token in its address to begin to say who it is."""
+
 AUTHENTICATE_WITHIN: Final = 5.0
 """Seconds for a token that comes in a message and not with the address."""
 

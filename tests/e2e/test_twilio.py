@@ -123,4 +123,4 @@ def test_who_never_says_who_it_is_is_closed(installation: Server) -> None:
     address, _ = stream_of(documented_twiml(installation))
     with connect(address, proxy=None, ping_interval=None) as socket:
         socket.send(json.dumps(CONNECTED))
-        assert received(socket) == ([], 4408)
+        assert received(socket) == ([], 4401)

@@ -198,15 +198,19 @@ async def test_tokens_that_open_something_else_are_refused_with_their_codes(
     assert twilio.heard == []
 
 
-@pytest.mark.parametrize("messages", [[], [CONNECTED]], ids=["nothing", "only connected"])
+@pytest.mark.parametrize(
+    ("messages", "limit"),
+    [([], "FIRST_MESSAGE_WITHIN"), ([CONNECTED], "AUTHENTICATE_WITHIN")],
+    ids=["nothing", "only connected"],
+)
 async def test_who_does_not_say_who_it_is_is_closed_in_time(
-    gateway, session, monkeypatch, messages: list[dict[str, Any]]
+    gateway, session, monkeypatch, messages: list[dict[str, Any]], limit: str
 ):
-    monkeypatch.setattr(limits, "AUTHENTICATE_WITHIN", 0.05)
+    monkeypatch.setattr(limits, limit, 0.05)
     async with TwilioClient(session) as twilio:
         for message in messages:
             twilio.send(**message)
-        assert await twilio.closed() == 4408
+        assert await twilio.closed() == 4401
     assert all(message["type"] == "session.error" for message in twilio.heard)
     assert not (messages and twilio.heard)
 
