@@ -55,7 +55,8 @@ class Party:
         for number in range(len(self.source) // step):
             # A frame can be sent once its last sample has been spoken.
             time.sleep(max(0.0, self.started + (number + 1) * FRAME - time.monotonic()))
-            if self.connection is None:
+            connection = self.connection  # another thread hangs up whenever it likes
+            if connection is None:
                 continue
             self.sequence += 1
             message = {
@@ -72,9 +73,10 @@ class Party:
                 },
             }
             try:
-                self.connection.send(json.dumps(message))
+                connection.send(json.dumps(message))
             except WebSocketException:
-                self.connection = None
+                if self.connection is connection:
+                    self.connection = None
         self.done.set()
 
     def hang_up(self) -> None:
