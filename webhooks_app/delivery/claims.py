@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from kallglot_site import crypto
 from webhooks_app import signing
 from webhooks_app.delivery.messages import Message
 from webhooks_app.events import event_payload
@@ -177,14 +178,24 @@ def _own_secrets(endpoints: Iterable[Endpoint]) -> dict[tuple[str, str], Signing
     }
 
 
-def _secrets(holder: Endpoint | SigningSecret | None, now: datetime.datetime) -> tuple[str, ...]:
-    """The secrets that sign now, the newest first."""
+def _secrets(
+    holder: Endpoint | SigningSecret | None, now: datetime.datetime
+) -> tuple[str, ...] | None:
+    """The secrets that sign now, the newest first. None: there are some, and none can be opened."""
     if holder is None or holder.secret is None:
         return ()
     sealed = [holder.secret]
     if holder.previous_secret and holder.previous_expires_at and holder.previous_expires_at > now:
         sealed.append(holder.previous_secret)
-    return tuple(signing.secret_open(bytes(secret)) for secret in sealed)
+    opened = (_opened(bytes(secret)) for secret in sealed)
+    return tuple(secret for secret in opened if secret is not None) or None
+
+
+def _opened(sealed: bytes) -> str | None:
+    try:
+        return signing.secret_open(sealed)
+    except crypto.DecryptionError:  # sealed under another secret key: no reason to stop the others
+        return None
 
 
 # --- Slots ---------------------------------------------------------------------------------------

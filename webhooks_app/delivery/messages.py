@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A claimed delivery with all that sending it needs: no database is asked on the way."""
+    """A claimed delivery with all that sending it needs: no database is asked on the way.
+
+    ``secrets`` is None where they cannot be opened: then it must not be sent.
+    """
 
     delivery_id: str
     endpoint_id: str
     event_id: str
     url: str
     body: bytes
-    secrets: tuple[str, ...] = dataclasses.field(repr=False)
+    secrets: tuple[str, ...] | None = dataclasses.field(repr=False)
     attempts: int
     tries: int
     event_created_at: datetime.datetime

@@ -30,6 +30,7 @@ STORED_BODY = 4096  # bytes of the answer that are kept
 READ_BODY = 1024 * 1024  # bytes of the answer that are waited for
 KEEP_ALIVE = 2.0  # seconds: shorter than what common servers grant an idle connection
 MAX_POOLS = 512
+UNREADABLE = "secret_unreadable: the signing secret was sealed under another secret key; rotate it"
 USER_AGENT = "Kallglot-Webhooks/1"
 _UNSTORED = {"set-cookie", "authorization", "www-authenticate", "proxy-authenticate"}
 
@@ -59,7 +60,9 @@ class Sender:
     async def send(self, message: Message) -> Answer:
         """Never raises, whatever the receiver does: the answer says what happened."""
         at, started = datetime.datetime.now(datetime.UTC), time.perf_counter()
-        headers = request_headers(message, int(at.timestamp()))
+        if message.secrets is None:
+            return Answer(at=at, duration_ms=0, succeeded=False, error=UNREADABLE)
+        headers = request_headers(message, message.secrets, int(at.timestamp()))
         answer: dict[str, object] = {}
         try:
             async with asyncio.timeout(self._deadline):
@@ -152,7 +155,7 @@ class Sender:
         self._resolver.close()
 
 
-def request_headers(message: Message, timestamp: int) -> dict[str, str]:
+def request_headers(message: Message, secrets: tuple[str, ...], timestamp: int) -> dict[str, str]:
     """Every header of an attempt made at ``timestamp`` (Unix seconds)."""
     return {
         "Content-Type": "application/json",
@@ -165,7 +168,7 @@ def request_headers(message: Message, timestamp: int) -> dict[str, str]:
             message.body,
             event_id=message.event_id,
             timestamp=timestamp,
-            secrets=message.secrets,
+            secrets=secrets,
         ),
     }
 

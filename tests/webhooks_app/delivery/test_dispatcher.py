@@ -19,7 +19,7 @@ from webhooks_app.delivery.dispatcher import Load, dispatch_while_due
 from webhooks_app.delivery.messages import Message
 from webhooks_app.delivery.outcomes import outcomes_record
 from webhooks_app.delivery.urls import CheckedUrl
-from webhooks_app.models import Attempt, Delivery, DispatcherSlot
+from webhooks_app.models import Attempt, Delivery, DispatcherSlot, Endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,6 +60,30 @@ def test_a_repeat_has_the_same_body_and_ids_and_a_higher_count(cast, private):
     for name in ("webhook-id", "kallglot-webhook-id", "kallglot-original-timestamp"):
         assert first.headers[name] == second.headers[name]
     assert [got.headers["kallglot-retry-count"] for got in receiver.received] == ["0", "1"]
+
+
+def test_a_secret_that_cannot_be_opened_fails_its_own_deliveries_and_no_others(cast, private):
+    with receiving() as broken, receiving() as sound:
+        endpoint, _ = services.endpoint_create(tenant=cast.tenant, url=broken.url, events=["*"])
+        services.endpoint_create(tenant=cast.tenant, url=sound.url, events=["*"])
+        Endpoint.objects.filter(pk=endpoint.pk).update(secret=b"sealed under a key that is gone")
+        record(cast)
+        deliver()
+    assert (len(broken.received), len(sound.received)) == (0, 1)
+    [attempt] = Attempt.objects.filter(endpoint=endpoint)
+    assert attempt.error.startswith("secret_unreadable")
+    assert Delivery.objects.get(endpoint=endpoint).status == "pending"
+
+
+def test_after_a_rotation_the_new_secret_signs_though_the_old_one_cannot_be_opened(cast, private):
+    with receiving() as receiver:
+        endpoint, _ = services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        Endpoint.objects.filter(pk=endpoint.pk).update(secret=b"sealed under a key that is gone")
+        _, secret = services.endpoint_secret_rotate(endpoint=endpoint)
+        record(cast)
+        deliver()
+    [got] = receiver.received
+    assert Webhook(secret).verify(got.body, got.headers)
 
 
 def test_a_slow_receiver_delays_only_itself(cast, private):
