@@ -53,11 +53,12 @@ class Controls:
                 asked = object()
                 held = self._held()
                 for track in held:
-                    track.hold_pause(asked)
+                    track.recording_pause.hold(asked)
                 self._later(lambda: self._pause(asked, held))
             case "resume_recording":
                 # Not those that will have been asked for by the time this is done.
-                earlier = frozenset[object]().union(*(each.pauses_asked for each in self._held()))
+                pauses = (track.recording_pause.asked for track in self._held())
+                earlier = frozenset[object]().union(*pauses)
                 self._later(lambda: self._resume(earlier))
 
     def end_session(self, reason: str | None) -> None:
@@ -97,11 +98,11 @@ class Controls:
         # Older looks at the session may still be under way; they must not lift the pause.
         await self._set_pause(True)
         for track in held:
-            track.settle_pauses({asked})
+            track.recording_pause.settle({asked})
 
     async def _resume(self, earlier: frozenset[object]) -> None:
         for track in self._held():
-            track.settle_pauses(earlier)
+            track.recording_pause.settle(earlier)
         await self._set_pause(False)
 
     async def _set_pause(self, paused: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from sessions_app.streaming.events import (
 )
 from sessions_app.streaming.media import AudioFrame
 from sessions_app.streaming.news import SessionView, SpokenEvent
+from sessions_app.streaming.pauses import RecordingPause
 from sessions_app.streaming.pipeline import PipelineOptions, TrackPipeline
 from sessions_app.streaming.taps import AudioTap, TrackContext, taps_close, taps_for
 from sessions_app.streaming.timeline import ClockMode, Timeline
@@ -88,8 +89,7 @@ class LiveTrack:
         self._heard = False
         self._replaced = False
         self._ended = False
-        self._paused = False
-        self._pauses_asked: set[object] = set()
+        self.recording_pause = RecordingPause(self._switch)
 
     # --- the hot path -----------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class LiveTrack:
             position=position,
         )
         self._position = claim.position
-        self._obey_pause_of(claim)
+        self.recording_pause.claimed(claim.paused)
         self._gateway.track_claimed(self)
         context = TrackContext(
             session_id=self.session_id,
@@ -170,13 +170,6 @@ class LiveTrack:
             self._begin(claim.zero.timestamp(), claim.media_zero_ms)
         elif (first := self._waiting.first) is not None:
             self._start(first)
-
-    def _obey_pause_of(self, claim: Claim) -> None:
-        """A pause asked for while the track was opening may be over again, or not yet stored."""
-        if claim.paused:
-            self._paused = True  # as the pipeline begins
-        elif self._paused and not self._pauses_asked:
-            self._pause(False)
 
     async def _await_handover(self, claim: Claim) -> None:
         for _ in range(20):
@@ -290,25 +283,6 @@ class LiveTrack:
         if tap is not None:
             self._pipeline.add_tap(tap)
 
-    @property
-    def pauses_asked(self) -> frozenset[object]:
-        """The pauses asked for here that the session's row may not tell of yet."""
-        return frozenset(self._pauses_asked)
-
-    def hold_pause(self, asked: object) -> None:
-        """Pause the recording at once, before the session's row says so; and stay paused, whatever
-        an older look at that row says, until this pause is settled."""
-        self._pauses_asked.add(asked)
-        self._pause(True)
-
-    def settle_pauses(self, asked: Iterable[object]) -> None:
-        """The session's row decides on these, or something asked for later does."""
-        self._pauses_asked.difference_update(asked)
-
-    def _pause(self, paused: bool) -> None:
-        self._paused = paused
-        self._switch(TrackPipeline.pause_recording if paused else TrackPipeline.resume_recording)
-
     # --- what it hears ----------------------------------------------------------------------
 
     def deliver(self, event: SpokenEvent) -> None:
@@ -326,9 +300,8 @@ class LiveTrack:
             self.lose()
             return
         wanted = view.state.recording_paused
-        if wanted != self._paused and (wanted or not self._pauses_asked):
-            self._pause(wanted)
-        if ours.pause_applied != self._paused == wanted:
+        self.recording_pause.observe(wanted)
+        if ours.pause_applied != self.recording_pause.active == wanted:
             self._in_background(track_pause_applied, claim=claim, paused=wanted)
         if view.state.ended:
             self.finish(ended=True)
@@ -376,7 +349,7 @@ class LiveTrack:
         while not drained:
             drained = await pipeline.drain(0.5)
             limit = (
-                settings.DRAIN_TIMEOUT if self._ended or self._gateway.draining else (FINISH_WITHIN)
+                settings.DRAIN_TIMEOUT if self._ended or self._gateway.draining else FINISH_WITHIN
             )
             if self._gateway.clock.time() - began > limit:
                 log.warning("gave up %.0f s of speech of %s", self.backlog_seconds, self.session_id)

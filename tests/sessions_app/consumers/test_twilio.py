@@ -11,6 +11,7 @@ from kallglot_site.api.ids import new_id
 from sessions_app.models import Segment, Session, Track
 from sessions_app.services import session_end
 from sessions_app.streaming import limits
+from sessions_app.streaming.gateway import Gateway
 from sessions_app.streaming.media import AudioFormat
 from sessions_app.streaming.protocols.base import AudioOutput
 from sessions_app.streaming.tokens import stream_token_issue
@@ -22,6 +23,14 @@ from tests.fakes.twilio import CONNECTED, STREAM_SID, TwilioClient
 pytestmark = pytest.mark.django_db(transaction=True)
 
 in_db = database_sync_to_async
+
+
+async def begin_to_speak(twilio: TwilioClient, gateway: Gateway) -> None:
+    """Returns once the party's track is held and its first audio in place."""
+    twilio.start()
+    twilio.send_audio(silence(0.1))
+    await twilio.handled()
+    await gateway.tracks_of(twilio.session.id)[0].begun()
 
 
 # --- what becomes of its audio ----------------------------------------------------------------
@@ -82,10 +91,7 @@ async def test_a_stream_that_stops_does_not_end_the_session_and_another_goes_on(
 
 async def test_a_stream_takes_over_from_an_older_one_of_the_same_party(gateway, session):
     async with TwilioClient(session) as older:
-        older.start()
-        older.send_audio(silence(0.1))
-        await older.handled()
-        await gateway.tracks_of(session.id)[0].begun()
+        await begin_to_speak(older, gateway)
         async with TwilioClient(session) as newer:
             newer.start()
             assert await older.closed() == 4410
@@ -97,10 +103,7 @@ async def test_a_stream_takes_over_from_an_older_one_of_the_same_party(gateway, 
 
 async def test_speech_for_its_party_is_played_and_then_marked(gateway, session):
     async with TwilioClient(session) as twilio:
-        twilio.start()
-        twilio.send_audio(silence(0.1))
-        await twilio.handled()
-        await gateway.tracks_of(session.id)[0].begun()
+        await begin_to_speak(twilio, gateway)
         mulaw = AudioFormat("mulaw", 8000)
         for speech in (
             AudioOutput("seg_0", "customer", 0, mulaw, b"\x00" * 160, True),  # not for itself
@@ -142,10 +145,7 @@ async def test_the_call_goes_on_at_once_when_the_session_ends(gateway, engine, s
 
 async def test_a_stopping_server_closes_the_stream(gateway, session):
     async with TwilioClient(session) as twilio:
-        twilio.start()
-        twilio.send_audio(silence(0.1))
-        await twilio.handled()
-        await gateway.tracks_of(session.id)[0].begun()
+        await begin_to_speak(twilio, gateway)
         await gateway.drain()
         assert await twilio.closed() == 1001
     assert not await in_db(Track.objects.exclude(owner="").exists)()
