@@ -368,7 +368,7 @@ def start_of_a_process() -> None:
                 with contextlib.suppress(OSError):
                     if requested(port, "/readyz", {})[0] == 200:
                         break
-                time.sleep(0.1)
+                time.sleep(0.1)  # the gateway is a process: nothing to await
             ready = time.perf_counter() - started
             first, again = (requested(port, "/dashboard/sessions", cookie)[1] for _ in range(2))
             print(f"a fresh gateway: ready after {ready:.1f} s; ", end="")

@@ -164,7 +164,7 @@ def server(options: argparse.Namespace) -> Iterator[psutil.Process]:
             while time.monotonic() < deadline:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                     break
-                time.sleep(0.2)
+                time.sleep(0.2)  # the server is a process: nothing to await
             yield psutil.Process(process.pid)
         finally:
             process.terminate()

@@ -122,7 +122,7 @@ def serving(
         while not ready() and time.monotonic() < deadline:
             if process.poll() is not None:
                 raise SystemExit(f"the server ended: {' '.join(command)}")
-            time.sleep(0.3)
+            time.sleep(0.3)  # it is a process: nothing to await
         yield psutil.Process(process.pid)
     finally:
         process.terminate()
@@ -176,12 +176,12 @@ def measure(process: psutil.Process, plan: dict[str, Any], seconds: float) -> di
     client.stdin.flush()
     if client.stdout.readline().strip() != "ready":
         raise SystemExit("the streams could not be opened")
-    time.sleep(WARMUP)
+    time.sleep(WARMUP)  # as the client does
     before, since = used(process), time.monotonic()
     memory: list[float] = []
     while (elapsed := time.monotonic() - since) < seconds - 0.5:
         memory.append(resident(process))
-        time.sleep(1.0)
+        time.sleep(1.0)  # a sample a second
     after = used(process)
     seen: dict[str, Any] = json.loads(client.stdout.readline())
     client.wait(30)

@@ -228,7 +228,7 @@ def latency(rate: int, seconds: int, slow: int) -> tuple[float, float]:
     due = time.monotonic()
     for number in range(rate * seconds):
         due += 1 / rate
-        time.sleep(max(0.0, due - time.monotonic()))
+        time.sleep(max(0.0, due - time.monotonic()))  # the pace that is asked for
         lane = number % len(tenants)
         with transaction.atomic():
             event = event_record(
@@ -245,7 +245,7 @@ def latency(rate: int, seconds: int, slow: int) -> tuple[float, float]:
     while time.monotonic() < until and any(
         len(arrivals[lane]) < len(committed[lane]) for lane in quick
     ):
-        time.sleep(1.0)
+        time.sleep(1.0)  # the receivers are processes: nothing to await
         arrivals = receivers.arrivals()
     worker.kill()
     worker.join()
@@ -271,7 +271,7 @@ def _dispatch_forever() -> None:
 
     while True:
         dispatch_while_due(linger=5.0)
-        time.sleep(0.005)
+        time.sleep(0.005)  # as the clock calls it, only more often
 
 
 def main() -> None:

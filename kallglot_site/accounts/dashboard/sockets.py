@@ -7,6 +7,7 @@ only thing that tells our page from a stranger's. It is compared with the very h
 import asyncio
 import contextlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from http.cookies import CookieError
 from importlib import import_module
@@ -30,7 +31,7 @@ SERVER_FAULT: Final = 1011
 """The page is to connect again."""
 
 
-class StaffSocket(AsyncJsonWebsocketConsumer):
+class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
     """A socket of a dashboard page.
 
     Subclasses say in ``admit`` whether the person may be here, and do their work in ``serve``,
@@ -42,13 +43,13 @@ class StaffSocket(AsyncJsonWebsocketConsumer):
     recheck_every: ClassVar[float] = 5.0
     user: User
 
+    @abstractmethod
     async def admit(self, user: User) -> int | None:
         """None if ``user`` may stay, else the close code. Asked on connecting and ever again."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def serve(self) -> int:
         """The socket's work, once it is open. Returns the code to close it with."""
-        raise NotImplementedError
 
     async def connect(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
@@ -75,7 +76,7 @@ class StaffSocket(AsyncJsonWebsocketConsumer):
     async def _serve_and_close(self) -> None:
         try:
             code = await self.serve()
-        except Exception:
+        except Exception:  # else the page would stay open, and silent
             log.exception("a socket of the dashboard failed")
             code = SERVER_FAULT
         await self._close(code)
@@ -85,8 +86,7 @@ class StaffSocket(AsyncJsonWebsocketConsumer):
             await asyncio.sleep(self.recheck_every)
             try:
                 refusal = await self._refusal()
-            except Exception:
-                # Nobody stays whom we cannot ask about: the page comes back by itself.
+            except Exception:  # nobody stays whom we cannot ask about; the page comes back
                 log.exception("rights to a socket of the dashboard could not be checked")
                 refusal = SERVER_FAULT
             if refusal is not None:

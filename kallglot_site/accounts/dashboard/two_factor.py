@@ -6,6 +6,7 @@ members whose organization demands a second factor before it shows them anything
 
 import base64
 import io
+from abc import ABC, abstractmethod
 from typing import Any
 
 import segno
@@ -98,7 +99,7 @@ class TwoFactorView(OwnAccountView):
         return render(self.request, "accounts/two_factor_set_up.html", context, status=status)
 
 
-class ProvenView(OwnAccountView):
+class ProvenView(OwnAccountView, ABC):
     """A change that asks for the password and a code again."""
 
     title = action = text = ""
@@ -119,9 +120,9 @@ class ProvenView(OwnAccountView):
             return self._page(form, status=422)
         return self.proven()
 
+    @abstractmethod
     def proven(self) -> HttpResponse:
-        """The change itself; each page has its own."""
-        raise NotImplementedError
+        """The change itself."""
 
     def _page(self, form: ProofForm, status: int = 200) -> HttpResponse:
         context = {"form": form, "title": self.title, "action": self.action, "text": self.text}
