@@ -104,7 +104,7 @@ class Recognizer:
         self.multilingual: bool = self._model.is_multilingual
         self._tokenizer = Tokenizer(raw, self.multilingual, task="transcribe", language="en")
         self._beam_size = beam_size
-        self._dots = [
+        self._dots = [  # tokens that say nothing else
             token
             for text, token in raw.get_vocab().items()
             if re.fullmatch(r"\W*(\.\.+|…)\W*", raw.decode([token]) or text)
@@ -278,6 +278,14 @@ class Recognizer:
             decoded.append(Decoded(text, mean, result.no_speech_prob, len(tokens) >= limit))
         return decoded
 
+    def _decode(self, piece: Piece, encoded: Any, **options: Any) -> Decoded:
+        """One piece by itself."""
+        prompts = [self._prompt(piece)]
+        [decoded] = self._generate(
+            encoded, prompts, piece.token_limit, greedy=piece.greedy, **options
+        )
+        return decoded
+
     # -- after the model -------------------------------------------------------------------
 
     def _checked(self, piece: Piece) -> Decoded:
@@ -303,9 +311,7 @@ class Recognizer:
         if not guards.echoes_prompt(decoded.text, piece.prompt):
             return decoded
         piece.prompt = ""
-        encoded = self._encode([piece], piece.window)
-        limit = piece.token_limit
-        return self._generate(encoded, [self._prompt(piece)], limit, greedy=piece.greedy)[0]
+        return self._decode(piece, self._encode([piece], piece.window))
 
     def _again(self, piece: Piece, first: Decoded) -> Decoded:
         """Decode with the full window, in each of several ways until nothing looks wrong."""
@@ -313,13 +319,7 @@ class Recognizer:
         encoded = self._encode([piece], WINDOW)
         tried = []
         for options in _SECOND_TRIES:
-            decoded = self._generate(
-                encoded,
-                [self._prompt(piece)],
-                piece.token_limit,
-                greedy=piece.greedy,
-                **options,
-            )[0]
+            decoded = self._decode(piece, encoded, **options)
             reason = decoded.suspicion(piece)
             if reason in ("", "trailing off") or decoded.evidence(piece).absent:
                 return decoded
@@ -335,13 +335,8 @@ class Recognizer:
 
     def _going_on(self, piece: Piece, first: Decoded) -> Decoded:
         """Decode with the full window, and without the dots that stand for what was left out."""
-        decoded = self._generate(
-            self._encode([piece], WINDOW),
-            [self._prompt(piece)],
-            piece.token_limit,
-            greedy=piece.greedy,
-            suppress_tokens=[-1, *self._dots],
-        )[0]
+        encoded = self._encode([piece], WINDOW)
+        decoded = self._decode(piece, encoded, suppress_tokens=[-1, *self._dots])
         sane = decoded.suspicion(piece) in ("", "trailing off")
         return decoded if sane and len(decoded.text) > len(first.text) else first
 
