@@ -178,9 +178,8 @@ def _retry_later(analysis: Analysis) -> None:
 @transaction.atomic
 def analysis_complete(*, analysis: Analysis, outcome: AnalysisOutcome) -> bool:
     """Record the results and their event together; False when the claim was lost meanwhile."""
-    session_lock(
-        analysis.session_id
-    )  # first, as whoever erases it does: or each waits for the other
+    # First, as whoever erases it does: or each waits for the other.
+    session_lock(analysis.session_id)
     finished = _finish(
         analysis,
         status=Analysis.Status.COMPLETE,

@@ -8,7 +8,7 @@ Pages are asked for through the whole of Django: addresses, middleware, views, t
 the first time, with nothing kept and a new connection; *warm* the median of the next ones. *SQL*
 is what of it passes in the database, in so many queries; the *floor* is the least SQL by hand that
 reads the same rows, and the ratio compares the two. A page is too slow above 300 ms, and asks too
-much with more than 12 queries: then it is marked and the exit status is 1.
+much with more than 13 queries: then it is marked and the exit status is 1.
 """
 
 import argparse
