@@ -4,7 +4,7 @@ from typing import Any
 
 from analysis_app.models import Analysis
 from kallglot_site.accounts.tenancy import Tenant
-from sessions_app.events import moment
+from sessions_app.payloads import moment
 from webhooks_app.services import delivery_create_for_url, event_record
 
 ANALYSIS_COMPLETE = "analysis.complete"

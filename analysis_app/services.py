@@ -22,9 +22,9 @@ from kallglot_site import doorbell
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.ids import new_id
-from sessions_app.lifecycle import session_lock
 from sessions_app.models import Session
 from sessions_app.services import session_facets_set
+from sessions_app.services.locks import session_lock
 
 log = structlog.get_logger(__name__)
 

@@ -48,7 +48,7 @@ def speech(seconds: int, seed: int) -> bytes:
     """Speech-like noise with pauses, as mu-law: a minute of it, over and over."""
     import numpy as np
 
-    from sessions_app.streaming.media import encode
+    from sessions_app.media import encode
 
     rng = np.random.default_rng(seed)
     noise = np.convolve(rng.standard_normal(60 * RATE), np.hanning(16), "same")
@@ -63,8 +63,8 @@ def write_call(folder: Path, seconds: int) -> None:
     from kallglot_site.api.ids import new_id
     from recordings_app.spool.durability import syncer
     from recordings_app.spool.writer import SpoolTap
-    from sessions_app.streaming.media import AudioFormat, PlacedFrame
-    from sessions_app.streaming.taps import TrackContext
+    from sessions_app.media import AudioFormat, PlacedFrame
+    from sessions_app.streaming.hearing.taps import TrackContext
 
     session_id = new_id("sess")
     spent, frames, format = 0.0, 0, AudioFormat("mulaw", RATE)

@@ -73,8 +73,8 @@ def floor_views() -> tuple[Any, Any]:
     from rest_framework.response import Response
     from rest_framework.views import APIView
 
-    from sessions_app.events import session_payload
     from sessions_app.models import Session
+    from sessions_app.payloads import session_payload
 
     class Bare(APIView):
         authentication_classes = []

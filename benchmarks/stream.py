@@ -58,7 +58,7 @@ def prepare(streams: int, port: int) -> list[str]:
 
     from kallglot_site.accounts.models import Organization
     from sessions_app.models import Session
-    from sessions_app.streaming.tokens import stream_token_issue
+    from sessions_app.streaming.wire.tokens import stream_token_issue
 
     call_command("migrate", verbosity=0)
     organization = Organization.objects.create(name="Benchmark")
@@ -88,7 +88,7 @@ def _frames(file: Path) -> list[str]:
     import av
     import numpy as np
 
-    from sessions_app.streaming.media import encode
+    from sessions_app.media import encode
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=8000)
     with av.open(str(file)) as container:

@@ -26,7 +26,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
-            await runtime.gateway()  # engines load while the first requests come
+            runtime.gateway()  # engines load while the first requests come
             await send({"type": "lifespan.startup.complete"})
         else:
             await runtime.drain()

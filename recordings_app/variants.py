@@ -21,7 +21,7 @@ from recordings_app.media.mixing import measure, workspace_file
 from recordings_app.models import Recording, RecordingFile
 from recordings_app.selectors import recording_original
 from recordings_app.tombstones import tombstones_lift
-from sessions_app.streaming.media import Samples
+from sessions_app.media import Samples
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ class SessionsConfig(AppConfig):
         from django.db.models.signals import post_migrate
 
         from kallglot_site.accounts.dashboard.navigation import register_count
-        from sessions_app import lifecycle  # noqa: F401 - connects its signal receivers
         from sessions_app.search.index import after_migrate
         from sessions_app.selectors import sessions_live_label
 

@@ -1,8 +1,8 @@
-"""The streaming endpoint: authenticate, pump frames, close. No audio work.
+"""The streaming endpoint: authenticates, runs the connection, closes it. No audio work.
 
-Channels would dispatch every message through a task and a thread hop that closes old database
-connections; at ten frames a second and call that is most of the work. So the consumer takes the
-ASGI channel itself: Channels routes to it and hands it the connection.
+Channels would dispatch every message through a task and a change of thread that closes old database
+connections. At ten frames a second and call that is most of the work, so the consumer reads the
+ASGI channel itself: Channels only routes to it.
 """
 
 import asyncio
@@ -12,26 +12,22 @@ from typing import Any, Final
 from channels.consumer import AsyncConsumer
 
 from kallglot_site.api.error_codes import ERROR_CODES
+from kallglot_site.sockets import close_codes
 from kallglot_site.sockets.handshakes import request_id_of, response_headers
 from sessions_app import runtime
-from sessions_app.streaming.connection import Connection
 from sessions_app.streaming.database import in_database
-from sessions_app.streaming.gateway import DELAY_REFUSED, Gateway
-from sessions_app.streaming.handshake import (
-    WRONG_TOKEN,
+from sessions_app.streaming.live.gateway import DELAY_REFUSED, Gateway
+from sessions_app.streaming.wire.connection import Connection
+from sessions_app.streaming.wire.handshake import (
     Handshake,
     HungUp,
     Refused,
     Request,
 )
-from sessions_app.streaming.outbox import Outbox
-from sessions_app.streaming.tokens import StreamGrant, StreamTokenRefused, stream_token_verify
+from sessions_app.streaming.wire.outbox import Outbox
+from sessions_app.streaming.wire.tokens import StreamGrant, StreamTokenRefused, stream_token_verify
 
 log = logging.getLogger(__name__)
-
-TRY_LATER: Final = 1013
-SERVER_FAULT: Final = 1011
-GOING_AWAY: Final = 1001
 
 CLOSE_WITHIN: Final = 5.0
 """Seconds that a client has to take what is left for it, and the close."""
@@ -61,22 +57,22 @@ class StreamConsumer(AsyncConsumer):
                 outbox.put(encoded)
             outbox.close(refused.close_code)
         except asyncio.CancelledError:
-            outbox.close(GOING_AWAY)
+            outbox.close(close_codes.GOING_AWAY)
             if not outbox.overflowed:
                 raise  # the server is ending
             task.uncancel()
             log.info("dropped a client that does not read what it is sent", extra=logged)
         except Exception:
             log.exception("a connection failed", extra=logged)
-            outbox.close(SERVER_FAULT)
+            outbox.close(close_codes.SERVER_FAULT)
         finally:
-            outbox.close(1000)
+            outbox.close(close_codes.NORMAL)
             await outbox.finish(0.0 if outbox.overflowed else CLOSE_WITHIN)
 
     async def _serve(self, handshake: Handshake, receive: Any, outbox: Outbox) -> None:
-        # Before a place is taken: who does not say who it is must keep none from a call.
+        # Before a place is taken: a client that has not said who it is must not hold one.
         request = await handshake.request(receive)
-        gateway = await runtime.gateway()
+        gateway = runtime.gateway()
         with gateway.admitted() as admitted:
             _check_capacity(gateway, request, admitted)
             grant = await _authenticate(request)
@@ -101,14 +97,22 @@ async def _authenticate(request: Request) -> StreamGrant:
         raise Refused(refused.close_code, refused.code, refused.message, kind) from None
     if request.speaker not in grant.speakers:
         message = f"The token does not allow to speak as {request.speaker}."
-        raise Refused(WRONG_TOKEN, "invalid_token", message, "authentication_error", "speaker")
+        raise Refused(
+            close_codes.NOT_AUTHENTICATED,
+            "invalid_token",
+            message,
+            "authentication_error",
+            "speaker",
+        )
     return grant
 
 
 def _check_capacity(gateway: Gateway, request: Request, admitted: bool) -> None:
     if gateway.draining:
-        raise Refused(GOING_AWAY, "service_unavailable", "This server is stopping.", "api_error")
+        raise Refused(
+            close_codes.GOING_AWAY, "service_unavailable", "This server is stopping.", "api_error"
+        )
     late = request.speaker != "none" and gateway.expected_delay > DELAY_REFUSED
     if not admitted or late:
         message = "This server is at its capacity. Try again shortly."
-        raise Refused(TRY_LATER, "service_unavailable", message, "api_error")
+        raise Refused(close_codes.TRY_AGAIN_LATER, "service_unavailable", message, "api_error")

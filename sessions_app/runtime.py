@@ -11,13 +11,13 @@ from typing import Final
 
 from django.conf import settings
 
+from sessions_app.clock import SystemClock
 from sessions_app.engines.base import EngineError, Transcriber
 from sessions_app.engines.registry import transcriber_from_url
 from sessions_app.engines.urls import EngineContext
-from sessions_app.streaming import heard
-from sessions_app.streaming.clock import SystemClock
-from sessions_app.streaming.gateway import Gateway
-from sessions_app.streaming.hub import get_hub
+from sessions_app.streaming.live.gateway import Gateway
+from sessions_app.streaming.live.session import LiveSession
+from sessions_app.streaming.telling.monitors import Monitors
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,7 @@ class _Runtime:
         self.transcriber = transcriber or transcriber_from_url(
             settings.TRANSCRIBER_URL, EngineContext(data_dir=settings.DATA_DIR)
         )
-        self.gateway = Gateway(transcriber=self.transcriber, hub=get_hub(), clock=_CLOCK)
-        heard.install(self.gateway.heard_until)
+        self.gateway = Gateway(transcriber=self.transcriber, clock=_CLOCK)
         self.loaded = False
         self.failure: str | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -68,11 +67,22 @@ def clock() -> SystemClock:
     return _CLOCK
 
 
-async def gateway() -> Gateway:
-    """This process's gateway; engines begin to load if they have not."""
+def gateway() -> Gateway:
+    """This process's gateway, for its event loop only; engines begin to load if they have not."""
     runtime = _current()
     runtime.start()
     return runtime.gateway
+
+
+def live_session(session_id: str) -> LiveSession:
+    """A session of this process's gateway, for followers that need no engine. Join it before
+    anything is awaited."""
+    return _current().gateway.session(session_id)
+
+
+def monitors() -> Monitors:
+    """What listening in shares in this process."""
+    return _current().gateway.monitors
 
 
 async def start() -> None:
@@ -98,7 +108,7 @@ async def drain() -> None:
     if runtime is None:
         return
     await runtime.gateway.drain()
-    await runtime.gateway.hub.close()
+    await runtime.gateway.close()
     await runtime.transcriber.close()
 
 

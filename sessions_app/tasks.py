@@ -1,15 +1,16 @@
-"""Sweeps: what no doorbell rang for. Each finds its rows itself, so a missed run costs nothing."""
+"""Sweeps: work that no notification started. Each finds its rows itself, so a missed run is made up
+for by the next."""
 
 from celery import shared_task
 
-from sessions_app import lifecycle
+from sessions_app.services import sweeps
 
 
 @shared_task
 def end_idle_sessions() -> None:
-    lifecycle.sessions_end_idle()
+    sweeps.sessions_end_idle()
 
 
 @shared_task
 def complete_abandoned_transcripts() -> None:
-    lifecycle.transcripts_complete_abandoned()
+    sweeps.transcripts_complete_abandoned()

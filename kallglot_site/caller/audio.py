@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kallglot_site.caller.errors import CallFailed
-from sessions_app.streaming.media import encode
+from sessions_app.media import encode
 
 SAMPLE_RATE = 8000  # Hz
 FRAME_MS = 100

@@ -12,7 +12,7 @@ from kallglot_site.caller.errors import CallFailed
 from sessions_app.engines.base import EngineError, Synthesizer
 from sessions_app.engines.registry import synthesizer_from_url
 from sessions_app.engines.urls import EngineContext
-from sessions_app.streaming.media import resample
+from sessions_app.media import resample
 
 Samples = npt.NDArray[np.int16]
 

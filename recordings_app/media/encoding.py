@@ -20,7 +20,7 @@ import soundfile
 from av.audio.stream import AudioStream
 
 from recordings_app.media.lame_tag import HEADER_BYTES, FrameHeader, tag_frame
-from sessions_app.streaming.media import Samples
+from sessions_app.media import Samples
 
 Format = Literal["mp3", "wav", "ogg"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

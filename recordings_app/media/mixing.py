@@ -16,7 +16,7 @@ import numpy as np
 
 from recordings_app.media.encoding import AudioWriter, Format, fitting_rate
 from recordings_app.spool.reader import TrackSurvey, blocks
-from sessions_app.streaming.media import Samples
+from sessions_app.media import Samples
 
 Channel = Literal["mixed", "agent", "customer"]
 

@@ -21,7 +21,7 @@ from recordings_app.media.encryption import (
     Encryptor,
     MediaCorrupt,
 )
-from sessions_app.streaming.media import AudioFormat, Encoding, audio_format
+from sessions_app.media import AudioFormat, Encoding, audio_format
 
 MAGIC: Final = b"KGSP\x01"
 _HEADER: Final = struct.Struct("<5s?B?")  # magic, encrypted, reserved, failed

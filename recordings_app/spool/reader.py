@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 
 from recordings_app.spool.format import NotASpool, Record, read_header, read_records
-from sessions_app.streaming.media import Samples, decode
+from sessions_app.media import Samples, decode
 
 PartOpener = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens one part for reading, from its beginning."""

@@ -21,9 +21,9 @@ from recordings_app.spool.format import (
     pack_record,
 )
 from recordings_app.spool.parts import UNNAMED, PartName, local_parts, lock, part_path
-from sessions_app.streaming.events import StreamWarning
-from sessions_app.streaming.media import PlacedFrame
-from sessions_app.streaming.taps import TrackContext
+from sessions_app.live_events import StreamWarning
+from sessions_app.media import PlacedFrame
+from sessions_app.streaming.hearing.taps import TrackContext
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from sessions_app.api.serializers import (
     SessionListQuery,
     TranscriptQuery,
 )
-from sessions_app.events import language_payload, moment, session_payload, transcript_payload
 from sessions_app.models import Session
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.payloads import language_payload, moment, session_payload, transcript_payload
+from sessions_app.streaming.wire.tokens import stream_token_issue
 from sessions_app.transcripts import RENDERERS
 
 

@@ -1,8 +1,8 @@
 """A call as staff watch it: what was said since the page was made, and what is being said.
 
 The page knows the transcript up to some sequence number and asks for what comes after it. Finals
-are read from the database in the order of their sequence (the hub does that), so a page that
-reconnects with the last number it has misses nothing and gets nothing twice.
+are read from the database in the order of their sequence, so a page that reconnects with the last
+number it has misses nothing and gets nothing twice.
 """
 
 import asyncio
@@ -14,26 +14,28 @@ from channels.db import database_sync_to_async
 from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, NOT_ALLOWED, StaffSocket
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.two_factor import may_enter
-from sessions_app import selectors
-from sessions_app.models import Segment, Session
-from sessions_app.streaming.events import (
+from kallglot_site.sockets.close_codes import NORMAL, TRY_AGAIN_LATER
+from sessions_app import runtime, selectors
+from sessions_app.live_events import (
     FinalTranscript,
     PartialTranscript,
     SpeechStarted,
     SpeechStopped,
+    SpokenEvent,
     TranslationFinal,
 )
-from sessions_app.streaming.hub import get_hub
-from sessions_app.streaming.news import SessionView, SpokenEvent
+from sessions_app.models import Segment, Session
+from sessions_app.session_view import SessionView
 
-NORMAL: Final = 1000
-TRY_AGAIN_LATER: Final = 1013
 QUEUE_SIZE: Final = 512
 LATE_TRANSLATIONS: Final = 100
 
 
 class Feed:
-    """Listens to the hub for one page. ``seen`` is the sequence of the latest segment queued."""
+    """Follows a session for one page (a ``fanout.Follower``).
+
+    ``seen`` is the sequence of the latest segment queued.
+    """
 
     def __init__(self, after: int) -> None:
         self.seen: int | None = after
@@ -46,7 +48,7 @@ class Feed:
         if message is None:
             return
         if self.queue.full():
-            # Partials and speech marks can be missed; a line cannot: start over from the database.
+            # A page may miss partials and speech marks but no line: then it connects again.
             self.overflowed = self.overflowed or message["type"] in {"segment", "translation"}
         else:
             self.queue.put_nowait(message)
@@ -57,7 +59,7 @@ class Feed:
         elif view is None:
             self.queue.put_nowait(None)
         else:
-            # The hub looks again whenever a bell rings; the page hears of it when it is news.
+            # The session is read at every notification; the page is told only of changes.
             state = state_message(view)
             if state != self._state:
                 self._state = state
@@ -70,7 +72,7 @@ class Feed:
 
 
 def message_of(event: SpokenEvent, sequence: int) -> dict[str, Any] | None:
-    """What the page is told; None for what it has no use for (synthesized audio, warnings)."""
+    """What the page is sent; None for events that it does not show (audio, warnings)."""
     match event:
         case FinalTranscript():
             return {
@@ -135,21 +137,21 @@ class SessionConsumer(StaffSocket):
 
     async def serve(self) -> int:
         feed = Feed(self._after())
-        hub = get_hub()
-        hub.join(self._session_id, feed)
+        live = runtime.live_session(self._session_id)
+        live.follow(feed)
         try:
             await self.send_json(await self._hello())
-            for message in await self._late_translations():
-                await self.send_json(message)
-            hub.look(self._session_id)
+            for translation in await self._late_translations():
+                await self.send_json(translation)
+            live.look()
             while not feed.overflowed or not feed.queue.empty():
-                news = await feed.queue.get()
-                if news is None:
+                message = await feed.queue.get()
+                if message is None:
                     return NORMAL
-                await self.send_json(news)
+                await self.send_json(message)
             return TRY_AGAIN_LATER
         finally:
-            hub.leave(self._session_id, feed)
+            live.unfollow(feed)
 
     @property
     def _session_id(self) -> str:

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 from kallglot_site.accounts.templatetags.components import masked_phone
-from sessions_app.events import session_payload
 from sessions_app.models import Session
+from sessions_app.payloads import session_payload
 
 CHUNK: Final = 500
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")

@@ -2,8 +2,8 @@
 
 The socket sends text (``hello``, ``state``) and binary messages: a byte that names the party, a
 byte that is always zero, then 16-bit little-endian PCM. The page answers with the number of bytes
-of audio it has taken so far, in plain digits; one that falls behind is sent what is said now and
-never hears the rest. Nothing is stored but that somebody listened, in the audit log.
+of audio that it has played so far, in plain digits. A page that falls behind skips what it has
+missed. Nothing is stored except the audit log's entries that somebody listened.
 """
 
 import asyncio
@@ -14,40 +14,40 @@ from typing import Any, ClassVar, Final
 
 from channels.db import database_sync_to_async
 
-from kallglot_site.accounts.dashboard.sockets import (
-    NO_SUCH_OBJECT,
-    NOT_ALLOWED,
-    SERVER_FAULT,
-    StaffSocket,
-)
+from kallglot_site.accounts.dashboard.sockets import StaffSocket
 from kallglot_site.accounts.members import audit_record
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.selectors import membership_of
 from kallglot_site.accounts.two_factor import may_enter
-from sessions_app import selectors
+from kallglot_site.sockets.close_codes import (
+    GOING_AWAY,
+    NO_SUCH_OBJECT,
+    NORMAL,
+    NOT_ALLOWED,
+    SERVER_FAULT,
+    TRY_AGAIN_LATER,
+)
+from sessions_app import runtime, selectors
+from sessions_app.live_events import SpokenEvent
+from sessions_app.media import PlacedFrame, Resampler, Speaker, decode
 from sessions_app.models import Session
-from sessions_app.streaming.events import Speaker
-from sessions_app.streaming.hub import get_hub
-from sessions_app.streaming.media import PlacedFrame, Resampler, decode
-from sessions_app.streaming.news import SessionView, SpokenEvent
+from sessions_app.session_view import SessionView
+from sessions_app.streaming.live.session import LiveSession
 
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE: Final = 16000
-"""Hz. Whatever a party sends is heard at this rate, which the page's player knows as well."""
+"""Hz. The page is sent this rate, whatever a party sends; its player relies on it."""
 
 PARTY_BYTES: Final[dict[Speaker, bytes]] = {"agent": b"\0\0", "customer": b"\1\0"}
 
 WAITING_SECONDS: Final = 2.0
-"""Audio of both parties that may wait for the socket; what is older gives way."""
+"""Audio of both parties that may wait for the socket; what is older is dropped."""
 
 UNHEARD_BYTES: Final = 4 * SAMPLE_RATE * 2 * 2
-"""Audio, four seconds of both parties, that a page may be behind. Not every server waits for its
-clients: without this one that does not read would fill our memory."""
+"""Audio, four seconds of both parties, that a page may be behind. Not every server waits for a slow
+client: without this limit one that does not read would fill the memory."""
 
-NORMAL: Final = 1000
-GOING_AWAY: Final = 1001
-TRY_AGAIN_LATER: Final = 1013
 AUDIT_WITHIN: Final = 5.0
 
 
@@ -76,7 +76,7 @@ class PartyAudio:
 
 
 class Earpiece:
-    """Follows one call for one page. A ``hub.Listener`` and a ``monitors.Monitor``."""
+    """Follows one call for one page. A ``fanout.Follower`` and a ``monitors.Monitor``."""
 
     def __init__(self) -> None:
         self.seen: int | None = None
@@ -94,7 +94,7 @@ class Earpiece:
     # --- in ---------------------------------------------------------------------------------
 
     def hear(self, frame: PlacedFrame) -> None:
-        # Until the session has been looked at, nobody knows whether it is paused.
+        # Until the session has been read, it is not known whether it is paused.
         if self._state is None or self._state["paused"] or self._over:
             return
         if self._sent - self._taken > UNHEARD_BYTES:
@@ -111,7 +111,7 @@ class Earpiece:
         self._wake.set()
 
     def deliver(self, event: SpokenEvent) -> None:
-        """Words are the transcript's."""
+        """Text is not sent to pages that listen in."""
 
     def observe(self, view: SessionView | None) -> None:
         if view is None:
@@ -186,19 +186,20 @@ class ListenInConsumer(StaffSocket):
         if self._session.is_ended:
             await self.send_json(state_message(self._session.status, paused=False))
             return NORMAL
-        monitors = get_hub().monitors
+        monitors = runtime.monitors()
         if monitors.draining or monitors.is_full:
             return GOING_AWAY if monitors.draining else TRY_AGAIN_LATER
         self._earpiece = earpiece = Earpiece()
         started = self._note("listen_in.started")
         began = time.monotonic()
-        # At once, or more than there is room for could join while their entries are written.
-        monitors.join(self._session.id, earpiece)
+        # At once: or more than the limit could join while their entries are being written.
+        live = runtime.live_session(self._session.id)
+        live.listen_in(earpiece)
         try:
-            # Nobody hears anything that the audit log does not know of: an earpiece is deaf until
-            # it has been told how the call stands.
+            # Nobody hears anything that is not in the audit log: an earpiece stays silent until it
+            # has been told whether the call is paused.
             await asyncio.shield(started)
-            return await self._listen(earpiece)
+            return await self._listen(live, earpiece)
         except Exception:
             log.exception("listening in on %s failed", self._session.id)
             return SERVER_FAULT
@@ -210,15 +211,14 @@ class ListenInConsumer(StaffSocket):
             except Exception:
                 log.exception("could not note that listening in on %s stopped", self._session.id)
             finally:
-                # Only now: a process that stops waits until all have left.
-                monitors.leave(self._session.id, earpiece)
+                # Only now: a process that drains waits until all have left.
+                live.stop_listening_in(earpiece)
 
-    async def _listen(self, earpiece: Earpiece) -> int:
-        hub, session_id = get_hub(), self._session.id
-        hub.join(session_id, earpiece)
+    async def _listen(self, live: LiveSession, earpiece: Earpiece) -> int:
+        live.follow(earpiece)
         try:
             await self.send_json({"type": "hello"})
-            hub.look(session_id)
+            live.look()
             while (message := await earpiece.next()) is not None:
                 if isinstance(message, bytes):
                     await self.send(bytes_data=message)
@@ -227,7 +227,7 @@ class ListenInConsumer(StaffSocket):
             return earpiece.close_code
         finally:
             earpiece.hang_up()
-            hub.leave(session_id, earpiece)
+            live.unfollow(earpiece)
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -237,7 +237,7 @@ class ListenInConsumer(StaffSocket):
 
     async def disconnect(self, code: int) -> None:
         await super().disconnect(code)
-        # Some servers wait for their sockets when they stop, and so for what is still to be noted.
+        # Some servers wait for their sockets when they stop, so wait for the last audit entries.
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=AUDIT_WITHIN)
         if self._stopped is not None:

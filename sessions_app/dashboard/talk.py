@@ -22,7 +22,7 @@ from kallglot_site.api.links import public_url, stream_url
 from sessions_app import selectors, services
 from sessions_app.languages import is_language_code
 from sessions_app.models import Session
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.wire.tokens import stream_token_issue
 
 STAFF_SIDE: Final = "agent"
 OTHER_SIDE: Final = "customer"

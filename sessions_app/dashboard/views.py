@@ -18,8 +18,8 @@ from sessions_app import selectors, services
 from sessions_app.dashboard.export import export_response
 from sessions_app.dashboard.forms import SessionFilter
 from sessions_app.dashboard.timeline import strip_bars, strip_ticks
-from sessions_app.events import transcript_payload
 from sessions_app.models import Session
+from sessions_app.payloads import transcript_payload
 from sessions_app.search.pages import session_page
 from sessions_app.search.sessions import hits_in, session_find
 from sessions_app.transcripts import RENDERERS

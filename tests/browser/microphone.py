@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Playwright
 
 from kallglot_site.caller.audio import SAMPLE_RATE
 from kallglot_site.caller.spoken import Line, call_speak
-from sessions_app.streaming.media import decode
+from sessions_app.media import decode
 from tests.browser.conftest import ARGUMENTS
 
 

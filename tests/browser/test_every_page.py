@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from kallglot_site.accounts import two_factor
 from kallglot_site.accounts.members import audit_record, invitation_create
-from sessions_app.events import session_payload
 from sessions_app.models import Session, Track
+from sessions_app.payloads import session_payload
 from tests.browser.conftest import PHONE, WIDE, Desk, accessibility_faults
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory

@@ -13,9 +13,9 @@ from websockets.sync.client import connect
 
 from kallglot_site.accounts.models import AuditEntry
 from sessions_app import runtime
+from sessions_app.media import encode
 from sessions_app.models import Session
-from sessions_app.streaming.media import encode
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.wire.tokens import stream_token_issue
 from tests.browser.conftest import PHONE, WIDE, Desk, accessibility_faults
 from tests.conftest import Cast
 from tests.factories import SessionFactory

@@ -2,10 +2,10 @@
 
 from playwright.sync_api import WebSocketRoute, expect
 
+from sessions_app import runtime
+from sessions_app.live_events import PartialTranscript
 from sessions_app.models import Session
-from sessions_app.streaming import hub
-from sessions_app.streaming.bells import ring
-from sessions_app.streaming.events import PartialTranscript
+from sessions_app.notifications import notify
 from tests.factories import SegmentFactory, SessionFactory
 
 EVIL = "<img src=x onerror=document.title='owned'>"
@@ -14,14 +14,14 @@ EVIL = "<img src=x onerror=document.title='owned'>"
 def say(session: Session, sequence: int, text: str, **columns) -> None:
     SegmentFactory.create(session=session, sequence=sequence, text=text, **columns)
     Session.objects.filter(pk=session.pk).update(segment_count=sequence)
-    ring(session.id)
+    notify(session.id)
 
 
 def publish(session: Session, event: PartialTranscript) -> None:
     """As the gateway would, on the server's own event loop."""
-    heard = hub._hub
-    assert heard is not None
-    heard.loop.call_soon_threadsafe(heard.publish, session.id, event)
+    gateway = runtime._runtime.gateway
+    publish = gateway.session(session.id).publish
+    gateway._loop.call_soon_threadsafe(publish, event)
 
 
 def lines(page) -> list[str]:

@@ -21,7 +21,7 @@ from django.conf import settings
 from kallglot_site.caller.spoken import Line, call_speak
 from kallglot_site.servers import uvicorn_options
 from kallglot_site.sockets.under_uvicorn import WebSocket
-from sessions_app.streaming.media import decode
+from sessions_app.media import decode
 from tests.e2e.server import Server
 
 ROOT = Path(__file__).parents[2]

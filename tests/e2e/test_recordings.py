@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from sessions_app.streaming.media import Samples, encode
+from sessions_app.media import Samples, encode
 from tests.e2e.server import Server, running
 from tests.recordings_app.audio import agreement, decoded, voice
 

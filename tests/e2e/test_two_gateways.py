@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from sessions_app.streaming.media import Samples
+from sessions_app.media import Samples
 from tests.e2e.scripted_engine import ScriptedEngine
 from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port, own_keys
 from tests.fakes.audio import silence, speech

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sessions_app.streaming import media
-from sessions_app.streaming.events import Speaker
-from sessions_app.streaming.media import AudioFormat, PlacedFrame, Samples
+from sessions_app import media
+from sessions_app.media import AudioFormat, PlacedFrame, Samples, Speaker
 
 MULAW = AudioFormat("mulaw", 8000)
 

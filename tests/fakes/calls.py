@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from sessions_app.streaming.events import FinalTranscript, PartialTranscript, StreamWarning
-from sessions_app.streaming.media import AudioFrame
-from sessions_app.streaming.pipeline import PipelineOptions, TrackPipeline
-from sessions_app.streaming.timeline import ClockMode, Timeline
+from sessions_app.live_events import FinalTranscript, PartialTranscript, StreamWarning
+from sessions_app.media import AudioFrame
+from sessions_app.streaming.hearing.pipeline import PipelineOptions, TrackPipeline
+from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
 from tests.fakes.audio import MULAW, frames
 from tests.fakes.clock import VirtualClock
 from tests.fakes.engines import FakeTranscriber

@@ -11,9 +11,9 @@ import numpy as np
 from channels.routing import URLRouter
 
 from sessions_app import routing
+from sessions_app.media import Samples, encode
 from sessions_app.models import Session
-from sessions_app.streaming.media import Samples, encode
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.wire.tokens import stream_token_issue
 
 PATIENCE = 15.0
 """Seconds a test waits for something that is to come."""

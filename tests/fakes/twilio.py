@@ -3,9 +3,9 @@
 import base64
 from typing import Any
 
+from sessions_app.media import Samples, encode
 from sessions_app.models import Session
-from sessions_app.streaming.media import Samples, encode
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.wire.tokens import stream_token_issue
 from tests.fakes.sockets import StreamClient
 
 STREAM_SID = "MZ18ad3ab5a668481ce02b83e7395059f0"

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from sessions_app.streaming.media import AudioFormat, PlacedFrame, Samples, encode
-from sessions_app.streaming.taps import AudioTap
+from sessions_app.media import AudioFormat, PlacedFrame, Samples, encode
+from sessions_app.streaming.hearing.taps import AudioTap
 
 MULAW = AudioFormat("mulaw", 8000)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from recordings_app.media import storage
 from recordings_app.models import Recording
-from sessions_app.lifecycle import transcript_complete
 from sessions_app.models import Session
 from sessions_app.services import session_end
+from sessions_app.services.transcripts import transcript_complete
 from tests.recordings_app.audio import voice
 
 AGENT, CUSTOMER = voice(6, seed=3), voice(6, seed=4)

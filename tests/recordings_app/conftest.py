@@ -9,9 +9,9 @@ import pytest
 from kallglot_site.accounts.tenancy import Tenant
 from recordings_app.spool.durability import syncer
 from recordings_app.spool.writer import SpoolTap
+from sessions_app.live_events import StreamWarning
 from sessions_app.models import Session
-from sessions_app.streaming.events import StreamWarning
-from sessions_app.streaming.taps import TrackContext
+from sessions_app.streaming.hearing.taps import TrackContext
 from tests.factories import SessionFactory
 from tests.recordings_app.audio import feed
 from tests.recordings_app.calls import AGENT, CUSTOMER

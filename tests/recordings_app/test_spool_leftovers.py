@@ -12,8 +12,8 @@ from recordings_app.assembly import session_assemble
 from recordings_app.models import Assembly, Recording
 from recordings_app.spool.parts import local_parts
 from recordings_app.tombstones import tombstones_carry_out
-from sessions_app.lifecycle import transcript_complete
 from sessions_app.services import session_end
+from sessions_app.services.transcripts import transcript_complete
 from tests.recordings_app.audio import feed, voice
 from tests.recordings_app.calls import end
 

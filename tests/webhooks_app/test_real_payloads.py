@@ -12,10 +12,12 @@ from analysis_app.tasks import analyze_due
 from kallglot_site.api.ids import new_id
 from recordings_app.events import recording_event
 from recordings_app.models import Recording
-from sessions_app import lifecycle
 from sessions_app import services as sessions
+from sessions_app.live_events import FinalTranscript
 from sessions_app.models import Session, Track
-from sessions_app.streaming.events import FinalTranscript
+from sessions_app.services.segments import SpokenSegment, segments_append
+from sessions_app.services.sessions import session_start
+from sessions_app.services.transcripts import transcript_complete
 from webhooks_app.events import event_payload
 from webhooks_app.models import Event
 from webhooks_app.schemas import EVENT_SCHEMAS
@@ -38,17 +40,17 @@ def session(cast) -> Session:
         recording_channels="dual",
         metadata={"order": "42"},
     )
-    lifecycle.session_start(session_id=made.id, arrived_at=timezone.now())
+    session_start(session_id=made.id, arrived_at=timezone.now())
     for number, (speaker, text) in enumerate(CALL):
         track, _ = Track.objects.get_or_create(session=made, speaker=speaker)
         start = 5.0 * number
         final = FinalTranscript(new_id("seg"), speaker, "en", text, start, start + 4.0, 0.9)  # type: ignore[arg-type]  # a Speaker
-        spoken = lifecycle.SpokenSegment(track.id, track.generation, final)
-        lifecycle.segments_append(session_id=made.id, spoken=[spoken])
+        spoken = SpokenSegment(track.id, track.generation, final)
+        segments_append(session_id=made.id, spoken=[spoken])
     made.refresh_from_db()
     sessions.session_end(session=made, reason="completed")
     Track.objects.filter(session=made).update(sealed_at=timezone.now())
-    lifecycle.transcript_complete(session_id=made.id)
+    transcript_complete(session_id=made.id)
     return Session.objects.get(id=made.id)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kallglot_site.caller.audio import frames_of_file, frames_of_samples
 from kallglot_site.caller.errors import CallFailed
-from sessions_app.streaming.media import decode
+from sessions_app.media import decode
 
 SECOND = np.sin(np.arange(48_000) * 2 * np.pi * 440 / 48_000)
 """A tone of 440 Hz, one second long, at 48 kHz."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recordings_app.media.encryption import Encryptor, MediaKeyError
 from recordings_app.spool.format import NotASpool, Record, pack_header, pack_record, read_records
-from sessions_app.streaming.media import AudioFormat
+from sessions_app.media import AudioFormat
 
 RECORDS = [
     Record(AudioFormat("mulaw", 8000), 0, b"\x01" * 800),

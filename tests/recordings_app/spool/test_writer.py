@@ -21,8 +21,8 @@ from recordings_app.spool.parts import (
 )
 from recordings_app.spool.reader import blocks, survey
 from recordings_app.spool.writer import spool_tap
-from sessions_app.streaming.media import AudioFormat
-from sessions_app.streaming.taps import TrackContext
+from sessions_app.media import AudioFormat
+from sessions_app.streaming.hearing.taps import TrackContext
 from tests.recordings_app.audio import agreement, feed, voice
 
 SESSION = new_id("sess")
@@ -189,7 +189,7 @@ from django.conf import settings
 from pathlib import Path
 settings.DATA_DIR = Path({data_dir!r})
 from recordings_app.spool.writer import SpoolTap
-from sessions_app.streaming.taps import TrackContext
+from sessions_app.streaming.hearing.taps import TrackContext
 from tests.recordings_app.audio import feed, voice
 tap = SpoolTap(TrackContext({session!r}, "trk", "customer", 1, True, print))
 feed(tap, voice(3))

@@ -6,11 +6,11 @@ import pytest
 from django.conf import LazySettings
 
 from sessions_app import runtime
+from sessions_app.media import PlacedFrame
 from sessions_app.models import Session
-from sessions_app.streaming import taps
-from sessions_app.streaming.gateway import Gateway
-from sessions_app.streaming.media import PlacedFrame
-from sessions_app.streaming.taps import TrackContext
+from sessions_app.streaming.hearing import taps
+from sessions_app.streaming.hearing.taps import TrackContext
+from sessions_app.streaming.live.gateway import Gateway
 from tests.conftest import Cast
 from tests.factories import SessionFactory
 from tests.fakes.engines import FakeTranscriber
@@ -32,7 +32,7 @@ async def gateway(engine: FakeTranscriber, settings: LazySettings) -> AsyncItera
     gateway = runtime.use(engine)
     yield gateway
     await gateway.drain()
-    await gateway.hub.close()
+    await gateway.close()
 
 
 class Tape:

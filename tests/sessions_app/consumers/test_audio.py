@@ -5,7 +5,7 @@ from channels.db import database_sync_to_async
 
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.wire.tokens import stream_token_issue
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient, mulaw, stereo
 from webhooks_app.models import Event
@@ -127,7 +127,7 @@ async def test_an_end_asked_for_over_rest_tells_the_duration_to_the_last_frame(g
         await client.next("session.ready")
         client.send_audio(silence(2.3))
         await client.ping()
-        await gateway.tracks_of(session.id)[0].begun()
+        await gateway.session(session.id).tracks[0].begun()
         ended = await in_db(session_end)(session=session)
         assert ended.duration == pytest.approx(2.3)
         assert (await client.next("session.ended"))["duration"] == pytest.approx(2.3)

@@ -10,7 +10,7 @@ from kallglot_site.api.error_codes import ERROR_CODES
 from kallglot_site.api.ids import new_id
 from sessions_app.models import Session
 from sessions_app.services import session_end
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.wire.tokens import stream_token_issue
 from tests.fakes.engines import FakeTranscriber
 from tests.fakes.sockets import StreamClient
 

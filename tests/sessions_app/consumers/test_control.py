@@ -7,10 +7,11 @@ import pytest
 from channels.db import database_sync_to_async
 from django.db import OperationalError
 
-from sessions_app.lifecycle import recording_pause_set
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end, session_erase
-from sessions_app.streaming import controls
+from sessions_app.services.sessions import recording_pause_set
+from sessions_app.streaming.live import pause
+from sessions_app.streaming.wire import controls
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import PATIENCE, StreamClient
 
@@ -29,7 +30,7 @@ async def test_a_pause_of_the_recording_holds_for_every_track_until_resumed(
         for each in (customer, agent):
             each.send_audio(silence(0.5))
             await each.ping()
-        for track in gateway.tracks_of(session.id):
+        for track in gateway.session(session.id).tracks:
             await track.begun()
         customer.send(type="session.control", action="pause_recording")
         for each in (customer, agent):
@@ -63,7 +64,7 @@ async def test_a_pause_is_answered_once_also_when_its_bell_is_the_quicker(
         recording_pause_set(session_id=session_id, paused=paused)
         heard.wait(PATIENCE)
 
-    monkeypatch.setattr(controls, "recording_pause_set", slowly)
+    monkeypatch.setattr(pause, "recording_pause_set", slowly)
     async with StreamClient(session, speaker="none") as client:
         client.send(type="session.control", action="pause_recording")
         await client.next("session.paused")
@@ -86,11 +87,11 @@ async def test_a_pause_asked_for_again_holds_while_what_came_before_it_is_still_
             go_on.wait(PATIENCE)
         recording_pause_set(session_id=session_id, paused=paused)
 
-    monkeypatch.setattr(controls, "recording_pause_set", slowly)
+    monkeypatch.setattr(pause, "recording_pause_set", slowly)
     async with StreamClient(session) as client:
         client.send_audio(silence(0.5))
         await client.ping()
-        for track in gateway.tracks_of(session.id):
+        for track in gateway.session(session.id).tracks:
             await track.begun()
         for action in ("pause", "resume", "pause"):
             client.send(type="session.control", action=f"{action}_recording")

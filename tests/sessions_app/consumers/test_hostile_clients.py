@@ -3,8 +3,8 @@
 import pytest
 from channels.db import database_sync_to_async
 
-from sessions_app.streaming import gateway as gateways
-from sessions_app.streaming import limits
+from sessions_app.streaming.live import gateway as gateways
+from sessions_app.streaming.wire import limits
 from tests.fakes.audio import silence
 from tests.fakes.sockets import StreamClient
 
@@ -100,7 +100,7 @@ async def test_a_minute_of_audio_at_once_is_welcome(gateway, session, tapes):
 
 
 async def test_a_client_that_never_reads_is_dropped(gateway, session, monkeypatch):
-    monkeypatch.setattr("sessions_app.streaming.outbox.OUTBOX_MESSAGES", 20)
+    monkeypatch.setattr("sessions_app.streaming.wire.outbox.OUTBOX_MESSAGES", 20)
     monkeypatch.setattr("sessions_app.consumers.CLOSE_WITHIN", 0.05)
     async with StreamClient(session, reading=False) as client:
         for _ in range(30):
@@ -112,7 +112,7 @@ async def test_a_speaker_from_whom_nothing_is_heard_is_closed_but_not_a_listener
     gateway, session, settings, monkeypatch
 ):
     settings.STREAM_SILENCE = 0.05
-    monkeypatch.setattr(gateways, "BEAT", 0.05)
+    monkeypatch.setattr(gateways, "HEARTBEAT", 0.05)
     async with (
         StreamClient(session, speaker="none") as listener,
         StreamClient(session) as speaker,
@@ -121,21 +121,21 @@ async def test_a_speaker_from_whom_nothing_is_heard_is_closed_but_not_a_listener
         await listener.ping()
 
 
-async def test_a_fault_in_looking_after_one_connection_spares_the_others(
+async def test_a_heartbeat_that_fails_for_one_connection_reaches_the_others(
     gateway, session, settings, monkeypatch
 ):
     settings.STREAM_SILENCE = 0.2  # several beats
-    monkeypatch.setattr(gateways, "BEAT", 0.05)
+    monkeypatch.setattr(gateways, "HEARTBEAT", 0.05)
 
     class Faulty:
         def tick(self, seconds: float) -> None:
             raise RuntimeError("a fault")
 
         def go_away(self) -> None:
-            gateway.remove(self)
+            pass
 
-    faulty = Faulty()
-    gateway.add(faulty)
+    live, faulty = gateway.session(session.id), Faulty()
+    live.connect(faulty)
     async with StreamClient(session) as speaker:
         assert await speaker.closed() == 4408
-    gateway.remove(faulty)
+    live.disconnect(faulty)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async
 
-from sessions_app.lifecycle import recording_pause_set
 from sessions_app.models import Track
-from sessions_app.streaming import hub as hubs
-from sessions_app.streaming import live, tracks
-from sessions_app.streaming.gateway import Gateway
+from sessions_app.services import claims
+from sessions_app.services.sessions import recording_pause_set
+from sessions_app.streaming.live import gateway as gateways
+from sessions_app.streaming.live import track as live_tracks
+from sessions_app.streaming.live.gateway import Gateway
 from tests.fakes.audio import silence
 from tests.fakes.sockets import PATIENCE, StreamClient
 
@@ -56,15 +57,15 @@ class HeldUp:
 @pytest.fixture
 def hold_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HeldUp]:
     def hold_up(*, before: bool) -> HeldUp:
-        held = HeldUp(tracks.track_claim, before=before)
-        monkeypatch.setattr(live, "track_claim", held)
+        held = HeldUp(claims.track_claim, before=before)
+        monkeypatch.setattr(live_tracks, "track_claim", held)
         return held
 
     return hold_up
 
 
 async def begun(gateway: Gateway, session_id: str) -> None:
-    for track in gateway.tracks_of(session_id):
+    for track in gateway.session(session_id).tracks:
         await track.begun()
 
 
@@ -107,19 +108,19 @@ async def test_a_pause_that_came_and_went_meanwhile_is_over_for_who_was_opening(
 async def test_a_pause_set_elsewhere_right_after_a_claim_holds_for_a_second_speaker_too(
     gateway, session, hold_up, monkeypatch
 ):
-    monkeypatch.setattr(hubs, "POLL", 3600.0)  # nothing but a look of its own tells it
+    monkeypatch.setattr(gateways, "POLL", 3600.0)  # nothing but a look of its own tells it
     async with StreamClient(session) as client:
         client.send_audio(silence(0.1))
         await client.ping()
-        await begun(gateway, session.id)  # so that the second speaker's start rings no bell
+        await begun(gateway, session.id)  # so that the second speaker's start notifies nobody
         claiming = hold_up(before=False)
         client.send_audio(silence(0.1), speaker="agent")
         await claiming.reached()
         await in_db(recording_pause_set)(session_id=session.id, paused=True)
-        await gateway.hub.refresh(session.id)
-        for track in gateway.tracks_of(session.id):
-            await asyncio.gather(*track._background)  # the first speaker's pause is noted
-        await gateway.hub.refresh(session.id)  # every bell that rang has been heeded
+        await gateway.session(session.id).refresh()
+        acknowledging = gateway.session(session.id).pause._acknowledging
+        await asyncio.gather(*acknowledging)  # the first speaker's pause is noted
+        await gateway.session(session.id).refresh()  # every notification has been handled
         claiming.go_on()
         await client.next("session.paused")
 
@@ -134,7 +135,7 @@ async def test_of_two_claims_at_once_the_later_one_s_track_is_known_to_speak(
             await second.next("session.ready")
             claiming.go_on()
             assert await first.closed() == 4410
-            speaking = gateway.speaking(session.id, "customer")
+            speaking = gateway.session(session.id).speaking("customer")
             assert speaking is not None
             assert speaking.claim is not None
             assert speaking.claim.generation == 2

@@ -15,7 +15,7 @@ async def test_it_goes_on_to_its_end(gateway, session):
         await client.next("session.ready")
         organizations = Organization.objects.filter(pk=session.organization_id)
         await organizations.aupdate(suspended_at=timezone.now())
-        await gateway.hub.refresh(session.id)
+        await gateway.session(session.id).refresh()
         client.send_audio(speech(1.5))
         client.send(type="session.end")
         assert (await client.next("transcript.final"))["text"] == "Hello there."

@@ -8,13 +8,13 @@ import pytest
 from channels.db import database_sync_to_async
 
 from kallglot_site.api.ids import new_id
+from sessions_app.live_events import AudioOutput
+from sessions_app.media import AudioFormat
 from sessions_app.models import Segment, Session, Track
 from sessions_app.services import session_end
-from sessions_app.streaming import limits
-from sessions_app.streaming.gateway import Gateway
-from sessions_app.streaming.media import AudioFormat
-from sessions_app.streaming.protocols.base import AudioOutput
-from sessions_app.streaming.tokens import stream_token_issue
+from sessions_app.streaming.live.gateway import Gateway
+from sessions_app.streaming.wire import limits
+from sessions_app.streaming.wire.tokens import stream_token_issue
 from tests.factories import SessionFactory
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient
@@ -30,7 +30,7 @@ async def begin_to_speak(twilio: TwilioClient, gateway: Gateway) -> None:
     twilio.start()
     twilio.send_audio(silence(0.1))
     await twilio.handled()
-    await gateway.tracks_of(twilio.session.id)[0].begun()
+    await gateway.session(twilio.session.id).tracks[0].begun()
 
 
 # --- what becomes of its audio ----------------------------------------------------------------
@@ -54,7 +54,7 @@ async def test_each_track_is_a_party_claimed_when_it_is_first_heard(gateway, ses
         twilio.start(tracks=("inbound", "outbound"))
         twilio.send_audio(silence(0.5))
         await twilio.handled()
-        await gateway.tracks_of(session.id)[0].begun()
+        await gateway.session(session.id).tracks[0].begun()
         assert [tape.context.speaker for tape in tapes] == ["customer"]
         twilio.send_audio(silence(0.3), speaker="agent")
         await twilio.stop()
@@ -109,7 +109,7 @@ async def test_speech_for_its_party_is_played_and_then_marked(gateway, session):
             AudioOutput("seg_0", "customer", 0, mulaw, b"\x00" * 160, True),  # not for itself
             AudioOutput("seg_1", "agent", 0, mulaw, b"\x7f" * 160, True),
         ):
-            gateway.hub.publish(session.id, speech)
+            gateway.session(session.id).publish(speech)
         assert await twilio.next() == {
             "event": "media",
             "streamSid": STREAM_SID,
@@ -132,7 +132,7 @@ async def test_the_call_goes_on_at_once_when_the_session_ends(gateway, engine, s
         twilio.start()
         twilio.send_audio(speech(1.5))
         await twilio.handled()
-        await gateway.tracks_of(session.id)[0].begun()
+        await gateway.session(session.id).tracks[0].begun()
         await in_db(session_end)(session=session)
         assert await twilio.closed() == 1000
         await in_db(session.refresh_from_db)()

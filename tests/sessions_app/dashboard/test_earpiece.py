@@ -7,8 +7,8 @@ import pytest
 
 from sessions_app.dashboard import listen_in
 from sessions_app.dashboard.listen_in import Earpiece, PartyAudio
-from sessions_app.streaming.media import AudioFormat
-from sessions_app.streaming.news import SessionState, SessionView
+from sessions_app.media import AudioFormat
+from sessions_app.session_view import SessionState, SessionView
 from tests.fakes.audio import frames, speech
 from tests.sessions_app.dashboard.test_listen_in import loudness
 

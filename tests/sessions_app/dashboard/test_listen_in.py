@@ -20,13 +20,12 @@ from kallglot_site.accounts.models import AuditEntry, Membership, Organization
 from kallglot_site.asgi import application
 from sessions_app import runtime
 from sessions_app.dashboard import listen_in
-from sessions_app.lifecycle import recording_pause_set
+from sessions_app.media import Samples
 from sessions_app.models import Session
 from sessions_app.services import session_end
-from sessions_app.streaming import monitors as switchboard
-from sessions_app.streaming.gateway import Gateway
-from sessions_app.streaming.hub import get_hub
-from sessions_app.streaming.media import Samples
+from sessions_app.services.sessions import recording_pause_set
+from sessions_app.streaming.live.gateway import Gateway
+from sessions_app.streaming.telling import monitors
 from tests.conftest import Cast
 from tests.factories import SessionFactory
 from tests.fakes.audio import speech
@@ -48,7 +47,7 @@ async def gateway() -> AsyncIterator[Gateway]:
     gateway = runtime.use(FakeTranscriber(default="Hello there."))
     yield gateway
     await gateway.drain()
-    await gateway.hub.close()
+    await gateway.close()
 
 
 class Page(PageSocket):
@@ -200,7 +199,7 @@ async def test_a_track_is_left_alone_once_nobody_listens(gateway, cast, session)
     async with StreamClient(session) as customer:
         customer.send_audio(speech(0.2))
         await customer.ping()
-        (track,) = gateway.tracks_of(session.id)
+        (track,) = gateway.session(session.id).tracks
         await track.begun()
         taps = track._pipeline._taps
         page = await listening(cast.owner, session)
@@ -212,7 +211,7 @@ async def test_a_track_is_left_alone_once_nobody_listens(gateway, cast, session)
 async def test_the_end_of_the_call_ends_listening_in(gateway, cast, session):
     page = await listening(cast.owner, session)
     await sync_to_async(session_end)(session=session)
-    get_hub().look(session.id)
+    runtime.live_session(session.id).look()
     assert (await page.state())["status"] == "ended"
     assert await close_code(page) == 1000
 
@@ -311,18 +310,18 @@ async def test_whoever_loses_the_right_hears_no_more(cast, session, monkeypatch,
     assert await close_code(page) == code
     await entries("listen_in.stopped")
     await page.disconnect()
-    assert session.id not in get_hub().monitors._audiences
+    assert runtime.monitors().is_empty
 
 
 async def test_a_process_that_is_busy_enough_asks_to_come_back(cast, session, monkeypatch):
-    monkeypatch.setattr(switchboard, "MOST", 0)
+    monkeypatch.setattr(monitors, "MAX_MONITORS", 0)
     page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
     await page.connect()
     assert await close_code(page) == 1013
 
 
 async def test_no_more_are_let_in_while_the_log_is_being_written(cast, session, monkeypatch):
-    monkeypatch.setattr(switchboard, "MOST", 1)
+    monkeypatch.setattr(monitors, "MAX_MONITORS", 1)
     writing, go_on = threading.Event(), threading.Event()
 
     def slowly(**values: Any) -> None:

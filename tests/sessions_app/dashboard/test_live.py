@@ -13,11 +13,11 @@ from kallglot_site.accounts.dashboard import sockets
 from kallglot_site.accounts.dashboard.sockets import StaffSocket
 from kallglot_site.accounts.models import Organization
 from kallglot_site.asgi import application
+from sessions_app import runtime
 from sessions_app.dashboard.consumers import SessionConsumer
+from sessions_app.live_events import PartialTranscript
 from sessions_app.models import Session
 from sessions_app.services import session_end
-from sessions_app.streaming.events import PartialTranscript
-from sessions_app.streaming.hub import get_hub
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
 from tests.fakes.pages import PageSocket
@@ -76,7 +76,7 @@ async def test_a_page_gets_what_came_after_it_was_made_and_what_is_said_from_the
     assert (await page.connect())[0]
     assert [(await heard(page, "segment"))["sequence"] for _ in range(2)] == [2, 3]
     await sync_to_async(say)(session, 4)
-    get_hub().look(session.id)
+    runtime.live_session(session.id).look()
     assert (await heard(page, "segment"))["text"] == "line 4"
     await page.disconnect()
 
@@ -86,7 +86,7 @@ async def test_a_reconnect_leaves_no_gap_and_brings_nothing_twice(cast, session)
     first = socket(session.id, cookie)
     await first.connect()
     await sync_to_async(say)(session, 1)
-    get_hub().look(session.id)
+    runtime.live_session(session.id).look()
     latest = (await heard(first, "segment"))["sequence"]
     await first.disconnect()
     for sequence in (2, 3):
@@ -103,7 +103,7 @@ async def test_partials_are_passed_on_as_they_come(cast, session):
     await page.connect()
     await heard(page, "state")
     partial = PartialTranscript("seg_x", "customer", "es", "Perfecto, me puede", 4.0)
-    get_hub().publish(session.id, partial)
+    runtime.live_session(session.id).publish(partial)
     assert (await heard(page, "partial"))["text"] == "Perfecto, me puede"
     await page.disconnect()
 
@@ -115,7 +115,7 @@ async def test_the_socket_closes_once_the_transcript_is_complete(cast, session):
     await heard(page, "state")
     await sync_to_async(session_end)(session=session)
     await sync_to_async(Session.objects.filter(pk=session.pk).update)(transcript_status="complete")
-    get_hub().look(session.id)
+    runtime.live_session(session.id).look()
     assert await close_code(page) == 1000
 
 

@@ -8,7 +8,7 @@ from kallglot_site.accounts.models import AuditEntry
 from sessions_app.dashboard import talk
 from sessions_app.models import Session
 from sessions_app.services import session_end
-from sessions_app.streaming.tokens import stream_token_verify
+from sessions_app.streaming.wire.tokens import stream_token_verify
 from tests.conftest import Cast
 from tests.factories import SessionFactory
 

@@ -1,0 +1,101 @@
+"""Where a final is committed: segments with their events."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from sessions_app.live_events import FinalTranscript
+from sessions_app.models import Segment, Session, Track
+from sessions_app.notifications import notify
+from sessions_app.payloads import TRANSCRIPT_SEGMENT, segment_payload, session_event
+from sessions_app.services.locks import session_lock
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenSegment:
+    """A final transcript and the claim under which its audio was received."""
+
+    track_id: str
+    generation: int
+    final: FinalTranscript
+
+
+@transaction.atomic
+def segments_append(*, session_id: str, spoken: Sequence[SpokenSegment]) -> list[Segment]:
+    """Store finals in order, with their events. Storing the same again changes nothing.
+
+    Segments of a claim that has been replaced are accepted only during its handover: a server
+    that was presumed dead cannot write into a transcript that went on without it.
+    """
+    session = session_lock(session_id)
+    if session is None:
+        return []
+    if session.transcript_status == Session.TranscriptStatus.COMPLETE:
+        log.warning("%d segments of %s came after its transcript", len(spoken), session_id)
+        return []
+    accepted = _accepted(session, spoken)
+    segments = [
+        _segment(session, sequence, each.final)
+        for sequence, each in enumerate(accepted, session.segment_count + 1)
+    ]
+    if not segments:
+        return []
+    Segment.objects.bulk_create(segments)
+    session.segment_count += len(segments)
+    session.word_count += sum(len(segment.text.split()) for segment in segments)
+    session.duration = max(session.duration, *(segment.end_time for segment in segments))
+    session.save(update_fields=["segment_count", "word_count", "duration"])
+    spoken_in = {each.track_id: each.final.language for each in accepted}
+    for track_id, language in sorted(spoken_in.items()):
+        Track.objects.filter(id=track_id).update(language=language)
+    for segment in segments:
+        data = {**segment_payload(segment), "session_id": session_id}
+        session_event(TRANSCRIPT_SEGMENT, session, data)
+    transaction.on_commit(partial(notify, session_id))
+    return segments
+
+
+def _accepted(session: Session, spoken: Sequence[SpokenSegment]) -> list[SpokenSegment]:
+    """Those that may be written and are not stored yet: the answer to an earlier commit may have
+    been lost."""
+    now = timezone.now()
+    known = set(
+        Segment.objects.filter(
+            session=session, id__in=[each.final.id for each in spoken]
+        ).values_list("id", flat=True)
+    )
+    tracks = {track.id: track for track in Track.objects.filter(session=session)}
+
+    def may_write(each: SpokenSegment) -> bool:
+        track = tracks.get(each.track_id)
+        if track is None:
+            return False
+        if track.generation == each.generation:
+            return True
+        return track.handover_until is not None and track.handover_until > now
+
+    accepted = [each for each in spoken if each.final.id not in known and may_write(each)]
+    refused = len(spoken) - len(known) - len(accepted)
+    if refused > 0:
+        log.warning("%d segments of %s came from a replaced owner", refused, session.id)
+    return accepted
+
+
+def _segment(session: Session, sequence: int, final: FinalTranscript) -> Segment:
+    return Segment(
+        id=final.id,
+        session=session,
+        sequence=sequence,
+        speaker=final.speaker,
+        language=final.language,
+        text=final.text,
+        start_time=final.start_time,
+        end_time=final.end_time,
+        confidence=final.confidence,
+    )

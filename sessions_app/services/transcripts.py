@@ -1,0 +1,44 @@
+"""When a transcript is complete: once its session has ended and nobody may still write it."""
+
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from sessions_app import signals
+from sessions_app.models import Session, Track
+from sessions_app.notifications import notify
+from sessions_app.payloads import TRANSCRIPT_READY, session_event, transcript_payload
+from sessions_app.selectors import transcript_languages
+from sessions_app.services.locks import session_lock
+
+
+@transaction.atomic
+def transcript_complete(*, session_id: str) -> bool:
+    """Close the transcript of an ended session, unless somebody may still write it.
+
+    Called by each owner that releases its track, and by a sweep in case the last one never does.
+    Returns whether this call closed it.
+    """
+    session = session_lock(session_id)
+    if session is None or not session.is_ended:
+        return False
+    if session.transcript_status == Session.TranscriptStatus.COMPLETE:
+        return False
+    if tracks_at_work(session_id).exists():
+        return False
+    session.transcript_status = Session.TranscriptStatus.COMPLETE
+    session.save(update_fields=["transcript_status"])
+    payload = transcript_payload(session, None, languages=transcript_languages(session))
+    session_event(TRANSCRIPT_READY, session, payload)
+    signals.transcript_completed.send(sender=Session, session=session)
+    transaction.on_commit(partial(notify, session_id))
+    return True
+
+
+def tracks_at_work(session_id: str) -> QuerySet[Track]:
+    """Tracks whose owner, or replaced owner, may still write."""
+    now = timezone.now()
+    owned = ~Q(owner="") & Q(lease_expires_at__gt=now)
+    return Track.objects.filter(Q(session_id=session_id) & (owned | Q(handover_until__gt=now)))

@@ -1,0 +1,396 @@
+"""Finds utterances in one speaker's audio: where speech opens, pauses, goes on and closes.
+
+Works on media time, 30 ms at a time: an energy gate over an adaptive noise floor, and behind it
+WebRTC's voice activity detector, which is only asked about windows loud enough to matter. A
+silent stream costs a handful of numpy calls per frame.
+
+How much silence ends an utterance is ``Endpointer.patience``, which the pipeline sets from the
+words heard so far (see ``turns``).
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import webrtcvad
+
+from sessions_app.media import PlacedFrame, Resampler, Samples, decode
+from sessions_app.streaming.hearing import turns
+
+WINDOW: Final = 0.03
+"""Seconds; the longest window WebRTC's detector takes."""
+
+PRE_ROLL: Final = 0.25
+"""Seconds of audio kept from before speech was noticed: soft beginnings of words."""
+
+TAIL: Final = 0.2
+"""Seconds of silence left at the end of an utterance's audio."""
+
+SILENCE_BEGAN: Final = 0.15
+"""Seconds of silence after which an utterance may be over."""
+
+LONGEST_UTTERANCE: Final = 28.0
+"""Seconds; Whisper hears 30 at a time."""
+
+CUT_SEARCH: Final = 7.0
+"""Seconds before the longest length in which the quietest moment is looked for."""
+
+GROWING_IMPATIENT: Final = 15.0
+"""Seconds of unbroken speech after which shorter and shorter pauses are taken."""
+
+LONGEST_EARLY: Final = 0.05
+"""Seconds. Silence is only noticed a frame at a time: it is taken for enough half a frame early,
+so that on average the wait is as long as asked for and not half a frame longer."""
+
+_DETECTOR_MODE: Final = 2  # 0…3; 3 clips soft speech, 1 lets line noise through
+_OPENING_VOTES: Final = 3  # voiced windows out of the last five that open an utterance
+_RESUMING_RUN: Final = 2  # voiced windows in a row that are speech and not a click
+_QUIETEST_SPEECH: Final = 60.0  # RMS of int16 samples, about -55 dB of full scale
+_GATE_OVER_FLOOR: Final = 2.0  # speech is at least 6 dB over the noise
+_HIGHEST_FLOOR: Final = 500.0  # RMS; a noisier line than that must not silence its speaker
+_HIGHEST_FIRST_FLOOR: Final = 150.0  # RMS; a stream may well begin in the middle of a word
+_VOICED_CROSSINGS: Final = 0.3  # of zero per sample; vowels stay far below, hiss is at 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceOpened:
+    """``start`` is where speech was first heard."""
+
+    start: float
+    continued: bool = False  # the rest of an utterance that was cut for its length
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceBegan:
+    """The utterance may be over; ``at`` is the end of its speech so far."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """It was not over."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UtteranceClosed:
+    """``audio`` holds the speech from ``start`` to ``end`` with a margin of silence around it."""
+
+    start: float
+    end: float
+    audio: Samples
+    sample_rate: int
+    cut: bool = False  # for its length: speech goes on
+
+
+EndpointEvent = UtteranceOpened | SilenceBegan | SpeechResumed | UtteranceClosed
+_NOTHING: Final[tuple[EndpointEvent, ...]] = ()
+
+
+@dataclass(slots=True, eq=False)
+class _Utterance:
+    start: float
+    audio_start: float
+    speech_end: float
+    windows: list[Samples]
+    energies: list[float]  # mean square of each window
+    run: int = 0
+    silent: bool = False
+
+
+class Endpointer:
+    """One speaker's. Feed it placed frames in order; see the module."""
+
+    def __init__(self) -> None:
+        self.patience: float = turns.UNKNOWN
+        """Seconds of silence that close the utterance; back to plain when one opens or speech
+        resumes."""
+        self._vad = webrtcvad.Vad(_DETECTOR_MODE)
+        self._source_rate = 0
+        self._rate = 8000
+        self._window = round(self._rate * WINDOW)
+        self._resampler: Resampler | None = None
+        self._pending: Samples = _EMPTY
+        self._at = 0.0  # where the pending samples begin
+        self._expected = 0.0  # end of the audio fed so far
+        self._recent: deque[Samples] = deque()
+        self._recent_size = 0
+        self._votes = 0
+        self._floor = 0.0  # mean square of the line's noise; 0 until there is any
+        self._gate = _QUIETEST_SPEECH**2  # mean square from which a window may be speech
+        self._utterance: _Utterance | None = None
+        self._early = 0.0  # seconds; see LONGEST_EARLY
+
+    # --- what the pipeline asks -----------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is speaking, or may be about to go on."""
+        return self._utterance is not None
+
+    @property
+    def speech_end(self) -> float:
+        """End of the open utterance's speech so far."""
+        assert self._utterance is not None
+        return self._utterance.speech_end
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the open utterance may be over (after ``SilenceBegan``)."""
+        return self._utterance is not None and self._utterance.silent
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the open utterance's last speech."""
+        return self._at - self.speech_end
+
+    @property
+    def duration(self) -> float:
+        """Seconds of audio in the open utterance."""
+        assert self._utterance is not None
+        return self._at - self._utterance.audio_start
+
+    def audio(self) -> tuple[Samples, int]:
+        """The open utterance so far, and its sample rate."""
+        assert self._utterance is not None
+        return self._audio_of(self._utterance), self._rate
+
+    # --- what happens ---------------------------------------------------------------------
+
+    def feed(self, frame: PlacedFrame) -> Sequence[EndpointEvent]:
+        """Listen to the next frame."""
+        gap = frame.start - self._expected
+        events: list[EndpointEvent] | None = None
+        if frame.format.sample_rate != self._source_rate or gap > 0.001:
+            events = self._bridge(frame, gap)
+        self._expected = frame.start + frame.duration
+        self._early = min(frame.duration / 2, LONGEST_EARLY)
+        samples = decode(frame.payload, frame.format.encoding)
+        if self._resampler is not None:
+            samples = self._resampler.feed(samples)
+        heard = self._listen(samples)
+        return [*events, *heard] if events else heard
+
+    def poll(self) -> Sequence[EndpointEvent]:
+        """Close the utterance if the silence so far is enough for a changed ``patience``."""
+        if self._utterance is None or not self._is_over(self._utterance):
+            return _NOTHING
+        return [self._close(self._utterance)]
+
+    def flush(self) -> Sequence[EndpointEvent]:
+        """Close the open utterance now: no more audio will come, or not for long."""
+        return _NOTHING if self._utterance is None else [self._close(self._utterance)]
+
+    def discard(self) -> bool:
+        """Forget the open utterance and everything kept; whether one was open."""
+        was_open = self._utterance is not None
+        self._utterance = None
+        self._forget()
+        return was_open
+
+    # --- audio in -------------------------------------------------------------------------
+
+    def _bridge(self, frame: PlacedFrame, gap: float) -> list[EndpointEvent]:
+        """Silence up to ``frame``, and a new beginning where there is nothing to go on from."""
+        rate = frame.format.sample_rate
+        events: list[EndpointEvent] = []
+        same_rate = rate == self._source_rate
+        if same_rate and self._utterance is not None:
+            seconds = min(gap, turns.LONGEST + SILENCE_BEGAN)
+            silence = np.zeros(round(seconds * rate), dtype=np.int16)
+            if self._resampler is not None:
+                silence = self._resampler.feed(silence)
+            events.extend(self._listen(silence))
+        if same_rate and self._utterance is not None:
+            return events
+        events.extend(self.flush())
+        self._forget()
+        self._at = frame.start
+        if not same_rate:
+            self._source_rate = rate
+            self._rate = rate if rate in (8000, 16000) else 16000
+            self._window = round(self._rate * WINDOW)
+        self._resampler = Resampler(rate, self._rate) if rate != self._rate else None
+        return events
+
+    def _forget(self) -> None:
+        self._pending = _EMPTY
+        self._forget_recent()
+
+    def _listen(self, samples: Samples) -> Sequence[EndpointEvent]:
+        if len(self._pending):
+            samples = np.concatenate((self._pending, samples))
+        size = self._window
+        count = len(samples) // size
+        whole = count * size
+        self._pending = samples[whole:]
+        if not count:
+            return _NOTHING
+        windows = samples[:whole].reshape(count, size)
+        levels = windows.astype(np.float32)
+        energies: list[float] = (np.vecdot(levels, levels) / size).tolist()
+        if self._utterance is None and not self._votes and max(energies) < self._gate:
+            self._hear_noise(min(energies), count)
+            self._remember(samples[:whole])
+            self._at += whole / self._rate
+            return _NOTHING
+        events: list[EndpointEvent] = []
+        for window, energy in zip(windows, energies, strict=True):
+            voiced = energy >= self._gate and self._vad.is_speech(window.tobytes(), self._rate)
+            self._at += size / self._rate
+            self._adapt(energy, voiced)
+            if self._utterance is None:
+                self._wait(window, energy, voiced, events)
+            else:
+                self._grow(self._utterance, window, energy, voiced, events)
+        return events
+
+    def _remember(self, samples: Samples) -> None:
+        """Keep what may turn out to be the beginning of an utterance."""
+        self._recent.append(samples)
+        self._recent_size += len(samples)
+        wanted = (PRE_ROLL + 5 * WINDOW) * self._rate
+        while self._recent_size - len(self._recent[0]) >= wanted:
+            self._recent_size -= len(self._recent.popleft())
+
+    # --- noise ----------------------------------------------------------------------------
+
+    def _hear_noise(self, energy: float, count: int) -> None:
+        """``count`` quiet windows, the quietest of mean square ``energy``."""
+        if not energy:
+            return  # digital silence says nothing about the line
+        if not self._floor:
+            self._floor = min(energy, _HIGHEST_FIRST_FLOOR**2)
+        self._floor += (energy - self._floor) * (0.3 if energy < self._floor else 0.05 * count)
+        self._set_gate()
+
+    def _adapt(self, energy: float, voiced: bool) -> None:
+        if not energy:
+            return
+        if not self._floor:
+            self._floor = min(energy, _HIGHEST_FIRST_FLOOR**2)
+        elif energy < self._floor:
+            self._floor += (energy - self._floor) * 0.3
+        elif not voiced:
+            self._floor += (energy - self._floor) * (0.05 if self._utterance is None else 0.01)
+        else:
+            # Speech, or noise that sounds like it: give way in a minute, not in a sentence.
+            self._floor *= 1.001
+        self._set_gate()
+
+    def _set_gate(self) -> None:
+        floor = min(self._floor, _HIGHEST_FLOOR**2)
+        self._gate = max(_QUIETEST_SPEECH**2, floor * _GATE_OVER_FLOOR**2)
+
+    # --- utterances -----------------------------------------------------------------------
+
+    def _wait(
+        self, window: Samples, energy: float, voiced: bool, events: list[EndpointEvent]
+    ) -> None:
+        self._remember(window)
+        self._votes = (self._votes << 1 | voiced) & 0b11111
+        if self._votes.bit_count() < _OPENING_VOTES or not _is_vowel_like(window):
+            return
+        start = self._at - self._votes.bit_length() * WINDOW
+        recent = np.concatenate(self._recent)
+        kept = recent[-round((self._at - start + PRE_ROLL) * self._rate) :]
+        audio_start = self._at - len(kept) / self._rate
+        self._forget_recent()
+        size = self._window
+        lead = len(kept) % size
+        audio_start += lead / self._rate
+        energies = [energy] * (len(kept) // size)
+        self._utterance = _Utterance(start, audio_start, self._at, [kept[lead:]], energies)
+        self.patience = turns.UNKNOWN
+        events.append(UtteranceOpened(start))
+
+    def _forget_recent(self) -> None:
+        self._recent.clear()
+        self._recent_size = 0
+        self._votes = 0
+
+    def _grow(
+        self,
+        utterance: _Utterance,
+        window: Samples,
+        energy: float,
+        voiced: bool,
+        events: list[EndpointEvent],
+    ) -> None:
+        utterance.windows.append(window)
+        utterance.energies.append(energy)
+        utterance.run = utterance.run + 1 if voiced else 0
+        if utterance.run >= _RESUMING_RUN:
+            utterance.speech_end = self._at
+            if utterance.silent:
+                utterance.silent = False
+                self.patience = turns.UNKNOWN
+                events.append(SpeechResumed(self._at))
+        elif not utterance.silent and self._at - utterance.speech_end >= SILENCE_BEGAN - 1e-6:
+            utterance.silent = True
+            events.append(SilenceBegan(utterance.speech_end))
+        if self._is_over(utterance):
+            events.append(self._close(utterance))
+        elif self._at - utterance.audio_start >= LONGEST_UTTERANCE:
+            events.extend(self._cut(utterance))
+
+    def _is_over(self, utterance: _Utterance) -> bool:
+        over = self._at - utterance.audio_start - GROWING_IMPATIENT
+        share = 1.0 if over <= 0 else max(0.4, 1 - over / (LONGEST_UTTERANCE - GROWING_IMPATIENT))
+        patience = min(self.patience, turns.LONGEST) * share
+        needed = max(SILENCE_BEGAN, patience - self._early)
+        # Not in the very moment in which speech may be going on.
+        return not utterance.run and self._at - utterance.speech_end >= needed - 1e-6
+
+    def _audio_of(self, utterance: _Utterance) -> Samples:
+        audio = np.concatenate(utterance.windows)
+        end = utterance.speech_end + TAIL - utterance.audio_start
+        return audio[: max(1, round(end * self._rate))]
+
+    def _close(self, utterance: _Utterance) -> UtteranceClosed:
+        closed = UtteranceClosed(
+            utterance.start, utterance.speech_end, self._audio_of(utterance), self._rate
+        )
+        # The silence after it is the pre-roll of what comes next.
+        seconds = min(PRE_ROLL, self._at - utterance.speech_end)
+        audio = np.concatenate(utterance.windows)
+        self._utterance = None
+        self._forget_recent()
+        self._remember(audio[len(audio) - round(seconds * self._rate) :])
+        return closed
+
+    def _cut(self, utterance: _Utterance) -> list[EndpointEvent]:
+        """Close at the quietest moment of the last seconds and go on from there."""
+        first = len(utterance.energies) - round(CUT_SEARCH / WINDOW)
+        tail = np.asarray(utterance.energies[first:], dtype=np.float64)
+        smooth: npt.NDArray[np.float64] = np.convolve(tail, np.ones(5) / 5, mode="valid")
+        index = first + int(np.argmin(smooth)) + 2
+        audio = np.concatenate(utterance.windows)
+        sample = index * self._window
+        at = utterance.audio_start + sample / self._rate
+        rest = _Utterance(
+            at, at, utterance.speech_end, [audio[sample:]], utterance.energies[index:]
+        )
+        rest.run, rest.silent = utterance.run, utterance.silent
+        self._utterance = rest
+        end = min(at, utterance.speech_end)
+        rest.speech_end = max(at, utterance.speech_end)
+        return [
+            UtteranceClosed(utterance.start, end, audio[:sample], self._rate, cut=True),
+            UtteranceOpened(at, continued=True),
+        ]
+
+
+def _is_vowel_like(window: Samples) -> bool:
+    """Few zero crossings: the detector takes the first seconds of hiss on a line for speech."""
+    negative = np.signbit(window)
+    crossings = np.count_nonzero(negative[1:] != negative[:-1])
+    return bool(crossings < _VOICED_CROSSINGS * len(window))
+
+
+_EMPTY: Final[Samples] = np.empty(0, dtype=np.int16)

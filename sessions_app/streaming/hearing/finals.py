@@ -1,0 +1,249 @@
+"""Turns one speaker's finished utterances into final transcripts, in order, whatever it takes."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import Histogram
+
+from sessions_app.clock import Clock
+from sessions_app.engines.base import (
+    EngineError,
+    EngineRejected,
+    Priority,
+    Transcriber,
+    Transcription,
+    TranscriptionRequest,
+)
+from sessions_app.engines.languages import SpeakerLanguage
+from sessions_app.live_events import (
+    FinalTranscript,
+    PartialTranscript,
+    PipelineEvent,
+    StreamWarning,
+)
+from sessions_app.media import Samples, Speaker
+from sessions_app.streaming.hearing.backlog import Backlog, Utterance
+
+logger = logging.getLogger(__name__)
+
+SPEECH_END_TO_FINAL = Histogram(
+    "kallglot_speech_end_to_final_seconds",
+    "Seconds from the end of an utterance's speech to its final transcript",
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 5, 10, 30, 60, 300),
+)
+
+FIRST_BACKOFF: Final = 0.5
+"""Seconds before the second attempt; doubles up to ``LONGEST_BACKOFF``."""
+
+LONGEST_BACKOFF: Final = 10.0
+"""Seconds."""
+
+WARN_AFTER_ATTEMPTS: Final = 3
+GIVE_UP_AFTER_FAULTS: Final = 5
+"""Attempts at an utterance on which an engine fails with something other than an engine error."""
+
+DELAYED: Final = 20.0
+"""Seconds of waiting speech that the client is told of."""
+
+CONTEXT_LENGTH: Final = 200
+"""Characters of what the speaker said before that an engine is given."""
+
+SAME_BREATH: Final = 3.0
+"""Seconds between two utterances that may belong together."""
+
+Emit = Callable[[PipelineEvent], None]
+
+
+class FinalTranscriber:
+    """One speaker's queue of finished utterances, and the speaker's language and last words.
+
+    A task runs only while something waits. Failures of the engine are retried until ``close``;
+    only an utterance that the engine refuses for good is given up, with a warning.
+    """
+
+    def __init__(
+        self,
+        *,
+        speaker: Speaker,
+        transcriber: Transcriber,
+        emit: Emit,
+        clock: Clock,
+        vocabulary: tuple[str, ...] = (),
+        language: str | None = None,
+        journal_directory: Path | None = None,
+    ) -> None:
+        self._speaker: Speaker = speaker
+        self._transcriber = transcriber
+        self._emit = emit
+        self._clock = clock
+        self._vocabulary = vocabulary
+        self._language = SpeakerLanguage(language)
+        self._context = ""
+        self._context_end = 0.0
+        self._backlog = Backlog(journal_directory)
+        self._current: Utterance | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._told_of_delay = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether an utterance waits or is being transcribed."""
+        return self._current is not None or bool(self._backlog)
+
+    @property
+    def backlog_seconds(self) -> float:
+        """Seconds of speech not yet transcribed."""
+        current = self._current.duration if self._current is not None else 0.0
+        return self._backlog.seconds + current
+
+    @property
+    def likely_language(self) -> str | None:
+        """The best guess at what the speaker speaks."""
+        return self._language.likely
+
+    def words_before(self, start: float) -> str:
+        """What the speaker said just before ``start``; empty after a longer pause."""
+        return self._context if start - self._context_end < SAME_BREATH else ""
+
+    def request(
+        self, audio: Samples, sample_rate: int, priority: Priority, *, plain: bool = False
+    ) -> TranscriptionRequest:
+        """What to ask the engine for this speaker (``plain``: without words to expect)."""
+        return TranscriptionRequest(
+            audio,
+            sample_rate,
+            language=self._language.language_hint(len(audio) / sample_rate),
+            vocabulary=() if plain else self._vocabulary,
+            context="" if plain else self._context,
+            priority=priority,
+        )
+
+    def add(self, utterance: Utterance) -> None:
+        """Queue a finished utterance. Never blocks, never drops."""
+        self._backlog.append(utterance)
+        if self._backlog.seconds > DELAYED:
+            self._tell_of_delay("Transcription is behind the call; nothing is lost.")
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - on the injected clock
+        """Wait until everything queued is final, ``timeout`` seconds at most; whether it is."""
+        worker = self._worker
+        if worker is None:
+            return True
+        timer = asyncio.ensure_future(self._clock.sleep(timeout))
+        try:
+            await asyncio.wait({worker, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+        return worker.done()
+
+    def close(self) -> None:
+        """Stop at once; what waits is lost to the transcript."""
+        if self._worker is not None:
+            self._worker.cancel()
+        self._backlog.close()
+
+    # --- the worker -----------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        try:
+            while self._backlog:
+                self._current = self._backlog.popleft()
+                result = await self._answer(self._current)
+                self._publish(self._current, result)
+                self._current = None
+        finally:
+            self._current = None
+            self._worker = None
+
+    async def _answer(self, utterance: Utterance) -> Transcription | None:
+        """The engine's answer; None when there will never be one."""
+        result = utterance.answer
+        if isinstance(result, asyncio.Task):
+            # Not the task itself: that one may be cancelled without this worker being so.
+            await asyncio.wait({result})
+            result = None if result.cancelled() else result.result()
+        if result is None:
+            result = await self._persist(utterance)
+        if result is not None and self._learn(result, utterance):
+            # Written down in the language spoken before: once more in the one it is.
+            result = await self._persist(utterance) or result
+        return result
+
+    async def _persist(self, utterance: Utterance) -> Transcription | None:
+        attempt = faults = refusals = 0
+        while True:
+            wait = 0.0
+            request = self.request(
+                utterance.audio, utterance.sample_rate, Priority.FINAL, plain=refusals > 0
+            )
+            try:
+                return await self._transcriber.transcribe(request)
+            except EngineRejected:
+                refusals += 1
+            except EngineError as error:
+                logger.warning("transcription failed: %s", type(error).__name__)
+                wait = getattr(error, "retry_after", None) or 0.0
+            except Exception as error:
+                # Not logged with its text: nobody knows what an engine's bug puts there.
+                logger.error("transcriber is broken: %s", type(error).__name__)
+                faults += 1
+            if refusals > 1 or faults >= GIVE_UP_AFTER_FAULTS:
+                self._warn(
+                    "transcription_failed",
+                    f"The speech from {utterance.start:.1f} s to {utterance.end:.1f} s could not "
+                    "be transcribed.",
+                )
+                return None
+            attempt += 1
+            if attempt == WARN_AFTER_ATTEMPTS:
+                self._tell_of_delay("The transcription engine does not answer; still trying.")
+            if not refusals:
+                wait = max(wait, FIRST_BACKOFF * 2 ** min(attempt - 1, 10))
+                await self._clock.sleep(min(wait, LONGEST_BACKOFF))
+
+    def _learn(self, result: Transcription, utterance: Utterance) -> bool:
+        """Note the language heard; whether this utterance was written down in the wrong one."""
+        before = self._language.settled
+        heard, probability = result.detected_language, result.detected_probability
+        if heard is None and before is None:
+            heard, probability = result.language, result.language_probability
+        if not result.text.strip():
+            return False
+        changed = self._language.observe(heard, probability, utterance.duration)
+        return changed and before is not None and result.language != self._language.settled
+
+    def _publish(self, utterance: Utterance, result: Transcription | None) -> None:
+        text = result.text.strip() if result is not None else ""
+        start = round(utterance.start, 3)
+        if result is None or not text:
+            if utterance.shown:
+                self._emit(PartialTranscript(utterance.id, self._speaker, None, "", start))
+            return
+        self._context = f"{self._context} {text}"[-CONTEXT_LENGTH:].strip()
+        self._context_end = utterance.end
+        self._told_of_delay = self._told_of_delay and self._backlog.seconds > DELAYED / 4
+        SPEECH_END_TO_FINAL.observe(max(0.0, self._clock.time() - utterance.ended))
+        self._emit(
+            FinalTranscript(
+                utterance.id,
+                self._speaker,
+                result.language,
+                text,
+                start,
+                round(utterance.end, 3),
+                round(min(max(result.confidence, 0.0), 1.0), 4),
+            )
+        )
+
+    def _tell_of_delay(self, message: str) -> None:
+        if not self._told_of_delay:
+            self._told_of_delay = True
+            self._warn("transcription_delayed", message)
+
+    def _warn(self, code: str, message: str) -> None:
+        self._emit(StreamWarning(code, message, self._speaker))

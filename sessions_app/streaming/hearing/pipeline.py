@@ -1,0 +1,186 @@
+"""One speaker's live audio: frames in, events out.
+
+Knows no Channels and no ORM. ``feed`` is the hot path: nothing in it waits. ``timeline`` places a
+frame, taps record it, ``utterances`` finds utterances and asks the engine while they last, and
+``finals`` turns finished ones into transcripts.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from sessions_app.clock import Clock
+from sessions_app.engines.base import Transcriber
+from sessions_app.live_events import StreamWarning
+from sessions_app.media import AudioFrame, PlacedFrame, Speaker
+from sessions_app.streaming.hearing.finals import Emit, FinalTranscriber
+from sessions_app.streaming.hearing.taps import AudioTap
+from sessions_app.streaming.hearing.timeline import Timeline
+from sessions_app.streaming.hearing.utterances import UtteranceFinder
+
+logger = logging.getLogger(__name__)
+
+WARNING_EVERY: Final = 1.0
+"""Seconds between two warnings of the same kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """``language`` is ISO 639-1, None: detect. ``journal_directory`` is where speech waits when
+    the engine is minutes behind (None: the system's temporary directory)."""
+
+    partials: bool = True
+    vocabulary: tuple[str, ...] = ()
+    language: str | None = None
+    journal_directory: Path | None = None
+
+
+class TrackPipeline:
+    """See the module. ``feed`` and the switches are synchronous and belong to the event loop.
+
+    The taps are written to in order and not closed: whoever made them does that.
+    """
+
+    def __init__(
+        self,
+        *,
+        speaker: Speaker,
+        transcriber: Transcriber,
+        emit: Emit,
+        clock: Clock,
+        timeline: Timeline,
+        taps: Sequence[AudioTap] = (),
+        options: PipelineOptions | None = None,
+    ) -> None:
+        options = options or PipelineOptions()
+        self.speaker: Speaker = speaker
+        self.timeline = timeline
+        self._emit = emit
+        self._clock = clock
+        self._taps = tuple(taps)
+        self._finals = FinalTranscriber(
+            speaker=speaker,
+            transcriber=transcriber,
+            emit=emit,
+            clock=clock,
+            vocabulary=options.vocabulary,
+            language=options.language,
+            journal_directory=options.journal_directory,
+        )
+        self._utterances = UtteranceFinder(
+            speaker=speaker,
+            transcriber=transcriber,
+            finals=self._finals,
+            emit=emit,
+            clock=clock,
+            partials=options.partials,
+        )
+        self._muted = self._deaf = self._paused = self._closed = False
+        self._tap_failed = False
+        self._warned: dict[str, tuple[float, int]] = {}
+
+    # --- what others ask --------------------------------------------------------------------
+
+    @property
+    def backlog_seconds(self) -> float:
+        """Seconds of finished speech not yet transcribed."""
+        return self._finals.backlog_seconds
+
+    @property
+    def position(self) -> float:
+        """End of the track's audio, seconds on the session's timeline."""
+        return self.timeline.position
+
+    # --- audio in ---------------------------------------------------------------------------
+
+    def feed(self, frame: AudioFrame) -> None:
+        """Take the next frame of this speaker. Never waits, never raises."""
+        if self._closed:
+            return
+        placement = self.timeline.place(frame)
+        if placement.warnings:
+            for warning in placement.warnings:
+                self._warn(warning)
+        placed = placement.frame
+        if placed is None or self._paused or self._muted:
+            return
+        if self._taps:
+            self._record(placed)
+        if not self._deaf:
+            self._utterances.hear(placed)
+
+    def add_tap(self, tap: AudioTap) -> None:
+        """``tap`` is written to from the next frame on, under the same rules as the others."""
+        self._taps = (*self._taps, tap)
+
+    def remove_tap(self, tap: AudioTap) -> None:
+        self._taps = tuple(each for each in self._taps if each is not tap)
+
+    def _record(self, placed: PlacedFrame) -> None:
+        for tap in self._taps:
+            try:
+                tap.write(placed)
+            except Exception:
+                if not self._tap_failed:
+                    logger.exception("an audio tap failed")
+                self._tap_failed = True
+
+    # --- switches ---------------------------------------------------------------------------
+
+    def mute(self) -> None:
+        """This speaker is not to be heard: neither recorded nor transcribed."""
+        self._utterances.finish()
+        self._muted = True
+
+    def unmute(self) -> None:
+        self._muted = False
+
+    def pause_transcription(self) -> None:
+        """Record, but write nothing down. What was said before still is."""
+        self._utterances.finish()
+        self._deaf = True
+
+    def resume_transcription(self) -> None:
+        self._deaf = False
+
+    def pause_recording(self) -> None:
+        """For card numbers: neither record nor transcribe, and forget the utterance under way."""
+        self._paused = True
+        self._utterances.discard()
+
+    def resume_recording(self) -> None:
+        self._paused = False
+
+    # --- the end ----------------------------------------------------------------------------
+
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - on the injected clock
+        """No more audio will come: finish what was said, within ``timeout`` seconds.
+
+        Returns whether every utterance is final. ``close`` afterwards in any case.
+        """
+        self._utterances.finish()
+        self._closed = True
+        return await self._finals.drain(timeout)
+
+    def close(self) -> None:
+        """Stop all work at once."""
+        self._closed = True
+        self._utterances.close()
+        self._finals.close()
+
+    # --- warnings ---------------------------------------------------------------------------
+
+    def _warn(self, warning: StreamWarning) -> None:
+        """Tell the client, but not ten times a second."""
+        now = self._clock.time()
+        last, held_back = self._warned.get(warning.code, (-WARNING_EVERY, 0))
+        if now - last < WARNING_EVERY:
+            self._warned[warning.code] = (last, held_back + 1)
+            return
+        self._warned[warning.code] = (now, 0)
+        message = warning.message
+        if held_back:
+            message = f"{message} ({held_back} more like it since the last such warning)"
+        self._emit(replace(warning, message=message, speaker=self.speaker))

@@ -1,0 +1,15 @@
+"""What all live sessions of one process share."""
+
+from dataclasses import dataclass
+
+from sessions_app.clock import Clock
+from sessions_app.engines.base import Transcriber
+
+
+@dataclass(slots=True)
+class ProcessContext:
+    """``draining``: the process stops, and finishes what was said within the drain's time."""
+
+    transcriber: Transcriber
+    clock: Clock
+    draining: bool = False

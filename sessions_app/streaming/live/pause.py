@@ -1,0 +1,165 @@
+"""The pause of a session's recording, from a client's request to its answer.
+
+While card numbers are read out, nothing is recorded, transcribed or listened in to, on any track
+of the session, on any server. Three steps lead there:
+
+1. *Asked.* A client asks one server. The tracks of that server pause at once, before the session's
+   row says so; then the row is written, which tells the other servers.
+2. *Applied.* Each server reads the row, pauses its tracks, and notes that in each track's row.
+3. *Told.* Once the rows of all live tracks say so, every client is sent ``session.paused``.
+
+Resuming goes the same way. While a pause asked for here has not been stored, a row that says
+"not paused" is out of date and does not end it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sessions_app.live_events import SessionPaused, SessionResumed
+from sessions_app.services.claims import Claim, track_pause_applied
+from sessions_app.services.sessions import recording_pause_set
+from sessions_app.session_view import SessionView
+from sessions_app.streaming.database import in_database
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[], Awaitable[None]]
+"""The part of a request that needs the database. May be called again when it fails."""
+
+
+class PausableTrack(Protocol):
+    claim: Claim | None
+
+    def pause_recording(self, paused: bool) -> None:
+        """From the next frame on."""
+
+
+class PauseClient(Protocol):
+    def say(self, message: SessionPaused | SessionResumed) -> None: ...
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one client knows. ``owed``: it has asked, and has not been answered yet."""
+
+    paused: bool
+    messages: int = 0
+    owed: bool = False
+
+
+class RecordingPause:
+    """Of one session in this process.
+
+    Args:
+        tracks: all of the session in this process at this moment.
+        refresh: reads the session's row again and calls ``observe`` before it returns.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        tracks: Callable[[], Iterable[PausableTrack]],
+        refresh: Step,
+    ) -> None:
+        self.active = False
+        """Whether the tracks of this process are paused."""
+        self._session_id = session_id
+        self._tracks = tracks
+        self._refresh = refresh
+        self._asked: set[object] = set()
+        """Pauses asked for here that the session's row may not show yet."""
+        self._clients: dict[PauseClient, _Told] = {}
+        self._acknowledging: set[asyncio.Task[None]] = set()
+
+    # --- asked ------------------------------------------------------------------------------
+
+    def ask_pause(self, client: PauseClient) -> Step:
+        """Pause the tracks of this process now; the returned step pauses all others."""
+        request = object()
+        self._asked.add(request)
+        self._apply(True)
+
+        async def store() -> None:
+            await self._store(True, client)
+            self._asked.discard(request)
+
+        return store
+
+    def ask_resume(self, client: PauseClient) -> Step:
+        """Only the returned step resumes, and not the pauses that are asked for after this call."""
+        earlier = frozenset(self._asked)
+
+        async def store() -> None:
+            self._asked -= earlier
+            await self._store(False, client)
+
+        return store
+
+    async def _store(self, paused: bool, client: PauseClient) -> None:
+        """Returns when the session has been read since: the client is told then or soon after."""
+        told = self._clients.get(client)
+        before = told.messages if told else 0
+        await in_database(recording_pause_set, session_id=self._session_id, paused=paused)
+        # The notification of that change may have been faster, and the client told already.
+        if told is not None and told.messages == before:
+            told.owed = True
+        await self._refresh()
+
+    # --- applied ----------------------------------------------------------------------------
+
+    def track_claimed(self, claim: Claim) -> None:
+        """A track has been claimed. A session that was paused by then is paused; one that was
+        not may be by now, so only the next read of its row ends a pause."""
+        if claim.paused and not self.active:
+            self._apply(True)
+
+    def observe(self, view: SessionView | None) -> None:
+        """The session's row and those of its tracks have been read."""
+        if view is None:
+            return
+        paused = view.state.recording_paused
+        if paused != self.active and (paused or not self._asked):
+            self._apply(paused)
+        if paused == self.active:
+            self._acknowledge(view)
+        if view.pause_settled:
+            self._tell(paused)
+
+    def _apply(self, paused: bool) -> None:
+        self.active = paused
+        for track in self._tracks():
+            track.pause_recording(paused)
+
+    def _acknowledge(self, view: SessionView) -> None:
+        for track in self._tracks():
+            state = view.track_of(track.claim) if track.claim is not None else None
+            if track.claim is not None and state and state.pause_applied != self.active:
+                task = asyncio.create_task(self._note_applied(track.claim, self.active))
+                self._acknowledging.add(task)
+                task.add_done_callback(self._acknowledging.discard)
+
+    async def _note_applied(self, claim: Claim, paused: bool) -> None:
+        try:
+            await in_database(track_pause_applied, claim=claim, paused=paused)
+        except Exception:
+            # The next read of the session finds it still missing.
+            log.exception("could not note a pause of %s", self._session_id)
+
+    # --- told -------------------------------------------------------------------------------
+
+    def follow(self, client: PauseClient, *, paused: bool) -> None:
+        """Tell ``client`` of changes from now on; ``paused`` is what it knows."""
+        self._clients[client] = _Told(paused)
+
+    def unfollow(self, client: PauseClient) -> None:
+        self._clients.pop(client, None)
+
+    def _tell(self, paused: bool) -> None:
+        for client, told in list(self._clients.items()):
+            if told.owed or told.paused != paused:
+                told.paused, told.owed = paused, False
+                told.messages += 1
+                client.say(SessionPaused() if paused else SessionResumed())

@@ -1,0 +1,198 @@
+"""One call as this process has it: who speaks, who is connected, who follows, who listens in."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from django.conf import settings
+
+from sessions_app.live_events import SpokenEvent
+from sessions_app.media import Speaker
+from sessions_app.models import Session
+from sessions_app.session_view import SessionState
+from sessions_app.streaming import metrics
+from sessions_app.streaming.hearing.pipeline import PipelineOptions
+from sessions_app.streaming.hearing.timeline import ClockMode
+from sessions_app.streaming.live.context import ProcessContext
+from sessions_app.streaming.live.pause import RecordingPause
+from sessions_app.streaming.live.segment_queue import SegmentQueue
+from sessions_app.streaming.live.track import LiveTrack, Owner
+from sessions_app.streaming.telling.channel_layer import send_event
+from sessions_app.streaming.telling.fanout import Fanout, Follower, Observer
+from sessions_app.streaming.telling.monitors import Audience, Monitor, Monitors
+
+
+class OpenConnection(Protocol):
+    """A WebSocket of the call."""
+
+    def tick(self, seconds: float) -> None:
+        """``seconds`` have passed."""
+
+    def go_away(self) -> None:
+        """This server stops: the client must reconnect to another one."""
+
+
+class LiveSession:
+    """Made when somebody joins the call in this process, gone when the last has left.
+
+    It belongs to the gateway's event loop.
+
+    Args:
+        gone: called when nobody is left.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        context: ProcessContext,
+        monitors: Monitors,
+        gone: "Callable[[LiveSession], None]",
+    ) -> None:
+        self.id = session_id
+        self.context = context
+        self.connections: list[OpenConnection] = []
+        self.tracks: list[LiveTrack] = []
+        self.segments = SegmentQueue(session_id)
+        self.pause = RecordingPause(session_id, lambda: self.tracks, self.refresh)
+        self.audience = Audience(session_id, monitors, self._set_monitor_taps)
+        self._fanout = Fanout(session_id, self._observers)
+        self._speaking: dict[Speaker, LiveTrack] = {}
+        self._gone = gone
+
+    # --- who takes part ---------------------------------------------------------------------
+
+    def connect(self, connection: OpenConnection) -> None:
+        self.connections.append(connection)
+        metrics.STREAMS.inc()
+
+    def disconnect(self, connection: OpenConnection) -> None:
+        self.connections.remove(connection)
+        metrics.STREAMS.dec()
+        self._left()
+
+    def follow(self, follower: Follower) -> None:
+        """Tell ``follower`` what happens from now on."""
+        self._fanout.followers.append(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        if follower in self._fanout.followers:
+            self._fanout.followers.remove(follower)
+            self._left()
+
+    def listen_in(self, monitor: Monitor) -> None:
+        """Send both parties' audio to ``monitor``. The caller checks whether one may."""
+        self.audience.join(monitor)
+
+    def stop_listening_in(self, monitor: Monitor) -> None:
+        self.audience.leave(monitor)
+        self._left()
+
+    def _left(self) -> None:
+        users = (self.connections, self.tracks, self._fanout.followers, self.audience.here)
+        if not any(users):
+            self._fanout.stop()
+            self._gone(self)
+
+    # --- tracks -----------------------------------------------------------------------------
+
+    def open_track(
+        self, session: Session, speaker: Speaker, *, owner: Owner, clock_mode: ClockMode
+    ) -> LiveTrack:
+        """Begin to speak for ``speaker``, whoever did so before: see ``LiveTrack.opening``."""
+        track = LiveTrack(
+            self,
+            speaker,
+            owner=owner,
+            clock_mode=clock_mode,
+            options=_pipeline_options(session, speaker),
+        )
+        self.tracks.append(track)
+        metrics.TRACKS.inc()
+        if self.pause.active:
+            track.pause_recording(True)
+        return track
+
+    def speaking(self, speaker: Speaker) -> LiveTrack | None:
+        """The track that holds the speaker's claim in this process."""
+        return self._speaking.get(speaker)
+
+    def track_claimed(self, track: LiveTrack) -> None:
+        """``track`` holds the speaker's claim from now on."""
+        assert track.claim is not None
+        # Two that were claimed at the same time may come here in the wrong order.
+        other = self._speaking.get(track.speaker)
+        if other is None or other.generation < track.generation:
+            self._speaking[track.speaker] = track
+        self.pause.track_claimed(track.claim)
+        if not self.audience.is_empty:
+            track.listen_in(self.audience)
+        # The claim is older than this moment: a pause, the end, another claim may have come since.
+        self.look()
+
+    def track_released(self, track: LiveTrack) -> None:
+        """``track`` has given up its claim, or never got one."""
+        self.tracks.remove(track)
+        metrics.TRACKS.dec()
+        if self._speaking.get(track.speaker) is track:
+            del self._speaking[track.speaker]
+        track.listen_in(None)
+        self._left()
+
+    @property
+    def position(self) -> float:
+        """The end of the session's audio here, in seconds; 0: nobody speaks. From any thread."""
+        return max((track.position for track in list(self._speaking.values())), default=0.0)
+
+    def _set_monitor_taps(self) -> None:
+        tap = None if self.audience.is_empty else self.audience
+        for track in self.tracks:
+            if track.claim is not None:
+                track.listen_in(tap)
+
+    # --- what happens -----------------------------------------------------------------------
+
+    @property
+    def state(self) -> SessionState | None:
+        """The session's columns as last read."""
+        return self._fanout.state
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether every poll reads the session again: see ``Fanout.unsettled``."""
+        return self._fanout.unsettled
+
+    def look(self) -> None:
+        """Read the session's rows again soon, and tell everybody here."""
+        self._fanout.look()
+
+    async def refresh(self) -> None:
+        """Read the session's rows again, and return when everybody here has been told."""
+        await self._fanout.refresh()
+
+    def publish(self, event: SpokenEvent) -> None:
+        """Tell everybody on every server, best effort. Not for finals: those are stored, and read
+        from the database."""
+        self.deliver(event)
+        send_event(self.id, event)
+
+    def deliver(self, event: SpokenEvent) -> None:
+        """Tell everybody here."""
+        self._fanout.deliver(event)
+
+    def _observers(self) -> list[Observer]:
+        claimed = [track for track in self.tracks if track.claim is not None]
+        return [self.pause, *claimed]
+
+    def stop(self) -> None:
+        """The process ends: read nothing more."""
+        self._fanout.stop()
+
+
+def _pipeline_options(session: Session, speaker: Speaker) -> PipelineOptions:
+    named = session.source_language if speaker == "customer" else session.target_language
+    return PipelineOptions(
+        partials=session.partials,
+        vocabulary=tuple(session.vocabulary),
+        language=named.split("-")[0] if named else None,
+        journal_directory=settings.DATA_DIR / "journal",
+    )

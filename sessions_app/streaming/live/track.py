@@ -1,0 +1,379 @@
+"""One speaker's audio as this process holds it: claim, pipeline, taps, and release."""
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from django.conf import settings
+
+from sessions_app.live_events import FinalTranscript, PipelineEvent, SpokenEvent, StreamWarning
+from sessions_app.media import AudioFrame, Speaker
+from sessions_app.services.claims import (
+    Beat,
+    Claim,
+    track_claim,
+    track_hand_over,
+    track_position_after_handover,
+    track_release,
+)
+from sessions_app.services.segments import SpokenSegment
+from sessions_app.services.sessions import session_start
+from sessions_app.session_view import SessionView
+from sessions_app.streaming.database import in_database
+from sessions_app.streaming.hearing.pipeline import PipelineOptions, TrackPipeline
+from sessions_app.streaming.hearing.taps import AudioTap, TrackContext, taps_close, taps_for
+from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
+from sessions_app.streaming.live.context import ProcessContext
+from sessions_app.streaming.live.early_audio import EarlyAudio, Switch
+from sessions_app.streaming.live.pause import RecordingPause
+from sessions_app.streaming.live.segment_queue import SegmentQueue
+
+log = logging.getLogger(__name__)
+
+HANDOVER_WAIT: Final = 1.0
+"""Seconds to wait until a replaced owner on another server has noted where its audio ends."""
+
+FINISH_WITHIN: Final = 600.0
+"""Seconds to finish transcribing after a connection was lost and its session goes on."""
+
+RELEASE_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The connection that speaks, as its track sees it."""
+
+    name: str
+    warn: Callable[[StreamWarning], None]
+    replaced: Callable[[], None]
+    session_gone: Callable[[], None]
+
+
+class TrackHost(Protocol):
+    """What a track needs of its live session."""
+
+    id: str
+    context: ProcessContext
+    pause: RecordingPause
+    segments: SegmentQueue
+
+    def speaking(self, speaker: Speaker) -> "LiveTrack | None":
+        """The track that holds the speaker's claim in this process."""
+
+    def track_claimed(self, track: "LiveTrack") -> None: ...
+
+    def track_released(self, track: "LiveTrack") -> None: ...
+
+    def publish(self, event: SpokenEvent) -> None: ...
+
+
+class LiveTrack:
+    """Made when a connection begins to speak for somebody (``LiveSession.open_track``).
+
+    ``feed`` works at once: audio waits until the claim is held and the session's zero is known. A
+    track that is finished still transcribes what it has, then seals itself and gives up its claim.
+    """
+
+    def __init__(
+        self,
+        host: TrackHost,
+        speaker: Speaker,
+        *,
+        owner: Owner,
+        clock_mode: ClockMode,
+        options: PipelineOptions,
+    ) -> None:
+        self.session_id = host.id
+        self.speaker: Speaker = speaker
+        self.claim: Claim | None = None
+        self._host = host
+        self._owner = owner
+        self._clock_mode: ClockMode = clock_mode
+        self._options = options
+        self._pipeline: TrackPipeline | None = None
+        self._taps: list[AudioTap] = []
+        self._monitors: AudioTap | None = None
+        self._early = EarlyAudio()
+        self._starting: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
+        self._handing_over: asyncio.Task[None] | None = None
+        self._position = 0.0
+        self._heard = False
+        self._replaced = False
+        self._ended = False
+        self.opening = asyncio.create_task(self._open())
+        """Claims the track. Raises ``SessionGone`` when its session has ended or was erased."""
+
+    # --- the hot path -----------------------------------------------------------------------
+
+    def feed(self, frame: AudioFrame) -> None:
+        """Take the speaker's next frame. Never waits."""
+        self._heard = True
+        if self._pipeline is not None:
+            self._pipeline.feed(frame)
+        else:
+            self._keep_early(frame)
+
+    @property
+    def backlog_seconds(self) -> float:
+        """Seconds of finished speech not yet transcribed."""
+        return self._pipeline.backlog_seconds if self._pipeline is not None else 0.0
+
+    @property
+    def position(self) -> float:
+        """End of the track, seconds on the session's timeline."""
+        return self._pipeline.position if self._pipeline is not None else self._position
+
+    @property
+    def generation(self) -> int:
+        """Of its claim; 0 before it has one."""
+        return self.claim.generation if self.claim is not None else 0
+
+    def runs_ahead(self, now: float) -> bool:
+        """Whether audio is sent faster than real time."""
+        zero = self._pipeline.timeline.zero if self._pipeline is not None else None
+        return zero is not None and self.position > now - zero + 1.0
+
+    # --- opening ----------------------------------------------------------------------------
+
+    async def begun(self) -> None:
+        """Wait until what was fed so far is placed on the timeline, or never will be."""
+        await asyncio.wait({self.opening})
+        # Read only now: opening may have begun it.
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+
+    async def _open(self) -> None:
+        previous = self._host.speaking(self.speaker)
+        position = 0.0
+        if previous is not None:
+            previous.stop_speaking()
+            await previous.begun()
+            position = previous.position
+        claim = self.claim = await in_database(
+            track_claim,
+            session_id=self.session_id,
+            speaker=self.speaker,
+            owner=self._owner.name,
+            position=position,
+        )
+        self._position = claim.position
+        self._host.track_claimed(self)
+        context = TrackContext(
+            session_id=self.session_id,
+            track_id=claim.track_id,
+            speaker=self.speaker,
+            generation=claim.generation,
+            recording_enabled=claim.recording_enabled,
+            warn=self._owner.warn,
+        )
+        self._taps = await asyncio.to_thread(taps_for, context)
+        if claim.handover and previous is None:
+            await self._await_handover(claim)
+        if claim.zero is not None:
+            self._begin(claim.zero.timestamp(), claim.media_zero_ms)
+        elif (first := self._early.first) is not None:
+            self._start(first)
+
+    async def _await_handover(self, claim: Claim) -> None:
+        for _ in range(20):
+            position = await in_database(track_position_after_handover, claim)
+            if position is not None:
+                self._position = max(self._position, position)
+                return
+            await asyncio.sleep(HANDOVER_WAIT / 20)
+
+    def _keep_early(self, frame: AudioFrame) -> None:
+        if self._finishing is not None:
+            return
+        if not self._early.add(frame):
+            message = "Audio was dropped: the session could not be started in time."
+            self._owner.warn(StreamWarning("audio_dropped", message, self.speaker))
+            return
+        if self.opening.done() and self.claim is not None:
+            self._start(frame)
+
+    def _start(self, first: AudioFrame) -> None:
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start_session(first))
+
+    async def _start_session(self, first: AudioFrame) -> None:
+        """Store that the first audio has arrived, and read the session's zero."""
+        arrived_at = datetime.datetime.fromtimestamp(first.arrived, datetime.UTC)
+        backoff = 0.2
+        while True:
+            try:
+                zero = await in_database(
+                    session_start,
+                    session_id=self.session_id,
+                    arrived_at=arrived_at,
+                    media_zero_ms=first.timestamp_ms,
+                )
+                break
+            except Exception:
+                log.exception("could not start session %s", self.session_id)
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, 5.0)
+        if zero is None:
+            self._owner.session_gone()
+            return
+        self._begin(zero.started_at.timestamp(), zero.media_zero_ms)
+
+    def _begin(self, zero: float, media_zero_ms: int | None) -> None:
+        self._pipeline = pipeline = TrackPipeline(
+            speaker=self.speaker,
+            transcriber=self._host.context.transcriber,
+            emit=self._emit,
+            clock=self._host.context.clock,
+            timeline=Timeline(
+                zero=zero,
+                position=self._position,
+                clock_mode=self._clock_mode,
+                media_zero_ms=media_zero_ms,
+            ),
+            taps=self._taps,
+            options=self._options,
+        )
+        if self._monitors is not None:
+            pipeline.add_tap(self._monitors)
+        if self.claim is not None and self.claim.paused:
+            pipeline.pause_recording()
+        self._early.feed_to(pipeline)
+
+    # --- what it says -----------------------------------------------------------------------
+
+    def _emit(self, event: PipelineEvent) -> None:
+        if isinstance(event, FinalTranscript):
+            assert self.claim is not None
+            spoken = SpokenSegment(self.claim.track_id, self.claim.generation, event)
+            self._host.segments.add(spoken)
+        elif isinstance(event, StreamWarning):
+            self._owner.warn(event)
+        else:
+            self._host.publish(event)
+
+    def beat(self) -> Beat | None:
+        """What the gateway's heartbeat stores; None: nothing is claimed."""
+        if self.claim is None:
+            return None
+        heard, self._heard = self._heard, False
+        return Beat(self.claim, self.position, heard, self._replaced)
+
+    # --- switches ---------------------------------------------------------------------------
+
+    def _switch(self, switch: Switch) -> None:
+        """Now, or at its place among the audio that still waits."""
+        if self._pipeline is not None:
+            switch(self._pipeline)
+        else:
+            self._early.add_switch(switch)
+
+    def pause_recording(self, paused: bool) -> None:
+        """Called by ``pause.RecordingPause`` alone."""
+        self._switch(TrackPipeline.pause_recording if paused else TrackPipeline.resume_recording)
+
+    def mute(self, muted: bool) -> None:
+        self._switch(TrackPipeline.mute if muted else TrackPipeline.unmute)
+
+    def pause_transcription(self, paused: bool) -> None:
+        self._switch(
+            TrackPipeline.pause_transcription if paused else TrackPipeline.resume_transcription
+        )
+
+    def listen_in(self, tap: AudioTap | None) -> None:
+        """Write every frame to ``tap`` as well from now on; None: to nobody."""
+        before, self._monitors = self._monitors, tap
+        if self._pipeline is None:
+            return
+        if before is not None:
+            self._pipeline.remove_tap(before)
+        if tap is not None:
+            self._pipeline.add_tap(tap)
+
+    # --- what becomes of its claim -----------------------------------------------------------
+
+    def observe(self, view: SessionView | None) -> None:
+        """See ``fanout.Observer``."""
+        claim = self.claim
+        if claim is None:
+            return
+        if view is None:
+            self.finish(ended=True)
+        elif view.track_of(claim) is None:
+            self._lose(claim)
+        elif view.state.ended:
+            self.finish(ended=True)
+
+    def _lose(self, claim: Claim) -> None:
+        """Another connection, perhaps on another server, has claimed the track."""
+        if not self._replaced and self._finishing is None:
+            self._handing_over = asyncio.create_task(self._hand_over(claim))
+        self.stop_speaking()
+
+    async def _hand_over(self, claim: Claim) -> None:
+        try:
+            await in_database(track_hand_over, claim=claim, position=self.position)
+        except Exception:
+            # The new owner waits a second for it, then goes on from the position it knows.
+            log.exception("could not hand over a track of %s", self.session_id)
+
+    def stop_speaking(self) -> None:
+        """Another connection speaks for this speaker: take no more audio from this owner."""
+        if not self._replaced:
+            self._replaced = True
+            self._owner.replaced()
+        self.finish()
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def finish(self, *, ended: bool = False) -> asyncio.Task[None]:
+        """Take no more audio, transcribe the rest, seal, release the claim. May be called again."""
+        self._ended = self._ended or ended
+        if self._finishing is None:
+            self._finishing = asyncio.create_task(self._finish())
+        return self._finishing
+
+    async def _finish(self) -> None:
+        try:
+            await self.begun()
+            await self._drain()
+        except Exception:
+            log.exception("a track of %s could not be finished", self.session_id)
+        finally:
+            await self._release()
+            self._host.track_released(self)
+
+    async def _drain(self) -> None:
+        pipeline = self._pipeline
+        if pipeline is None:  # nothing was said, but the taps know of the claim
+            await asyncio.to_thread(taps_close, self._taps)
+            return
+        began = self._host.context.clock.time()
+        drained = await pipeline.drain(0.0)  # from here on it takes no more audio
+        await asyncio.to_thread(taps_close, self._taps)
+        while not drained:
+            drained = await pipeline.drain(0.5)
+            hurried = self._ended or self._host.context.draining
+            limit = settings.DRAIN_TIMEOUT if hurried else FINISH_WITHIN
+            if self._host.context.clock.time() - began > limit:
+                log.warning("gave up %.0f s of speech of %s", self.backlog_seconds, self.session_id)
+                break
+        self._position = pipeline.position
+        pipeline.close()
+        await self._host.segments.flush()
+
+    async def _release(self) -> None:
+        if self.claim is None:
+            return
+        for attempt in range(1, RELEASE_ATTEMPTS + 1):
+            try:
+                await in_database(track_release, claim=self.claim, position=self.position)
+            except Exception:
+                # In the end the lease runs out, and a sweep completes the transcript.
+                log.exception("could not release a track of %s", self.session_id)
+                await asyncio.sleep(0.2 * attempt)
+            else:
+                return

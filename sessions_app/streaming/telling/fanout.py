@@ -1,0 +1,160 @@
+"""Tells the followers of one session in this process what happens in it.
+
+The database is the truth. A notification only says "read this session again" and may be lost:
+followers are told what is read from the database, and every session is polled besides. Only
+partials and speech events travel by themselves, best effort, for nothing depends on them.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from sessions_app.live_events import PartialTranscript, SpokenEvent
+from sessions_app.session_view import (
+    SEGMENTS_PER_LOOK,
+    SessionState,
+    SessionView,
+    session_view,
+)
+from sessions_app.streaming.database import in_database
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_FINALS: Final = 64
+
+
+class Observer(Protocol):
+    """Is told how the session stands. Called on the event loop: must return at once."""
+
+    def observe(self, view: SessionView | None) -> None:
+        """The session as it now stands; None: it was erased. Of many segments only the first have
+        been delivered by then (``SessionView.is_told``)."""
+
+
+class Follower(Observer, Protocol):
+    """Is told what is said as well. ``seen`` is the sequence of the latest segment delivered;
+    None: only those that come from now on."""
+
+    seen: int | None
+
+    def deliver(self, event: SpokenEvent) -> None:
+        """Something was said, or is being said. Must return at once."""
+
+
+class Fanout:
+    """The followers of one session, and its observers, who are told first how it stands.
+
+    Args:
+        observers: all of them at this moment, in order.
+    """
+
+    def __init__(self, session_id: str, observers: Callable[[], list[Observer]]) -> None:
+        self.followers: list[Follower] = []
+        self.state: SessionState | None = None
+        """The session's columns as last read."""
+        self.unsettled = False
+        """Whether every poll reads the session: because a read failed, or because the session
+        waits for something that none of its columns tells (another server that applies a pause,
+        or that releases its tracks)."""
+        self._session_id = session_id
+        self._observers = observers
+        self._finals: deque[str] = deque(maxlen=REMEMBERED_FINALS)
+        self._wanted = False
+        self._stopped = False
+        self._task: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def deliver(self, event: SpokenEvent) -> None:
+        """Pass on what is being said."""
+        # A partial from another server may arrive after its final has been read here.
+        if isinstance(event, PartialTranscript) and event.id in self._finals:
+            return
+        for follower in list(self.followers):
+            follower.deliver(event)
+
+    def look(self) -> None:
+        """Read the session again soon. Several requests become one read."""
+        if self._stopped:
+            return
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def refresh(self) -> None:
+        """Wait for a read that began after this call, also when that read fails."""
+        if self._stopped:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self.look()
+        await waiter
+
+    def stop(self) -> None:
+        """Nobody is left to tell."""
+        self._stopped = True
+        if self._task is not None:
+            self._task.cancel()
+        self._release(self._waiters)
+
+    async def _run(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            waiters, self._waiters = self._waiters, []
+            try:
+                await self._look()
+            finally:
+                self._release(waiters)
+
+    @staticmethod
+    def _release(waiters: list[asyncio.Future[None]]) -> None:
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _look(self) -> None:
+        observers, followers = self._observers(), list(self.followers)
+        after = [each.seen for each in followers if each.seen is not None]
+        try:
+            view = await in_database(session_view, self._session_id, min(after, default=None))
+            observing, following = self._observers(), self.followers
+            # Whoever came during the read knows newer things, its own claim among them: that one
+            # is told what the next read finds.
+            self._wanted = (
+                self._wanted
+                or any(each not in observers for each in observing)
+                or any(each not in followers for each in following)
+            )
+            self._apply(
+                view,
+                [each for each in observers if each in observing],
+                [each for each in followers if each in following],
+            )
+        except Exception:
+            # Followers may still hold what was true before: the next poll reads again.
+            log.exception("could not read session %s again", self._session_id)
+            self.unsettled = True
+
+    def _apply(
+        self, view: SessionView | None, observers: list[Observer], followers: list[Follower]
+    ) -> None:
+        if view is not None:
+            self._deliver_segments(view, followers)
+            settled = view.pause_settled and not (view.state.ended and not view.state.complete)
+            self.unsettled = not settled
+        for observer in (*observers, *followers):
+            observer.observe(view)
+
+    def _deliver_segments(self, view: SessionView, followers: list[Follower]) -> None:
+        self.state = view.state
+        for follower in followers:
+            if follower.seen is None:
+                follower.seen = view.state.segment_count
+            for sequence, final in view.segments:
+                if sequence > follower.seen:
+                    follower.seen = sequence
+                    follower.deliver(final)
+        self._finals.extend(final.id for _, final in view.segments)
+        if len(view.segments) == SEGMENTS_PER_LOOK:
+            self._wanted = True

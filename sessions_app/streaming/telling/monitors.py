@@ -1,0 +1,219 @@
+"""Listening in: who hears a call besides its parties, in this process and in others.
+
+While nobody listens, a call's frames cost nothing more: its tracks have a tap only while somebody
+does. Who listens in other processes is a lease: each process announces the sessions it listens to
+every second, so interest ends by itself when the process dies. An announcement names sessions,
+not tracks, so whoever speaks for a party is heard, also after a take-over. All of it is best
+effort, and nothing of it is stored.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, Protocol
+
+from sessions_app.clock import Clock
+from sessions_app.media import PlacedFrame
+from sessions_app.streaming import metrics
+
+ANNOUNCE_EVERY: Final = 1.0
+"""Seconds between two announcements of the sessions listened to in this process."""
+
+LEASE: Final = 5.0
+"""Seconds without an announcement after which nothing is sent to a process any more."""
+
+MAX_MONITORS: Final = 50
+"""In one process: monitors share the event loop with the calls."""
+
+
+class Monitor(Protocol):
+    """Somebody in this process who listens in."""
+
+    def hear(self, frame: PlacedFrame) -> None:
+        """The next frame of a party. Called on the event loop: must return at once."""
+
+    def go_away(self) -> None:
+        """This process stops: leave, and listen through another one."""
+
+
+class Relay(Protocol):
+    """The way to other processes. Only ``close`` waits; everything else may get lost."""
+
+    def start(self) -> None:
+        """Begin to receive. May be called again."""
+
+    def announce(self, session_ids: Collection[str]) -> None:
+        """Tell all processes that these sessions, and no others, are listened to here."""
+
+    def send(self, process: str, session_id: str, frame: PlacedFrame) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Audience:
+    """Everybody who listens to one session. While there is anybody, its tracks have this as a tap.
+
+    Args:
+        changed: called when the first has come or the last has left.
+    """
+
+    def __init__(self, session_id: str, monitors: "Monitors", changed: Callable[[], None]) -> None:
+        self.here: list[Monitor] = []
+        self._session_id = session_id
+        self._monitors = monitors
+        self._changed = changed
+        self._elsewhere = monitors.processes_listening_to(session_id)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.here and not self._elsewhere
+
+    def join(self, monitor: Monitor) -> None:
+        """``monitor`` hears the session from now on. The caller checks whether one may."""
+        was_empty = self.is_empty
+        self.here.append(monitor)
+        self._monitors.joined(monitor)
+        if was_empty:
+            self._changed()
+
+    def leave(self, monitor: Monitor) -> None:
+        if monitor not in self.here:
+            return
+        self.here.remove(monitor)
+        self._monitors.left()
+        if self.is_empty:
+            self._changed()
+
+    def set_listening(self, process: str, listening: bool) -> None:
+        """Whether another process listens to this session."""
+        was_empty = self.is_empty
+        if listening:
+            self._elsewhere.add(process)
+        else:
+            self._elsewhere.discard(process)
+        if was_empty != self.is_empty:
+            self._changed()
+
+    def write(self, frame: PlacedFrame) -> None:
+        """A tap's: send a frame of a track here to everybody."""
+        self.hear(frame)
+        for process in self._elsewhere:
+            self._monitors.relay.send(process, self._session_id, frame)
+
+    def hear(self, frame: PlacedFrame) -> None:
+        """Send a frame to everybody in this process."""
+        for monitor in self.here:
+            monitor.hear(frame)
+
+    def close(self) -> None:
+        """A tap's: nothing to do, the audience outlives the tracks that it listens to."""
+
+
+class MonitoredSession(Protocol):
+    @property
+    def audience(self) -> Audience: ...
+
+
+class Monitors:
+    """What listening in shares in one process. Belongs to one event loop.
+
+    Args:
+        relay: makes the way to other processes.
+        sessions: those live in this process, by id.
+    """
+
+    def __init__(
+        self,
+        relay: "Callable[[Monitors], Relay]",
+        clock: Clock,
+        sessions: Mapping[str, MonitoredSession],
+    ) -> None:
+        self.draining = False
+        self.relay = relay(self)
+        self._clock = clock
+        self._sessions = sessions
+        self._here = 0
+        self._elsewhere: dict[str, tuple[frozenset[str], float]] = {}
+        """Other processes: the sessions each listens to, and until when that is believed."""
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self._here >= MAX_MONITORS
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody listens in this process."""
+        return self._here == 0
+
+    def drain(self) -> None:
+        """Ask everybody to leave."""
+        self.draining = True
+        for session in self._sessions.values():
+            for monitor in session.audience.here:
+                monitor.go_away()
+
+    async def close(self) -> None:
+        """Returns once nothing arrives from other processes any more."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        await self.relay.close()
+
+    # --- in this process --------------------------------------------------------------------
+
+    def joined(self, monitor: Monitor) -> None:
+        self._count(1)
+        self._keep()
+        if self.draining:
+            monitor.go_away()
+
+    def left(self) -> None:
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._here += change
+        metrics.MONITORS.set(self._here)
+        self._announce()
+
+    def _announce(self) -> None:
+        self.relay.announce([id for id, each in self._sessions.items() if each.audience.here])
+
+    # --- in other processes -----------------------------------------------------------------
+
+    def processes_listening_to(self, session_id: str) -> set[str]:
+        return {process for process, (ids, _) in self._elsewhere.items() if session_id in ids}
+
+    def heard_announcement(self, process: str, session_ids: Collection[str]) -> None:
+        """``process`` listens to these sessions and no others."""
+        self._elsewhere[process] = frozenset(session_ids), self._clock.time() + LEASE
+        self._tell_audiences(process)
+        self._keep()
+
+    def heard_audio(self, session_id: str, frame: PlacedFrame) -> None:
+        """A frame of a track that another process holds."""
+        if (session := self._sessions.get(session_id)) is not None:
+            session.audience.hear(frame)
+
+    def _tell_audiences(self, process: str) -> None:
+        listened, _ = self._elsewhere.get(process, (frozenset(), 0.0))
+        for session_id, session in self._sessions.items():
+            session.audience.set_listening(process, session_id in listened)
+
+    def _expire(self) -> None:
+        now = self._clock.time()
+        for process, (listened, until) in list(self._elsewhere.items()):
+            if until <= now or not listened:
+                del self._elsewhere[process]
+                self._tell_audiences(process)
+
+    # --- every second -----------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._here or self._elsewhere:
+            await self._clock.sleep(ANNOUNCE_EVERY)
+            if self._here:
+                self._announce()
+            self._expire()

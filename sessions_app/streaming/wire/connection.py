@@ -1,0 +1,369 @@
+"""One client's connection to a session, once its token has been accepted."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final
+
+from django.conf import settings
+
+from kallglot_site.sockets import close_codes
+from kallglot_site.sockets.token_bucket import TokenBucket
+from sessions_app.live_events import AudioOutput, SessionEnded, SpokenEvent, StreamWarning
+from sessions_app.media import AudioFrame, Speaker
+from sessions_app.models import Session
+from sessions_app.services.claims import SessionGone
+from sessions_app.session_view import SessionView
+from sessions_app.streaming import metrics
+from sessions_app.streaming.hearing.timeline import ClockMode
+from sessions_app.streaming.live.gateway import DELAY_TOLD, Gateway
+from sessions_app.streaming.live.track import LiveTrack, Owner
+from sessions_app.streaming.wire import limits
+from sessions_app.streaming.wire.controls import Controls
+from sessions_app.streaming.wire.outbox import Outbox
+from sessions_app.streaming.wire.protocols.base import (
+    AudioInput,
+    ClientMessage,
+    Codec,
+    Control,
+    EndSession,
+    ListeningSpeaker,
+    Ping,
+    Pong,
+    ProtocolError,
+    ServerMessage,
+    SessionError,
+    SessionReady,
+    StreamStop,
+)
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+YIELD_EVERY: Final = 16
+"""Messages handled before the event loop serves other connections, if more are waiting."""
+
+SPEECH_AHEAD: Final = 120.0
+"""Seconds of speech waiting for their final from which on a client that sends faster than real time
+is made to wait."""
+
+COMPLETE_WITHIN: Final = 20.0
+"""Seconds beyond the drain after which an ended connection closes, complete or not."""
+
+
+class Connection:
+    """Reads frames and sends messages. ``run`` lasts as long as the WebSocket.
+
+    A frame costs no query and no change of thread: see ``_read``.
+
+    Args:
+        speaker: who speaks unless a frame says otherwise; ``none`` takes no audio at all.
+        allowed: for whom the token lets anyone speak.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        session: Session,
+        codec: Codec,
+        speaker: ListeningSpeaker,
+        allowed: Collection[str],
+        clock: ClockMode,
+        receive: Receive,
+        outbox: Outbox,
+    ) -> None:
+        self.session = session
+        self.gateway = gateway
+        self.live = gateway.session(session.id)
+        self.tracks: dict[str, LiveTrack] = {}
+        self.seen: int | None = session.segment_count
+        self.outbox = outbox
+        self._codec = codec
+        self._speaker: ListeningSpeaker = speaker
+        self._allowed = allowed
+        self._clock: ClockMode = clock
+        self._receive = receive
+        self._controls = Controls(self, self.live)
+        self._owner = Owner(
+            gateway.connection_name(), self.deliver, self._replaced, lambda: self._gone(ended=True)
+        )
+        loop_time = asyncio.get_running_loop().time
+        self._messages = TokenBucket(limits.MESSAGES_PER_SECOND, limits.MESSAGES_AT_ONCE, loop_time)
+        self._pings = TokenBucket(limits.PINGS_PER_SECOND, limits.PINGS_AT_ONCE, loop_time)
+        self._malformed = 0
+        self._frames = 0
+        self._heard = False
+        self._silence = 0.0
+        self._over = False
+        self._ready = self._told_of_end = False
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until the client or the server hangs up."""
+        self.live.connect(self)
+        try:
+            if await self._open():
+                await self._read()
+        finally:
+            metrics.FRAMES.inc(self._frames)
+            for track in self.tracks.values():
+                track.finish(ended=self._told_of_end)
+            self._controls.close()
+            self.live.pause.unfollow(self)
+            self.live.unfollow(self)
+            self.live.disconnect(self)
+
+    async def _open(self) -> bool:
+        speaker = self._speaker
+        try:
+            if speaker != "none":
+                # Shielded: a claim that nobody waits for would never be released.
+                await asyncio.shield(self._track(speaker).opening)
+        except SessionGone as gone:
+            self._gone(ended=gone.ended)
+            return False
+        paused = self.session.recording_paused
+        self.say(
+            SessionReady(
+                mode=self.session.mode,
+                source_language=self.session.source_language,
+                target_language=self.session.target_language,
+                speaker=self._speaker,
+                resumed=self._resumed(),
+            )
+        )
+        if speaker != "none" and self.gateway.expected_delay > DELAY_TOLD:
+            message = "Many people are talking: transcripts are late, nothing is lost."
+            self.say(StreamWarning("transcription_delayed", message))
+        self._ready = True
+        # Only now: session.ready is the first message. The read brings what has happened since the
+        # session was read for this connection.
+        self.live.pause.follow(self, paused=paused)
+        self.live.follow(self)
+        self.live.look()
+        if self.gateway.draining:
+            self.go_away()
+        return True
+
+    def _resumed(self) -> bool:
+        claims = [track.claim for track in self.tracks.values() if track.claim is not None]
+        return self.session.started_at is not None or any(claim.zero for claim in claims)
+
+    def _track(self, speaker: Speaker) -> LiveTrack:
+        """The track of a speaker on this connection, opened when it is first needed."""
+        track = self.tracks.get(speaker)
+        if track is None:
+            track = self.live.open_track(
+                self.session, speaker, owner=self._owner, clock_mode=self._clock
+            )
+            self.tracks[speaker] = track
+            self._controls.apply_to(track)
+            track.opening.add_done_callback(self._opened)
+        return track
+
+    def _opened(self, opening: asyncio.Task[None]) -> None:
+        error = None if opening.cancelled() else opening.exception()
+        if isinstance(error, SessionGone):
+            self._gone(ended=error.ended)
+        elif error is not None:
+            log.error("a track of %s could not be claimed", self.session.id, exc_info=error)
+            self.close(close_codes.SERVER_FAULT)
+
+    # --- in ---------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        """The hot path: a frame is decoded, counted and fed to its track. Nothing here waits."""
+        receive, decode, bucket = self._receive, self._codec.decode, self._messages
+        since_yield = 0
+        while True:
+            event = await receive()
+            if event["type"] != "websocket.receive":
+                return
+            data: str | bytes = event.get("text") or event.get("bytes") or b""
+            size = len(data)
+            self._heard = True
+            if self._over or size > limits.LARGEST_MESSAGE:
+                self._refuse_more(size)
+                continue
+            try:
+                messages = decode(data)
+            except ProtocolError as error:
+                self._malformed_message(error)
+                messages = []
+            else:
+                self._malformed = 0
+                for message in messages:
+                    if type(message) is AudioInput:
+                        self._hear(message.frames)
+                    else:
+                        self._handle(message)
+            bucket.tokens -= 1 + size // limits.BYTES_PER_TOKEN
+            if bucket.tokens < 0:
+                await self._slow_down(messages, size)
+            since_yield += 1
+            if since_yield == YIELD_EVERY:
+                since_yield = 0
+                await self._yield_to_others(size)
+
+    def _hear(self, frames: tuple[AudioFrame, ...]) -> None:
+        for frame in frames:
+            track = self.tracks.get(frame.speaker)
+            if track is None:
+                if self._speaker == "none" or frame.speaker not in self._allowed:
+                    self._malformed_message(self._may_not_speak(frame.speaker))
+                    return
+                track = self._track(frame.speaker)
+            self._frames += 1
+            track.feed(frame)
+
+    def _may_not_speak(self, speaker: Speaker) -> ProtocolError:
+        message = f"The token does not allow to speak as {speaker}."
+        if self._speaker == "none":
+            message = "This connection only listens (speaker=none): it takes no audio."
+        return ProtocolError("invalid_field_value", message, "speaker")
+
+    def _handle(self, message: ClientMessage) -> None:
+        match message:
+            case Ping():
+                if self._pings.take():
+                    self.say(Pong(message.timestamp_ms))
+                else:
+                    self._too_fast()
+            case Control():
+                self._controls.control(message.action)
+            case EndSession():
+                self._over = True
+                self._controls.end_session(message.reason)
+            case StreamStop():
+                self.close(close_codes.NORMAL)
+
+    def _refuse_more(self, size: int) -> None:
+        if size > limits.LARGEST_MESSAGE and not self.outbox.closing:
+            self.fail(
+                "invalid_field_value", "A frame may hold 64 KiB at most.", close_codes.TOO_LARGE
+            )
+
+    def _malformed_message(self, error: ProtocolError) -> None:
+        self._malformed += 1
+        self._messages.tokens -= limits.MALFORMED_COST
+        self.say(SessionError(error.code, error.message, error.param))
+        if self._malformed >= limits.MALFORMED_IN_A_ROW:
+            self.close(close_codes.PROTOCOL_VIOLATION)
+
+    async def _slow_down(self, messages: list[ClientMessage], size: int) -> None:
+        """More than a call sends: audio from a file is slowed down, a flood is refused."""
+        wait = self._messages.refill()
+        if wait <= 0:
+            return
+        is_audio = messages and all(
+            isinstance(message, AudioInput)
+            and message.frames[0].format.duration(message.frames[0].payload)
+            >= limits.SHORTEST_AUDIO_FRAME
+            for message in messages
+        )
+        if not is_audio:
+            self._too_fast()
+            return
+        await asyncio.sleep(min(wait, 1.0))
+        self._check_unread(size)
+
+    async def _yield_to_others(self, size: int) -> None:
+        await asyncio.sleep(0)
+        now = self.gateway.clock.time()
+        for track in self.tracks.values():
+            while track.backlog_seconds > SPEECH_AHEAD and track.runs_ahead(now):
+                # The client waits for us: that does not count as its silence.
+                self._heard = True
+                self._check_unread(size)
+                if self.outbox.closing:
+                    return
+                await asyncio.sleep(0.2)
+                now = self.gateway.clock.time()
+
+    def _check_unread(self, size: int) -> None:
+        unread = limits.unread_messages(self._receive)
+        if unread > limits.WAITING_MESSAGES or unread * size > limits.WAITING_BYTES:
+            self._too_fast()
+
+    def _too_fast(self) -> None:
+        self.fail(
+            "rate_limit_exceeded", "Too many messages.", close_codes.TOO_FAST, "rate_limit_error"
+        )
+
+    def tick(self, seconds: float) -> None:
+        """See ``session.OpenConnection``. Only a speaker must send something: whether a listener is
+        still connected, the server's pings tell (``kallglot_site.sockets``)."""
+        metrics.FRAMES.inc(self._frames)
+        self._frames = 0
+        if self._heard or self._speaker == "none":
+            self._heard = False
+            self._silence = 0.0
+            return
+        self._silence += seconds
+        if self._silence >= settings.STREAM_SILENCE:
+            self.close(close_codes.SILENT)
+
+    # --- out --------------------------------------------------------------------------------
+
+    def say(self, message: ServerMessage) -> None:
+        for encoded in self._codec.encode(message):
+            self.outbox.put(encoded)
+
+    def fail(
+        self, code: str, message: str, close: int | None = None, type: str = "validation_error"
+    ) -> None:
+        self.say(SessionError(code, message, type=type))
+        if close is not None:
+            self.close(close)
+
+    def could_not(self) -> None:
+        """What the client asked for has failed, and will not be tried again."""
+        self._over = self.outbox.closing or self._told_of_end
+        message = "The server could not do that. Ask again."
+        self.fail("internal_error", message, type="api_error")
+
+    def close(self, code: int) -> None:
+        self._over = True
+        self.outbox.close(code)
+
+    def go_away(self) -> None:
+        self.close(close_codes.GOING_AWAY)
+
+    def _replaced(self) -> None:
+        self.close(close_codes.REPLACED)
+
+    def _gone(self, *, ended: bool) -> None:
+        if ended and self._ready:
+            # It ended while the client was connected: the next read says so, and for what reason.
+            self.live.look()
+        else:
+            self.close(close_codes.SESSION_ENDED if ended else close_codes.NO_SUCH_OBJECT)
+
+    # --- what happens in the session --------------------------------------------------------
+
+    def deliver(self, event: SpokenEvent) -> None:
+        """See ``fanout.Follower``. Speech goes to the other party only."""
+        if type(event) is AudioOutput and (self._speaker == "none" or event.speaker in self.tracks):
+            return
+        self.say(event)
+
+    def observe(self, view: SessionView | None) -> None:
+        if view is None:
+            self._gone(ended=False)
+        elif view.state.ended:
+            self._end(view)
+
+    def _end(self, view: SessionView) -> None:
+        """Tell the end at once. Close when the transcript is complete, for clients that read it."""
+        self._over = True
+        if not self._told_of_end:
+            self._told_of_end = True
+            self.say(SessionEnded(view.state.end_reason or "completed", view.state.duration))
+            wait = settings.DRAIN_TIMEOUT + COMPLETE_WITHIN
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait, self.outbox.close, close_codes.NORMAL)
+        if view.is_told(self.seen) or not self._codec.tells_transcripts:
+            self.close(close_codes.NORMAL)

@@ -1,0 +1,125 @@
+"""What a client may ask of its session: mute, pause, end. In order, and off the frame path."""
+
+import asyncio
+import logging
+from typing import Final, Protocol
+
+from kallglot_site.sockets import close_codes
+from sessions_app.models import Session
+from sessions_app.services.sessions import session_end
+from sessions_app.streaming.database import in_database
+from sessions_app.streaming.live.pause import PauseClient, Step
+from sessions_app.streaming.live.session import LiveSession
+from sessions_app.streaming.live.track import LiveTrack
+from sessions_app.streaming.wire.protocols.base import ControlAction
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING: Final = 16
+ATTEMPTS: Final = 5
+FINISH_WITHIN: Final = 10.0
+"""Seconds to finish what a client asked for last, after it has gone."""
+
+
+class ControllingConnection(PauseClient, Protocol):
+    """The connection that asks."""
+
+    session: Session
+    tracks: dict[str, LiveTrack]
+
+    def fail(
+        self, code: str, message: str, close: int | None = None, type: str = "validation_error"
+    ) -> None: ...
+
+    def could_not(self) -> None: ...
+
+
+class Controls:
+    """Of one connection. Mute and the pause of the transcription apply to its own tracks; the
+    pause of the recording to the whole session (``live.pause``)."""
+
+    def __init__(self, connection: ControllingConnection, live: LiveSession) -> None:
+        self._connection = connection
+        self._live = live
+        self._muted = self._transcription_paused = False
+        self._queue: asyncio.Queue[Step] = asyncio.Queue(MAX_WAITING)
+        self._worker: asyncio.Task[None] | None = None
+
+    def apply_to(self, track: LiveTrack) -> None:
+        """A track that is opened later obeys what was asked for before."""
+        if self._muted:
+            track.mute(True)
+        if self._transcription_paused:
+            track.pause_transcription(True)
+
+    def control(self, action: ControlAction) -> None:
+        tracks = self._connection.tracks.values()
+        match action:
+            case "mute" | "unmute":
+                self._muted = action == "mute"
+                for track in tracks:
+                    track.mute(self._muted)
+            case "pause_transcription" | "resume_transcription":
+                self._transcription_paused = action == "pause_transcription"
+                for track in tracks:
+                    track.pause_transcription(self._transcription_paused)
+            case "pause_recording":
+                self._later(self._live.pause.ask_pause(self._connection))
+            case "resume_recording":
+                self._later(self._live.pause.ask_resume(self._connection))
+
+    def end_session(self, reason: str | None) -> None:
+        self._later(lambda: self._end(reason or Session.EndReason.COMPLETED))
+
+    async def _end(self, reason: str) -> None:
+        connection = self._connection
+        for track in connection.tracks.values():
+            # What was sent before the end belongs to the session, even if it is just starting.
+            await track.begun()
+        await in_database(session_end, session=connection.session, reason=reason)
+
+    # --- one after the other ----------------------------------------------------------------
+
+    def _later(self, step: Step) -> None:
+        try:
+            self._queue.put_nowait(step)
+        except asyncio.QueueFull:
+            message = "Too many controls at once."
+            self._connection.fail(
+                "rate_limit_exceeded", message, close_codes.TOO_FAST, "rate_limit_error"
+            )
+            return
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            step = await self._queue.get()
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    await step()
+                    break
+                except Exception:
+                    log.exception("a control of %s failed", self._connection.session.id)
+                    await asyncio.sleep(0.2 * attempt)
+            else:
+                self._connection.could_not()
+            self._queue.task_done()
+
+    def close(self) -> None:
+        """The connection is gone. What it asked for last is still done."""
+        if self._worker is None:
+            return
+        worker, self._worker = self._worker, None
+        finishing = asyncio.create_task(_finish(self._queue, worker))
+        _finishing.add(finishing)
+        finishing.add_done_callback(_finishing.discard)
+
+
+_finishing: set[asyncio.Task[None]] = set()
+"""The event loop itself keeps no reference to a task."""
+
+
+async def _finish(queue: asyncio.Queue[Step], worker: asyncio.Task[None]) -> None:
+    await asyncio.wait({asyncio.ensure_future(queue.join())}, timeout=FINISH_WITHIN)
+    worker.cancel()

@@ -1,0 +1,345 @@
+"""Kallglot's own streaming protocol: JSON text frames, and raw audio in binary ones.
+
+Decoding audio is the hot path (thousands of frames a second on one core): one JSON parse, one
+base64 decode, a few type checks, no copies beyond those.
+"""
+
+import binascii
+from typing import Any, Final, cast, get_args
+
+import orjson
+
+from sessions_app.live_events import (
+    AudioOutput,
+    FinalTranscript,
+    PartialTranscript,
+    SessionEnded,
+    SessionPaused,
+    SessionResumed,
+    SpeechStarted,
+    SpeechStopped,
+    StreamWarning,
+    TranslationFinal,
+)
+from sessions_app.media import (
+    ENCODINGS,
+    MAX_SAMPLE_RATE,
+    MIN_SAMPLE_RATE,
+    AudioFormat,
+    AudioFrame,
+    Speaker,
+    audio_format,
+    split_channels,
+)
+from sessions_app.streaming.wire.protocols.base import (
+    ArrivalClock,
+    AudioInput,
+    AudioStart,
+    ClientMessage,
+    Control,
+    ControlAction,
+    EndSession,
+    Json,
+    Ping,
+    Pong,
+    ProtocolError,
+    ServerMessage,
+    SessionError,
+    SessionReady,
+)
+
+LARGEST_INTEGER: Final = 2**53 - 1
+"""What every JSON implementation can hold exactly."""
+
+CONTROL_ACTIONS: Final = get_args(ControlAction)
+END_REASONS: Final = ("completed", "customer_hangup", "agent_hangup", "error", "timeout")
+MESSAGE_TYPES: Final = ("audio.input", "audio.start", "session.control", "ping", "session.end")
+
+
+class KallglotCodec:
+    """See ``protocols.base.Codec``.
+
+    Args:
+        session_id: stands in every message to the client.
+        speaker: who speaks on this connection unless a message says otherwise.
+        clock: stamps arriving audio, in seconds.
+        errors_url: the page that describes error codes; where ``doc_url`` leads.
+        request_id: the connection's, told in every error.
+    """
+
+    tells_transcripts: Final = True
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        speaker: Speaker,
+        clock: ArrivalClock,
+        errors_url: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        self._session_id = session_id
+        self._errors_url = errors_url
+        self._request_id = request_id
+        self._speaker: Speaker = speaker
+        self._clock = clock
+        self._binary: AudioStart | None = None
+
+    # --- decoding -------------------------------------------------------------------------
+
+    def decode(self, data: str | bytes) -> list[ClientMessage]:
+        if isinstance(data, str):
+            return [self._decode_text(data)]
+        if self._binary is None:
+            raise ProtocolError(
+                "missing_required_field",
+                "A binary frame came before audio.start had said what binary frames hold.",
+                "audio",
+            )
+        speaker = self._binary.speaker or self._speaker
+        return [self._audio(data, self._binary.format, speaker, None, None, "audio")]
+
+    def _decode_text(self, text: str) -> ClientMessage:
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise ProtocolError("invalid_json", f"The frame is not JSON: {error.msg}.") from None
+        if type(message) is not dict:
+            raise ProtocolError("invalid_json", "The frame must be a JSON object.")
+        kind = message.get("type")
+        if kind == "audio.input":
+            return self._audio_input(message)
+        if kind == "ping":
+            return _ping(message)
+        if kind == "audio.start":
+            format, _ = _format(message)
+            self._binary = AudioStart(format, _speaker(message))
+            return self._binary
+        if kind == "session.control":
+            return Control(_choice(message, "action", CONTROL_ACTIONS))
+        if kind == "session.end":
+            if message.get("reason") is None:
+                return EndSession(None)
+            return EndSession(_choice(message, "reason", END_REASONS))
+        _choice(message, "type", MESSAGE_TYPES)
+        raise AssertionError("unreachable: every known type is handled above")
+
+    def _audio_input(self, message: Json) -> AudioInput:
+        sequence = message.get("sequence")
+        if sequence is not None:
+            _check_integer(sequence, "sequence")
+        timestamp_ms = message.get("timestamp_ms")
+        if timestamp_ms is not None:
+            _check_integer(timestamp_ms, "timestamp_ms")
+        speaker = _speaker(message) or self._speaker
+        format, audio = _format(message)
+        encoded = audio.get("payload")
+        if type(encoded) is not str:
+            raise _missing_or_wrong(audio, "payload", "audio.payload", "a base64 string")
+        try:
+            payload = binascii.a2b_base64(encoded, strict_mode=True)
+        except ValueError:
+            raise ProtocolError(
+                "invalid_field_value", "audio.payload is not valid base64.", "audio.payload"
+            ) from None
+        return self._audio(payload, format, speaker, sequence, timestamp_ms, "audio.payload")
+
+    def _audio(
+        self,
+        payload: bytes,
+        format: AudioFormat,
+        speaker: Speaker,
+        sequence: int | None,
+        timestamp_ms: int | None,
+        param: str,
+    ) -> AudioInput:
+        size = len(payload)
+        if not size or size % format.bytes_per_sample_frame:
+            unit = format.bytes_per_sample_frame
+            raise ProtocolError(
+                "invalid_field_value",
+                f"The audio holds {size} bytes; {format.encoding} with {format.channels} "
+                f"channel(s) comes in multiples of {unit}, at least one.",
+                param,
+            )
+        arrived = self._clock()
+        if format.channels == 1:
+            frame = AudioFrame(speaker, format, payload, sequence, timestamp_ms, arrived)
+            return AudioInput((frame,))
+        left, right = split_channels(payload, format)
+        mono = format.mono
+        return AudioInput(
+            (
+                AudioFrame("agent", mono, left, sequence, timestamp_ms, arrived),
+                AudioFrame("customer", mono, right, sequence, timestamp_ms, arrived),
+            )
+        )
+
+    # --- encoding -------------------------------------------------------------------------
+
+    def encode(self, message: ServerMessage) -> tuple[str]:
+        kind, fields = _fields_of(message)
+        if type(message) is SessionError:
+            fields["error"]["doc_url"] = f"{self._errors_url}#{fields['error']['code']}"
+            fields["error"]["request_id"] = self._request_id
+        document = {"type": kind, "session_id": self._session_id, **fields}
+        return (orjson.dumps(document).decode(),)
+
+
+def _missing_or_wrong(message: Json, field: str, param: str, wanted: str) -> ProtocolError:
+    if message.get(field) is None:
+        return ProtocolError("missing_required_field", f"{param} is required: {wanted}.", param)
+    return ProtocolError("invalid_field_value", f"{param} must be {wanted}.", param)
+
+
+def _choice(message: Json, field: str, choices: tuple[str, ...]) -> Any:
+    value = message.get(field)
+    if type(value) is not str or value not in choices:
+        raise _missing_or_wrong(message, field, field, f"one of {', '.join(choices)}")
+    return value
+
+
+def _check_integer(value: object, param: str) -> None:
+    # bool is an int to Python but not to JSON, hence the exact type.
+    if type(value) is not int or not 0 <= value <= LARGEST_INTEGER:
+        raise ProtocolError(
+            "invalid_field_value", f"{param} must be an integer from 0 to 2^53 - 1.", param
+        )
+
+
+def _speaker(message: Json) -> Speaker | None:
+    value = message.get("speaker")
+    if value is None or value == "agent" or value == "customer":
+        return cast("Speaker | None", value)
+    raise ProtocolError(
+        "invalid_field_value", "speaker must be agent or customer, or left out.", "speaker"
+    )
+
+
+def _format(message: Json) -> tuple[AudioFormat, Json]:
+    """The format that ``message["audio"]`` states, and that object."""
+    audio = message.get("audio")
+    if type(audio) is not dict:
+        raise _missing_or_wrong(message, "audio", "audio", "an object")
+    encoding, rate, channels = (
+        audio.get("encoding"),
+        audio.get("sample_rate_hz"),
+        audio.get("channels"),
+    )
+    if type(encoding) is not str or encoding not in ENCODINGS:
+        wanted = f"one of {', '.join(ENCODINGS)}"
+        raise _missing_or_wrong(audio, "encoding", "audio.encoding", wanted)
+    if type(rate) is not int or not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
+        wanted = f"an integer from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}"
+        raise _missing_or_wrong(audio, "sample_rate_hz", "audio.sample_rate_hz", wanted)
+    if type(channels) is not int or channels not in (1, 2):
+        raise _missing_or_wrong(audio, "channels", "audio.channels", "1 or 2")
+    return audio_format(encoding, rate, channels), audio
+
+
+def _ping(message: Json) -> Ping:
+    value = message.get("timestamp_ms")
+    if value is not None and type(value) not in (int, float):
+        raise ProtocolError("invalid_field_value", "timestamp_ms must be a number.", "timestamp_ms")
+    return Ping(value)
+
+
+def _fields_of(message: ServerMessage) -> tuple[str, Json]:
+    """The message's type on the wire and its fields beside ``type`` and ``session_id``."""
+    match message:
+        case FinalTranscript():
+            return "transcript.final", _segment(message)
+        case PartialTranscript():
+            return "transcript.partial", {
+                "id": message.id,
+                "speaker": message.speaker,
+                "language": message.language,
+                "text": message.text,
+                "start_time": message.start_time,
+            }
+        case SpeechStarted():
+            return "speech.started", {"speaker": message.speaker, "at": message.at}
+        case SpeechStopped():
+            return "speech.stopped", {"speaker": message.speaker, "at": message.at}
+        case StreamWarning():
+            return "session.warning", {
+                "code": message.code,
+                "message": message.message,
+                "speaker": message.speaker,
+            }
+        case TranslationFinal():
+            return "translation.final", {
+                "segment_id": message.segment_id,
+                "language": message.language,
+                "text": message.text,
+            }
+        case AudioOutput():
+            return "audio.output", _speech(message)
+        case Pong():
+            return "pong", {"timestamp_ms": message.timestamp_ms}
+        case _:
+            return _session_fields_of(message)
+
+
+def _session_fields_of(
+    message: SessionReady | SessionPaused | SessionResumed | SessionError | SessionEnded,
+) -> tuple[str, Json]:
+    match message:
+        case SessionReady():
+            return "session.ready", {
+                "mode": message.mode,
+                "source_language": message.source_language,
+                "target_language": message.target_language,
+                "speaker": message.speaker,
+                "encodings": list(ENCODINGS),
+                "resumed": message.resumed,
+            }
+        case SessionPaused():
+            return "session.paused", {}
+        case SessionResumed():
+            return "session.resumed", {}
+        case SessionError():
+            return "session.error", {
+                "error": {
+                    "type": message.type,
+                    "code": message.code,
+                    "message": message.message,
+                    "param": message.param,
+                    "doc_url": None,  # the codec knows
+                    "request_id": None,  # this too
+                }
+            }
+        case SessionEnded():
+            return "session.ended", {
+                "reason": message.reason,
+                "duration": round(message.duration, 3),
+            }
+
+
+def _segment(final: FinalTranscript) -> Json:
+    return {
+        "id": final.id,
+        "speaker": final.speaker,
+        "language": final.language,
+        "text": final.text,
+        # The segment's own translation follows as translation.final.
+        "translation": None,
+        "start_time": final.start_time,
+        "end_time": final.end_time,
+        "confidence": final.confidence,
+    }
+
+
+def _speech(output: AudioOutput) -> Json:
+    return {
+        "segment_id": output.segment_id,
+        "speaker": output.speaker,
+        "sequence": output.sequence,
+        "audio": {
+            "encoding": output.format.encoding,
+            "sample_rate_hz": output.format.sample_rate,
+            "channels": output.format.channels,
+            "payload": binascii.b2a_base64(output.payload, newline=False).decode("ascii"),
+        },
+        "last": output.last,
+    }

@@ -1,0 +1,38 @@
+"""A running call's rows, made by the services themselves."""
+
+import datetime
+
+from django.utils import timezone
+
+from sessions_app.live_events import FinalTranscript
+from sessions_app.models import Segment, Session, Track
+from sessions_app.services import claims
+from sessions_app.services.claims import Claim
+from sessions_app.services.segments import SpokenSegment, segments_append
+from webhooks_app.models import Event
+
+
+def claim(session: Session, owner: str = "here", speaker: str = "customer", **more: float) -> Claim:
+    return claims.track_claim(session_id=session.id, speaker=speaker, owner=owner, **more)  # type: ignore[arg-type]  # a test's words
+
+
+def final(number: int, text: str = "Good morning.") -> FinalTranscript:
+    return FinalTranscript(
+        f"seg_{number}", "customer", "en", text, number * 2.0, number * 2.0 + 1.5, 0.9
+    )
+
+
+def append(held: Claim, *finals: FinalTranscript) -> list[Segment]:
+    spoken = [SpokenSegment(held.track_id, held.generation, each) for each in finals]
+    return segments_append(session_id=held.session_id, spoken=spoken)
+
+
+def event_types(session: Session) -> list[str]:
+    found = Event.objects.filter(session_id=session.id).order_by("sequence")
+    return list(found.values_list("type", flat=True))
+
+
+def expire(held: Claim) -> None:
+    """Its owner died some time ago."""
+    past = timezone.now() - datetime.timedelta(seconds=1)
+    Track.objects.filter(id=held.track_id).update(lease_expires_at=past)

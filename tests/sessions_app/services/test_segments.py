@@ -1,0 +1,63 @@
+"""Where finals are committed."""
+
+import pytest
+
+from sessions_app.models import Segment
+from sessions_app.services import claims, session_end
+from tests.sessions_app.services.calls import append, claim, event_types, expire, final
+from webhooks_app.models import Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_segments_are_numbered_counted_and_told_in_order(session):
+    held = claim(session)
+    append(held, final(1), final(2, "Two words"))
+    append(held, final(3, "And three words"))
+    session.refresh_from_db()
+    stored = Segment.objects.filter(session=session).order_by("sequence")
+    assert [(each.sequence, each.id) for each in stored] == [
+        (1, "seg_1"),
+        (2, "seg_2"),
+        (3, "seg_3"),
+    ]
+    assert (session.segment_count, session.word_count, session.duration) == (3, 7, 7.5)
+    assert event_types(session)[-3:] == ["transcript.segment"] * 3
+    last = Event.objects.filter(session_id=session.id).order_by("sequence").last()
+    assert last is not None
+    assert last.data["text"] == "And three words"
+
+
+def test_storing_the_same_segment_again_changes_nothing(session):
+    held = claim(session)
+    append(held, final(1))
+    assert append(held, final(1)) == []
+    session.refresh_from_db()
+    assert session.segment_count == 1
+
+
+def test_segments_may_follow_the_end_until_the_transcript_is_complete(session):
+    held = claim(session)
+    session_end(session=session)
+    assert append(held, final(1))
+    claims.track_release(claim=held, position=3.5)
+    assert append(held, final(2)) == []
+    assert event_types(session)[-3:] == ["session.ended", "transcript.segment", "transcript.ready"]
+
+
+def test_segments_of_an_owner_whose_lease_ran_out_are_refused_after_a_new_claim(session):
+    dead = claim(session, "there")
+    expire(dead)
+    alive = claim(session, "here")
+    assert append(dead, final(1)) == []
+    assert append(alive, final(2))
+
+
+def test_a_replaced_owner_may_still_store_what_it_had_received(session):
+    old = claim(session, "there")
+    new = claim(session, "here")
+    assert new.handover
+    assert append(old, final(1))
+    claims.track_release(claim=old, position=3.5)
+    assert append(old, final(2)) == []
+    assert append(new, final(3))

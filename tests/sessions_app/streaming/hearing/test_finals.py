@@ -1,0 +1,98 @@
+"""Finals, which are never dropped, whatever the engine does."""
+
+import numpy as np
+import pytest
+
+from sessions_app.engines.base import EngineRejected, EngineUnavailable
+from sessions_app.streaming.hearing.pipeline import PipelineOptions
+from tests.fakes.audio import silence, speech
+from tests.fakes.calls import Call, quiet_call
+from tests.fakes.clock import settle
+
+
+class TestFinalsAreNeverDropped:
+    async def test_an_engine_that_fails_is_asked_again(self):
+        call = quiet_call()
+        failures = iter([EngineUnavailable()] * 4)
+        call.engine.answer = lambda request: next(failures, "Here it is.")
+        await call.say(speech(1), silence(1))
+        await call.clock.advance(30)
+        assert [final.text for final in call.finals] == ["Here it is."]
+        assert call.warnings == ["transcription_delayed"]
+
+    async def test_they_stay_in_order_behind_one_that_fails(self):
+        call = quiet_call()
+        call.engine.scripted_idle = False
+        failures = iter([EngineUnavailable()] * 2)
+        call.engine.answer = lambda request: next(failures, "Words.")
+        await call.say(*[speech(1), silence(1)] * 3)
+        assert await call.drain()
+        starts = [final.start_time for final in call.finals]
+        assert len(starts) == 3
+        assert starts == sorted(starts)
+
+    async def test_what_the_engine_refuses_for_good_is_given_up_with_a_warning(self):
+        call = quiet_call()
+        call.engine.answer = lambda request: (
+            EngineRejected() if request.duration < 2 else "The second."
+        )
+        await call.say(speech(1), silence(1), speech(2), silence(1))
+        assert await call.drain()
+        assert [final.text for final in call.finals] == ["The second."]
+        assert call.warnings == ["transcription_failed"]
+
+    async def test_a_request_refused_with_vocabulary_is_tried_without(self):
+        call = quiet_call(vocabulary=("Kallglot",))
+        call.engine.answer = lambda request: EngineRejected() if request.vocabulary else "Hello."
+        await call.say(speech(1), silence(1))
+        assert await call.drain()
+        assert [final.text for final in call.finals] == ["Hello."]
+
+    async def test_a_bug_in_the_engine_does_not_stop_the_call(self):
+        call = quiet_call()
+        call.engine.answer = lambda request: (
+            RuntimeError("secret words") if request.duration < 2 else "Fine."
+        )
+        await call.say(speech(1), silence(1), speech(2), silence(1))
+        assert await call.drain()
+        assert [final.text for final in call.finals] == ["Fine."]
+
+    async def test_minutes_of_backlog_wait_on_disk_and_come_back_in_order(self, tmp_path):
+        call = Call(
+            clock_mode="media",
+            options=PipelineOptions(partials=False, journal_directory=tmp_path),
+        )
+        call.engine.delay = 0.0
+        call.engine.answer = lambda request: EngineUnavailable()
+        for number in range(20):
+            await call.say(speech(10, level=3000 + 500 * number), silence(1), pace=0.0001)
+        assert call.pipeline.backlog_seconds == pytest.approx(200, abs=4)
+        assert call.pipeline._finals._backlog.spilled >= 7
+        heard = []
+
+        def answer(request):
+            heard.append(int(np.abs(request.audio).max()))
+            return f"Number {len(heard)}."
+
+        call.engine.answer = answer
+        assert await call.drain()
+        assert len(call.finals) == 20
+        assert heard == sorted(heard)
+        assert "transcription_delayed" in call.warnings
+        assert call.pipeline.backlog_seconds == 0
+
+    async def test_draining_ends_in_time_with_an_engine_that_never_answers(self):
+        call = quiet_call()
+        call.engine.delay = 10_000
+        await call.say(speech(1), silence(1))
+        assert not await call.drain(within=5)
+        call.pipeline.close()
+        await settle()
+        assert call.engine.idle
+
+    async def test_draining_finishes_the_utterance_under_way(self):
+        call = quiet_call()
+        await call.say(speech(2))
+        assert await call.drain()
+        assert len(call.finals) == 1
+        assert call.finals[0].end_time == pytest.approx(2, abs=0.1)

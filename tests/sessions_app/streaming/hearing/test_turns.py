@@ -1,0 +1,100 @@
+import pytest
+
+from sessions_app.streaming.hearing.turns import (
+    CONTINUING,
+    DICTATING,
+    FINISHED,
+    UNFINISHED,
+    UNKNOWN,
+    patience_after,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thank you very much.",
+        "How can I help you?",
+        "That is great!",
+        "Muchas gracias.",
+        "ありがとうございます。",
+        'She said "no."',
+        "What is this for?",
+        "Please come in.",
+    ],
+)
+def test_a_finished_sentence_waits_least(text):
+    assert patience_after(text) == FINISHED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My number is 555",
+        "My number is",
+        "My number is.",
+        "It's 4 1 5.",
+        "four one five",
+        "My name is J O",
+        "That's B-A-R",
+        "AB12 C",
+        "The code is 77 41",
+        "Mi número es cinco cinco",
+        "My address is",
+        "555-01",
+        "My e-mail address is:",
+        "My addresses.",
+        "My email address is john.smith",
+        "My address is 42 Baker Street",
+        "My email addresses john dot Smith.",
+        "My e-mail is john.smith at example.",
+        "My address is 1,200 Market Street.",
+        "0 to 0",
+        "The card number is 4111-222222",
+    ],
+)
+def test_dictation_waits_longest(text):
+    assert patience_after(text) == DICTATING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I wanted to ask because",
+        "I am not sure but um,",
+        "I called you and",
+        "Ich wollte fragen, ob ich und",
+        "so...",
+        "My name is Jonathan.",
+        "You can call me back at.",
+        "My e-mail address is john dot smith at example dot com",
+        "My address is 42 Baker Street, London.",
+        "My email address is john.smith at example.com.",
+        "You have my address.",
+    ],
+)
+def test_a_sentence_that_goes_on_waits_longer(text):
+    assert patience_after(text) == CONTINUING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would like to speak",
+        "Well, yes,",
+        "It costs 15.",
+        "My number is 415 555 0199 22.",
+        "The card number is 4111 2222 3333 4444.",
+        "…",
+    ],
+)
+def test_what_may_go_on_waits_a_little(text):
+    assert patience_after(text) == UNFINISHED
+
+
+def test_nothing_known_is_plain_endpointing():
+    assert patience_after("  ") == UNKNOWN
+
+
+def test_waits_are_in_the_order_of_their_meaning():
+    assert FINISHED < UNKNOWN < UNFINISHED < CONTINUING < DICTATING

@@ -1,0 +1,129 @@
+"""What every codec promises, whatever its protocol."""
+
+import contextlib
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessions_app import live_events as events
+from sessions_app.media import AudioFormat
+from sessions_app.streaming.wire.protocols import base
+from sessions_app.streaming.wire.protocols.base import ClientMessage, Codec, ProtocolError
+from sessions_app.streaming.wire.protocols.kallglot import KallglotCodec
+from sessions_app.streaming.wire.protocols.twilio import TwilioCodec
+from tests.fakes.twilio import STREAM_SID, TwilioMessages
+
+
+def kallglot() -> Codec:
+    return KallglotCodec(session_id="sess_1", speaker="customer", clock=lambda: 0.0)
+
+
+def twilio() -> Codec:
+    return TwilioCodec(clock=lambda: 0.0)
+
+
+def started_twilio() -> Codec:
+    codec = TwilioCodec(clock=lambda: 0.0)
+    codec.decode(json.dumps(TwilioMessages().start({"token": "kst_live_x"})))
+    return codec
+
+
+every_codec = pytest.mark.parametrize("make", [kallglot, twilio, started_twilio])
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+payloads = st.sampled_from(["", "AAAA", "AA==", "AAAAAA=="]) | json_values
+
+
+def nearly(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with some of ``fields``, each right or anything else."""
+    return st.fixed_dictionaries({}, optional={n: f | json_values for n, f in fields.items()})
+
+
+kallglot_messages = nearly(
+    type=st.sampled_from(["audio.input", "audio.start", "session.control", "ping", "session.end"]),
+    sequence=json_values,
+    timestamp_ms=json_values,
+    speaker=st.sampled_from(["agent", "none"]),
+    action=json_values,
+    reason=json_values,
+    audio=nearly(
+        encoding=st.sampled_from(["mulaw", "pcm_s16le"]),
+        sample_rate_hz=st.sampled_from([8000, 48000]),
+        channels=st.sampled_from([1, 2]),
+        payload=payloads,
+    ),
+)
+twilio_messages = nearly(
+    event=st.sampled_from(["connected", "start", "media", "dtmf", "mark", "stop"]),
+    streamSid=st.just(STREAM_SID),
+    start=nearly(
+        streamSid=st.just(STREAM_SID),
+        customParameters=nearly(token=st.text(max_size=8)),
+        tracks=st.lists(st.sampled_from(["inbound", "outbound"])),
+    ),
+    media=nearly(
+        track=st.sampled_from(["inbound", "outbound"]),
+        chunk=st.sampled_from(["1", "007"]),
+        timestamp=st.sampled_from(["0", "20"]),
+        payload=payloads,
+    ),
+)
+
+
+@every_codec
+@given(
+    data=kallglot_messages.map(json.dumps)
+    | twilio_messages.map(json.dumps)
+    | st.text()
+    | st.binary()
+)
+def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(make, data):
+    with contextlib.suppress(ProtocolError):
+        for message in make().decode(data):
+            assert isinstance(message, get_args(ClientMessage))
+
+
+SAID: list[base.ServerMessage] = [
+    base.SessionReady("transcription", None, "en", "agent", False),
+    events.SessionPaused(),
+    events.SessionResumed(),
+    base.SessionError("invalid_json", "Not JSON."),
+    events.SessionEnded("completed", 12.25),
+    base.Pong(17),
+    events.AudioOutput("seg_1", "agent", 4, AudioFormat("mulaw", 8000), b"\xff\xff", True),
+    events.SpeechStarted("agent", 1.5),
+    events.SpeechStopped("agent", 2.5),
+    events.PartialTranscript("seg_1", "customer", None, "Hel", 1.0),
+    events.FinalTranscript("seg_1", "customer", "en", "Hello.", 1.0, 2.0, 0.9),
+    events.TranslationFinal("seg_1", "es", "Hola."),
+    events.StreamWarning("sequence_gap", "3 missing", "agent"),
+]
+
+
+def test_every_message_of_the_server_is_here():
+    assert {type(message) for message in SAID} == set(get_args(base.ServerMessage))
+
+
+@every_codec
+@pytest.mark.parametrize("message", SAID, ids=lambda message: type(message).__name__)
+def test_everything_can_be_said_if_only_by_silence(make, message):
+    encoded = make().encode(message)
+    assert isinstance(encoded, tuple)
+    assert all(isinstance(each, str | bytes) for each in encoded)
+
+
+@pytest.mark.parametrize("message", SAID, ids=lambda message: type(message).__name__)
+def test_twilio_hears_nothing_but_speech(message):
+    said = [json.loads(each) for each in started_twilio().encode(message)]
+    spoken = isinstance(message, events.AudioOutput)
+    assert [each["event"] for each in said] == (["media", "mark"] if spoken else [])
+    assert all(each["streamSid"] == STREAM_SID for each in said)

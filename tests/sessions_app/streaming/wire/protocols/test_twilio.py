@@ -1,0 +1,218 @@
+"""Twilio's messages as the codec reads and writes them."""
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sessions_app import media
+from sessions_app.live_events import AudioOutput
+from sessions_app.media import AudioFormat, AudioFrame
+from sessions_app.streaming.wire.protocols.base import (
+    AudioInput,
+    ProtocolError,
+    StreamStart,
+    StreamStop,
+)
+from sessions_app.streaming.wire.protocols.twilio import TwilioCodec, is_twilio
+from tests.fakes.audio import speech
+from tests.fakes.twilio import CONNECTED, STREAM_SID, TwilioMessages
+
+MULAW = AudioFormat("mulaw", 8000)
+
+
+@pytest.fixture
+def twilio() -> TwilioMessages:
+    return TwilioMessages()
+
+
+@pytest.fixture
+def codec(twilio: TwilioMessages) -> TwilioCodec:
+    """One whose stream has started."""
+    codec = TwilioCodec(clock=lambda: 12.5)
+    codec.decode(json.dumps(twilio.start({"token": "kst_live_x"})))
+    return codec
+
+
+def refused(codec: TwilioCodec, data: Any) -> tuple[str, str | None]:
+    with pytest.raises(ProtocolError) as caught:
+        codec.decode(data if isinstance(data, str | bytes) else json.dumps(data))
+    return caught.value.code, caught.value.param
+
+
+def piece(**changes: Any) -> dict[str, Any]:
+    """A media message with ``changes`` in its media; None leaves a field out."""
+    message = TwilioMessages().media(b"\x7f" * 160)
+    fields = {**message["media"], **changes}
+    message["media"] = {name: value for name, value in fields.items() if value is not None}
+    return message
+
+
+# --- start --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tracks", "speaker"),
+    [
+        (["inbound"], "customer"),
+        (["outbound"], "agent"),
+        (["inbound", "outbound"], "customer"),
+        (["outbound", "inbound"], "customer"),
+        ([], "customer"),
+        (None, "customer"),
+        ("outbound", "customer"),
+        ([["outbound"], {}], "customer"),
+    ],
+)
+def test_start_tells_the_token_and_who_is_sure_to_be_heard(twilio, tracks, speaker):
+    start = twilio.start({"token": "kst_live_x", "note": "for us"})
+    start["start"]["tracks"] = tracks
+    [message] = TwilioCodec(clock=lambda: 0.0).decode(json.dumps(start))
+    assert message == StreamStart("kst_live_x", speaker)
+    assert "kst_live_x" not in repr(message)
+
+
+@pytest.mark.parametrize("parameters", [None, {}, [], "kst_live_x", {"token": 7}, {"token": None}])
+def test_a_start_without_a_token_says_so(twilio, parameters):
+    [message] = TwilioCodec(clock=lambda: 0.0).decode(json.dumps(twilio.start(parameters)))
+    assert message == StreamStart("", "customer")
+
+
+def test_a_stream_starts_once(codec, twilio):
+    assert refused(codec, twilio.start({"token": "kst_live_y"})) == ("invalid_field_value", "event")
+
+
+@pytest.mark.parametrize("start", [{"event": "start"}, {"event": "start", "start": {}}])
+def test_a_start_that_names_no_stream_makes_no_sense(start):
+    codec = TwilioCodec(clock=lambda: 0.0)
+    assert refused(codec, start)[0] == "invalid_field_value"
+
+
+def test_nothing_is_heard_before_the_start(twilio):
+    codec = TwilioCodec(clock=lambda: 0.0)
+    assert codec.decode(json.dumps(CONNECTED)) == []
+    assert refused(codec, twilio.media(b"\xff")) == ("invalid_field_value", "event")
+
+
+# --- media --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("track", "speaker"), [("inbound", "customer"), ("outbound", "agent")])
+def test_a_track_is_a_party(codec, twilio, track, speaker):
+    twilio.media(b"\x00" * 160, track)
+    [message] = codec.decode(json.dumps(twilio.media(b"\x7f" * 160, track)))
+    assert message == AudioInput((AudioFrame(speaker, MULAW, b"\x7f" * 160, 2, 20, 12.5),))
+
+
+def test_what_may_be_missing_is_not_missed(codec):
+    message = piece(track=None, chunk=None, timestamp=None)
+    del message["streamSid"], message["sequenceNumber"]
+    [heard] = codec.decode(json.dumps(message))
+    assert heard == AudioInput((AudioFrame("customer", MULAW, b"\x7f" * 160, None, None, 12.5),))
+
+
+def test_what_twilio_may_add_is_passed_over(codec):
+    message = piece(codec="opus", timestamp=40)
+    message["weather"] = {"rain": True}
+    [heard] = codec.decode(json.dumps(message))
+    assert heard.frames[0].timestamp_ms == 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"track": "both"}, "media.track"),
+        ({"track": ["inbound"]}, "media.track"),
+        ({"chunk": "-1"}, "media.chunk"),
+        ({"chunk": "1.5"}, "media.chunk"),
+        ({"chunk": ""}, "media.chunk"),
+        ({"chunk": "٣"}, "media.chunk"),
+        ({"chunk": "9" * 16}, "media.chunk"),
+        ({"chunk": True}, "media.chunk"),
+        ({"timestamp": {}}, "media.timestamp"),
+        ({"timestamp": -5}, "media.timestamp"),
+        ({"timestamp": 1.5}, "media.timestamp"),
+        ({"timestamp": "9" * 60_000}, "media.timestamp"),
+        ({"payload": None}, "media.payload"),
+        ({"payload": ""}, "media.payload"),
+        ({"payload": "@@@"}, "media.payload"),
+        ({"payload": "AA==\n"}, "media.payload"),
+        ({"payload": "é"}, "media.payload"),
+        ({"payload": 7}, "media.payload"),
+    ],
+)
+def test_malformed_audio_says_what_is_wrong(codec, changes, param):
+    message = piece(**changes)
+    if changes == {"payload": None}:
+        assert "payload" not in message["media"]
+    assert refused(codec, message) == ("invalid_field_value", param)
+
+
+def test_another_stream_s_messages_are_refused(codec):
+    for message in (piece(), {"event": "stop"}):
+        assert refused(codec, {**message, "streamSid": "MZ2"})[1] == "streamSid"
+
+
+# --- everything else ----------------------------------------------------------------------------
+
+
+def test_tones_marks_and_news_that_are_not_known_say_nothing(codec, twilio):
+    for message in (CONNECTED, twilio.dtmf("5"), twilio.mark("seg_1"), {"event": "weather"}):
+        assert codec.decode(json.dumps(message)) == []
+
+
+def test_stop_is_the_end_of_the_stream(codec, twilio):
+    assert codec.decode(json.dumps(twilio.stop())) == [StreamStop()]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "param"),
+    [
+        ("", "invalid_json", None),
+        ("[1]", "invalid_json", None),
+        ("[" * 100_000, "invalid_json", None),
+        ('{"event": "\\ud800"}', "invalid_json", None),
+        (b"\xff\xff", "invalid_json", None),
+        ('{"event": 1}', "missing_required_field", "event"),
+        ('{"type": "ping"}', "missing_required_field", "event"),
+        ('{"event": "media"}', "invalid_field_value", "media"),
+        ('{"event": "media", "media": []}', "invalid_field_value", "media"),
+    ],
+)
+def test_malformed_frames_of_every_kind(codec, data, code, param):
+    assert refused(codec, data) == (code, param)
+
+
+def test_twilio_is_known_by_its_first_message(twilio):
+    assert is_twilio(json.dumps(CONNECTED))
+    assert is_twilio(json.dumps(twilio.start({})))
+    for data in ("", "[]", "{}", '{"type": "ping"}', '{"event": {}}', b'{"event": "connected"}'):
+        assert not is_twilio(data)
+
+
+# --- speech -------------------------------------------------------------------------------------
+
+
+def said(codec: TwilioCodec, output: AudioOutput) -> list[dict[str, Any]]:
+    return [json.loads(message) for message in codec.encode(output)]
+
+
+def test_speech_goes_out_as_media_with_a_mark_after_its_last(codec):
+    first = AudioOutput("seg_1", "agent", 0, MULAW, b"\xff\x7f", False)
+    audio = {"event": "media", "streamSid": STREAM_SID, "media": {"payload": "/38="}}
+    mark = {"event": "mark", "streamSid": STREAM_SID, "mark": {"name": "seg_1"}}
+    assert said(codec, first) == [audio]
+    assert said(codec, AudioOutput("seg_1", "agent", 1, MULAW, b"\xff\x7f", True)) == [audio, mark]
+    assert said(codec, AudioOutput("seg_1", "agent", 2, MULAW, b"", True)) == [mark]
+
+
+def test_speech_in_another_format_is_made_what_twilio_plays(codec):
+    wide = AudioFormat("pcm_s16le", 16000)
+    spoken = speech(0.5, rate=16000)
+    [message] = said(codec, AudioOutput("seg_1", "agent", 0, wide, spoken.tobytes(), False))
+    played = base64.b64decode(message["media"]["payload"])
+    assert len(played) == 4000
+    difference = media.decode(played, "mulaw") - media.resample(spoken, 16000, 8000)
+    assert np.abs(difference).max() < 600  # a step of mu-law at that loudness
