@@ -83,6 +83,7 @@ class StreamConsumer(AsyncConsumer):
                 speaker=request.speaker,
                 allowed=grant.speakers,
                 clock=request.clock,
+                since=request.since,
                 receive=receive,
                 outbox=outbox,
             )

@@ -34,7 +34,11 @@ class PartialTranscript:
 
 @dataclass(frozen=True, slots=True)
 class FinalTranscript:
-    """A finished utterance, exactly as its segment is stored."""
+    """A finished utterance, exactly as its segment is stored.
+
+    ``sequence`` counts the session's segments from 1 in the order in which they were committed;
+    None before that.
+    """
 
     id: str
     speaker: Speaker
@@ -43,6 +47,7 @@ class FinalTranscript:
     start_time: float
     end_time: float
     confidence: float
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

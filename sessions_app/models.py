@@ -156,8 +156,7 @@ class Track(models.Model):
     ``generation`` grows with every claim; a write carries the generation it was claimed under, so
     a replaced owner cannot write (fencing). The owner renews ``lease_expires_at`` while it lives.
 
-    A replaced owner still finishes transcribing what it had received: until ``handover_until``
-    its segments are taken, and the transcript is not complete.
+    A replaced owner still transcribes what it had received: see ``ReplacedOwner``.
     """
 
     id = IdField(prefix="trk")
@@ -166,18 +165,55 @@ class Track(models.Model):
     owner = models.CharField(max_length=80, blank=True, help_text="Connection; empty: nobody.")
     generation = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    found_expired_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a sweep found the lease expired."
+    )
     sealed_at = models.DateTimeField(null=True, blank=True)
-    handover_until = models.DateTimeField(null=True, blank=True)
     position = models.FloatField(default=0.0, help_text="End of its audio so far, in seconds.")
     language = models.CharField(max_length=16, null=True, blank=True)
     pause_applied = models.BooleanField(
         default=False, help_text="Whether the owner has applied the session's recording pause."
+    )
+    muted = models.BooleanField(default=False)
+    transcription_paused = models.BooleanField(default=False)
+    told_sequence = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The last segment that the speaker's client has for sure."
     )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["session", "speaker"], name="one_track_per_speaker")
         ]
+        # Few tracks have an owner at any time, and a heartbeat changes nothing of this index.
+        indexes = [
+            models.Index(fields=["session"], condition=~Q(owner=""), name="tracks_with_an_owner")
+        ]
 
     def __str__(self) -> str:
         return f"{self.session_id} {self.speaker}"
+
+
+class ReplacedOwner(models.Model):
+    """An owner of a track that another has replaced, and that may still write segments of what it
+    had received. It renews its lease like the current owner, and is deleted when it has finished.
+    """
+
+    track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="replaced_owners")
+    generation = models.PositiveIntegerField(help_text="Of the claim that was replaced.")
+    lease_expires_at = models.DateTimeField()
+    found_expired_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a sweep found the lease expired."
+    )
+    handed_over = models.BooleanField(
+        default=False, help_text="Whether the owner has noted where its audio ends."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["track", "generation"], name="one_row_per_replaced_owner"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.track_id} {self.generation}"

@@ -145,4 +145,5 @@ def final_transcript(segment: Segment) -> FinalTranscript:
         start_time=segment.start_time,
         end_time=segment.end_time,
         confidence=segment.confidence,
+        sequence=segment.sequence,
     )

@@ -13,4 +13,5 @@ def end_idle_sessions() -> None:
 
 @shared_task
 def complete_abandoned_transcripts() -> None:
+    sweeps.claims_end_expired()
     sweeps.transcripts_complete_abandoned()

@@ -1,8 +1,12 @@
 """Who speaks for whom: claims, leases and take-over, in rows, so that they hold on every server.
 
 A claim raises the track's generation, and every later write names the generation it was claimed
-under. So an owner that has been replaced, or was presumed dead, writes nothing into audio that went
-on without it. It may still finish what it had received, until ``handover_until``.
+under. So an owner that has been replaced writes nothing into audio that went on without it. It may
+still store the segments of what it had received, for as long as its row in ``ReplacedOwner`` lasts.
+
+Where a lease runs out: ``claims_expire``. An expired lease alone does not mean that the owner is
+dead, since after an outage of the database all leases have expired. So a sweep first notes what it
+found, which gives the owner a few seconds to renew.
 """
 
 import datetime
@@ -16,14 +20,17 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from sessions_app.media import Speaker
-from sessions_app.models import Track
+from sessions_app.models import ReplacedOwner, Session, Track
 from sessions_app.notifications import notify
 from sessions_app.payloads import session_event
 from sessions_app.services.locks import session_lock
-from sessions_app.services.transcripts import tracks_at_work, transcript_complete
+from sessions_app.services.transcripts import HELD, transcript_complete
 
 LEASE: Final = datetime.timedelta(seconds=15)
-"""How long an owner that does not renew its lease counts as alive."""
+"""How long a claim lasts without being renewed. Owners renew every second."""
+
+TIME_TO_RENEW: Final = datetime.timedelta(seconds=5)
+"""How long an owner has to renew a lease that a sweep found expired."""
 
 PROVIDER_CONNECTED: Final = "session.provider.connected"
 PROVIDER_DISCONNECTED: Final = "session.provider.disconnected"
@@ -42,7 +49,8 @@ class Claim:
     """The right to write one speaker's audio, until somebody else claims the track.
 
     ``position`` is the end of the track in seconds, ``zero`` the start of the session (None: no
-    audio yet), ``handover`` whether a live owner on another server has been replaced.
+    audio yet), ``handover`` whether a live owner has been replaced, ``told_sequence`` the last
+    segment that the speaker's client has for sure (None: not known).
     """
 
     track_id: str
@@ -53,8 +61,11 @@ class Claim:
     zero: datetime.datetime | None
     media_zero_ms: int | None
     paused: bool
+    muted: bool
+    transcription_paused: bool
     recording_enabled: bool
     handover: bool
+    told_sequence: int | None
 
 
 @transaction.atomic
@@ -73,16 +84,18 @@ def track_claim(*, session_id: str, speaker: Speaker, owner: str, position: floa
         raise SessionGone(ended=session is not None)
     now = timezone.now()
     track, _ = Track.objects.get_or_create(session=session, speaker=speaker)
-    replaced = bool(track.owner) and track.lease_expires_at is not None
-    handover = replaced and track.lease_expires_at > now  # type: ignore[operator]  # not None
+    handover = bool(track.owner) and _is_current(track.lease_expires_at, now)
+    if track.owner:
+        # Also when its lease has expired: it may be alive, and hold what was said before.
+        ReplacedOwner.objects.create(
+            track=track, generation=track.generation, lease_expires_at=now + LEASE
+        )
     track.owner = owner
     track.generation = F("generation") + 1  # counted in the database
     track.lease_expires_at = now + LEASE
-    track.sealed_at = None
+    track.found_expired_at = track.sealed_at = None
     track.position = max(track.position, position)
     track.pause_applied = session.recording_paused
-    if handover:
-        track.handover_until = now + LEASE
     track.save()
     track.refresh_from_db(fields=["generation"])
     if session.provider_status != "connected":
@@ -100,17 +113,37 @@ def track_claim(*, session_id: str, speaker: Speaker, owner: str, position: floa
         zero=session.started_at,
         media_zero_ms=session.media_zero_ms,
         paused=session.recording_paused,
+        muted=track.muted,
+        transcription_paused=track.transcription_paused,
         recording_enabled=session.recording_enabled,
         handover=handover,
+        told_sequence=track.told_sequence,
     )
 
 
-def track_position_after_handover(claim: Claim) -> float | None:
-    """Where the replaced owner says the track ends; None: it has not said so yet."""
+def _is_current(lease_expires_at: datetime.datetime | None, now: datetime.datetime) -> bool:
+    return lease_expires_at is not None and lease_expires_at > now
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Where the replaced owner's audio ends, in seconds, and what its client has been told."""
+
+    position: float
+    told_sequence: int | None
+
+
+def track_handed_over(claim: Claim) -> HandedOver | None:
+    """What the replaced owners have noted; None: one of them has not done so yet."""
+    waiting = ReplacedOwner.objects.filter(
+        track_id=claim.track_id, generation__lt=claim.generation, handed_over=False
+    )
+    if waiting.filter(lease_expires_at__gt=timezone.now()).exists():
+        return None
     track = Track.objects.filter(id=claim.track_id).first()
-    if track is None or track.handover_until is None or track.position > claim.position:
-        return track.position if track else claim.position
-    return None
+    if track is None:
+        return HandedOver(claim.position, claim.told_sequence)
+    return HandedOver(track.position, track.told_sequence)
 
 
 # --- while it lasts ------------------------------------------------------------------------------
@@ -120,13 +153,15 @@ def track_position_after_handover(claim: Claim) -> float | None:
 class Beat:
     """What one live track says of itself. ``heard``: audio has come since the beat before.
 
-    ``replaced``: another has claimed it; this process only finishes what it had heard.
+    ``replaced``: another has claimed it; this process only finishes what it had received.
+    ``told_sequence``: the last segment that its client has for sure (None: not known).
     """
 
     claim: Claim
     position: float
     heard: bool
     replaced: bool
+    told_sequence: int | None = None
 
 
 def tracks_beat(beats: Sequence[Beat]) -> list[str]:
@@ -140,9 +175,10 @@ def tracks_beat(beats: Sequence[Beat]) -> list[str]:
     beats = sorted(beats, key=lambda beat: (beat.claim.session_id, beat.claim.track_id))
     owned = [beat for beat in beats if not beat.replaced]
     renewed = _execute_many(
-        "UPDATE sessions_app_track SET lease_expires_at = %s, position = %s "
+        "UPDATE sessions_app_track SET lease_expires_at = %s, found_expired_at = NULL, "
+        "position = %s, told_sequence = COALESCE(%s, told_sequence) "
         "WHERE id = %s AND generation = %s",
-        [(lease, b.position, b.claim.track_id, b.claim.generation) for b in owned],
+        [(lease, b.position, b.told_sequence, b.claim.track_id, b.claim.generation) for b in owned],
     )
     _execute_many(
         "UPDATE sessions_app_session SET last_audio_at = %s, "
@@ -150,9 +186,9 @@ def tracks_beat(beats: Sequence[Beat]) -> list[str]:
         [(now, b.position, b.position, b.claim.session_id) for b in owned if b.heard],
     )
     _execute_many(
-        "UPDATE sessions_app_track SET handover_until = %s "
-        "WHERE id = %s AND generation = %s AND handover_until IS NOT NULL",
-        [(lease, b.claim.track_id, b.claim.generation + 1) for b in beats if b.replaced],
+        "UPDATE sessions_app_replacedowner SET lease_expires_at = %s, found_expired_at = NULL "
+        "WHERE track_id = %s AND generation = %s",
+        [(lease, b.claim.track_id, b.claim.generation) for b in beats if b.replaced],
     )
     if renewed == len(owned):
         return []
@@ -182,40 +218,96 @@ def track_pause_applied(*, claim: Claim, paused: bool) -> None:
         notify(claim.session_id)
 
 
-def track_hand_over(*, claim: Claim, position: float) -> None:
-    """As a replaced owner: note where the audio ends, so that the new owner goes on from there."""
-    Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
-
-
-# --- release -------------------------------------------------------------------------------------
+def track_switch_set(*, claim: Claim, **switches: bool) -> None:
+    """Keep ``muted`` or ``transcription_paused``, so that it holds after a reconnect too."""
+    Track.objects.filter(id=claim.track_id, generation=claim.generation).update(**switches)
 
 
 @transaction.atomic
-def track_release(*, claim: Claim, position: float) -> None:
+def track_hand_over(*, claim: Claim, position: float, told_sequence: int | None) -> None:
+    """As a replaced owner: note where the audio ends and what the client was told, so that the new
+    owner goes on from there."""
+    Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
+    if told_sequence is not None:
+        behind = Q(told_sequence=None) | Q(told_sequence__lt=told_sequence)
+        Track.objects.filter(behind, id=claim.track_id).update(told_sequence=told_sequence)
+    ReplacedOwner.objects.filter(track_id=claim.track_id, generation=claim.generation).update(
+        handed_over=True
+    )
+
+
+# --- the end of a claim --------------------------------------------------------------------------
+
+
+@transaction.atomic
+def track_release(*, claim: Claim, position: float, told_sequence: int | None = None) -> None:
     """Give up a claim whose audio is stored. The last owner to do so completes the transcript."""
     session = session_lock(claim.session_id)
     if session is None:
         return
-    sealed_at = timezone.now() if session.is_ended else None
-    released = Track.objects.filter(id=claim.track_id, generation=claim.generation).update(
-        owner="", lease_expires_at=None, sealed_at=sealed_at
+    current = Track.objects.filter(id=claim.track_id, generation=claim.generation)
+    current.update(
+        owner="", lease_expires_at=None, sealed_at=timezone.now() if session.is_ended else None
     )
-    if not released:
-        Track.objects.filter(id=claim.track_id, generation=claim.generation + 1).update(
-            handover_until=None
-        )
+    if told_sequence is not None:
+        current.update(told_sequence=told_sequence)
+    ReplacedOwner.objects.filter(track_id=claim.track_id, generation=claim.generation).delete()
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
     if session.duration < position:
         session.duration = position
         session.save(update_fields=["duration"])
-    if session.is_ended:
-        transcript_complete(session_id=session.id)
-    elif released and not _spoken_for(session.id):
+    _claim_ended(session)
+
+
+def _claim_ended(session: Session) -> None:
+    if session.provider_status == "connected" and not _spoken_for(session.id):
         session.provider_status = "disconnected"
         session.save(update_fields=["provider_status"])
         session_event(PROVIDER_DISCONNECTED, session)
-    transaction.on_commit(partial(notify, claim.session_id))
+    if session.is_ended:
+        transcript_complete(session_id=session.id)
+    transaction.on_commit(partial(notify, session.id))
 
 
 def _spoken_for(session_id: str) -> bool:
-    return tracks_at_work(session_id).filter(~Q(owner="")).exists()
+    return Track.objects.filter(HELD, session_id=session_id).exists()
+
+
+def claims_expire(limit: int) -> list[str]:
+    """Note expired leases, and return the sessions in which owners have not renewed them since.
+
+    The caller ends those claims, session by session (``session_claims_expire``).
+    """
+    now = timezone.now()
+    dead: list[str] = []
+    expired = (
+        (Track.objects.filter(HELD), "session_id"),
+        (ReplacedOwner.objects.all(), "track__session_id"),
+    )
+    for rows, session in expired:
+        rows = rows.filter(lease_expires_at__lte=now)
+        rows.filter(found_expired_at=None).update(found_expired_at=now)
+        found = rows.filter(found_expired_at__lte=now - TIME_TO_RENEW)
+        dead += found.order_by("lease_expires_at").values_list(session, flat=True)[:limit]
+    return list(dict.fromkeys(dead))
+
+
+@transaction.atomic
+def session_claims_expire(*, session_id: str) -> bool:
+    """End the claims of owners that died, as they would have done. Whether there were any.
+
+    Such an owner keeps its name in the row: when it was only cut off from the database, its next
+    heartbeat renews the lease.
+    """
+    session = session_lock(session_id)
+    if session is None:
+        return False
+    now = timezone.now()
+    dead = Q(lease_expires_at__lte=now, found_expired_at__lte=now - TIME_TO_RENEW)
+    released = Track.objects.filter(HELD, dead, session=session).update(
+        lease_expires_at=None, found_expired_at=None
+    )
+    deleted, _ = ReplacedOwner.objects.filter(dead, track__session=session).delete()
+    if released or deleted:
+        _claim_ended(session)
+    return bool(released or deleted)

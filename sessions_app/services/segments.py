@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.db import transaction
-from django.utils import timezone
 
 from sessions_app.live_events import FinalTranscript
-from sessions_app.models import Segment, Session, Track
+from sessions_app.models import ReplacedOwner, Segment, Session, Track
 from sessions_app.notifications import notify
 from sessions_app.payloads import TRANSCRIPT_SEGMENT, segment_payload, session_event
 from sessions_app.services.locks import session_lock
@@ -30,8 +29,8 @@ class SpokenSegment:
 def segments_append(*, session_id: str, spoken: Sequence[SpokenSegment]) -> list[Segment]:
     """Store finals in order, with their events. Storing the same again changes nothing.
 
-    Segments of a claim that has been replaced are accepted only during its handover: a server
-    that was presumed dead cannot write into a transcript that went on without it.
+    Segments of a claim that has been replaced are accepted while its row in ``ReplacedOwner``
+    lasts: a server that was presumed dead cannot write into a transcript that went on without it.
     """
     session = session_lock(session_id)
     if session is None:
@@ -64,23 +63,20 @@ def segments_append(*, session_id: str, spoken: Sequence[SpokenSegment]) -> list
 def _accepted(session: Session, spoken: Sequence[SpokenSegment]) -> list[SpokenSegment]:
     """Those that may be written and are not stored yet: the answer to an earlier commit may have
     been lost."""
-    now = timezone.now()
     known = set(
         Segment.objects.filter(
             session=session, id__in=[each.final.id for each in spoken]
         ).values_list("id", flat=True)
     )
-    tracks = {track.id: track for track in Track.objects.filter(session=session)}
-
-    def may_write(each: SpokenSegment) -> bool:
-        track = tracks.get(each.track_id)
-        if track is None:
-            return False
-        if track.generation == each.generation:
-            return True
-        return track.handover_until is not None and track.handover_until > now
-
-    accepted = [each for each in spoken if each.final.id not in known and may_write(each)]
+    may_write = set(Track.objects.filter(session=session).values_list("id", "generation"))
+    if any((each.track_id, each.generation) not in may_write for each in spoken):
+        replaced = ReplacedOwner.objects.filter(track__session=session)
+        may_write.update(replaced.values_list("track_id", "generation"))
+    accepted = [
+        each
+        for each in spoken
+        if each.final.id not in known and (each.track_id, each.generation) in may_write
+    ]
     refused = len(spoken) - len(known) - len(accepted)
     if refused > 0:
         log.warning("%d segments of %s came from a replaced owner", refused, session.id)

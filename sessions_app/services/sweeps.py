@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app.models import Session
+from sessions_app.services.claims import claims_expire, session_claims_expire
 from sessions_app.services.locks import session_lock
 from sessions_app.services.sessions import session_end
 from sessions_app.services.transcripts import transcript_complete
@@ -44,8 +45,15 @@ def sessions_end_idle() -> int:
     return _each(idle.values_list("id", flat=True)[:SWEEP_SIZE], end)
 
 
+def claims_end_expired() -> int:
+    """End the claims of owners that died. Returns in how many sessions."""
+    return _each(
+        claims_expire(SWEEP_SIZE), lambda session_id: session_claims_expire(session_id=session_id)
+    )
+
+
 def transcripts_complete_abandoned() -> int:
-    """Complete transcripts whose last owner died before it could. Returns how many."""
+    """Complete transcripts of ended sessions in which nobody speaks any more. Returns how many."""
     draining = Session.objects.filter(
         status=Session.Status.ENDED, transcript_status=Session.TranscriptStatus.IN_PROGRESS
     )

@@ -1,10 +1,10 @@
 """When a transcript is complete: once its session has ended and nobody may still write it."""
 
 from functools import partial
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from sessions_app import signals
 from sessions_app.models import Session, Track
@@ -12,6 +12,9 @@ from sessions_app.notifications import notify
 from sessions_app.payloads import TRANSCRIPT_READY, session_event, transcript_payload
 from sessions_app.selectors import transcript_languages
 from sessions_app.services.locks import session_lock
+
+HELD: Final = ~Q(owner="") & Q(lease_expires_at__isnull=False)
+"""Tracks that somebody has claimed and not released."""
 
 
 @transaction.atomic
@@ -38,7 +41,6 @@ def transcript_complete(*, session_id: str) -> bool:
 
 
 def tracks_at_work(session_id: str) -> QuerySet[Track]:
-    """Tracks whose owner, or replaced owner, may still write."""
-    now = timezone.now()
-    owned = ~Q(owner="") & Q(lease_expires_at__gt=now)
-    return Track.objects.filter(Q(session_id=session_id) & (owned | Q(handover_until__gt=now)))
+    """Tracks whose owner, or a replaced owner, may still write. An owner that died is one of them
+    until a sweep has ended its claim (``claims.claims_expire``)."""
+    return Track.objects.filter(HELD | Q(replaced_owners__isnull=False), session_id=session_id)

@@ -13,9 +13,10 @@ from sessions_app.streaming import metrics
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
 from sessions_app.streaming.hearing.timeline import ClockMode
 from sessions_app.streaming.live.context import ProcessContext
+from sessions_app.streaming.live.owner import Owner
 from sessions_app.streaming.live.pause import RecordingPause
 from sessions_app.streaming.live.segment_queue import SegmentQueue
-from sessions_app.streaming.live.track import LiveTrack, Owner
+from sessions_app.streaming.live.track import LiveTrack
 from sessions_app.streaming.telling.channel_layer import send_event
 from sessions_app.streaming.telling.fanout import Fanout, Follower, Observer
 from sessions_app.streaming.telling.monitors import Audience, Monitor, Monitors

@@ -3,8 +3,6 @@
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from django.conf import settings
@@ -16,7 +14,7 @@ from sessions_app.services.claims import (
     Claim,
     track_claim,
     track_hand_over,
-    track_position_after_handover,
+    track_handed_over,
     track_release,
 )
 from sessions_app.services.segments import SpokenSegment
@@ -28,6 +26,7 @@ from sessions_app.streaming.hearing.taps import AudioTap, TrackContext, taps_clo
 from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
 from sessions_app.streaming.live.context import ProcessContext
 from sessions_app.streaming.live.early_audio import EarlyAudio, Switch
+from sessions_app.streaming.live.owner import Owner, Switches
 from sessions_app.streaming.live.pause import RecordingPause
 from sessions_app.streaming.live.segment_queue import SegmentQueue
 
@@ -40,16 +39,6 @@ FINISH_WITHIN: Final = 600.0
 """Seconds to finish transcribing after a connection was lost and its session goes on."""
 
 RELEASE_ATTEMPTS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The connection that speaks, as its track sees it."""
-
-    name: str
-    warn: Callable[[StreamWarning], None]
-    replaced: Callable[[], None]
-    session_gone: Callable[[], None]
 
 
 class TrackHost(Protocol):
@@ -101,6 +90,10 @@ class LiveTrack:
         self._finishing: asyncio.Task[None] | None = None
         self._handing_over: asyncio.Task[None] | None = None
         self._position = 0.0
+        self._before = Switches()
+        self._switched: dict[str, bool] = {}
+        self.told_before: int | None = None
+        """What the client of the owner before this one had been told."""
         self._heard = False
         self._replaced = False
         self._ended = False
@@ -132,6 +125,12 @@ class LiveTrack:
         """Of its claim; 0 before it has one."""
         return self.claim.generation if self.claim is not None else 0
 
+    @property
+    def told_sequence(self) -> int | None:
+        """The last segment that the speaker's client has for sure; None: not known."""
+        told = self._owner.told_sequence()
+        return self.told_before if told is None else told
+
     def runs_ahead(self, now: float) -> bool:
         """Whether audio is sent faster than real time."""
         zero = self._pipeline.timeline.zero if self._pipeline is not None else None
@@ -153,6 +152,8 @@ class LiveTrack:
             previous.stop_speaking()
             await previous.begun()
             position = previous.position
+            self.told_before = previous.told_sequence
+            self._before = previous.switches  # the row may not hold them yet
         claim = self.claim = await in_database(
             track_claim,
             session_id=self.session_id,
@@ -161,6 +162,10 @@ class LiveTrack:
             position=position,
         )
         self._position = claim.position
+        if self.told_before is None:
+            self.told_before = claim.told_sequence
+        if previous is None:
+            self._before = Switches(claim.muted, claim.transcription_paused)
         self._host.track_claimed(self)
         context = TrackContext(
             session_id=self.session_id,
@@ -180,9 +185,10 @@ class LiveTrack:
 
     async def _await_handover(self, claim: Claim) -> None:
         for _ in range(20):
-            position = await in_database(track_position_after_handover, claim)
-            if position is not None:
-                self._position = max(self._position, position)
+            handed_over = await in_database(track_handed_over, claim)
+            if handed_over is not None:
+                self._position = max(self._position, handed_over.position)
+                self.told_before = handed_over.told_sequence
                 return
             await asyncio.sleep(HANDOVER_WAIT / 20)
 
@@ -239,9 +245,18 @@ class LiveTrack:
         )
         if self._monitors is not None:
             pipeline.add_tap(self._monitors)
-        if self.claim is not None and self.claim.paused:
-            pipeline.pause_recording()
+        if self.claim is not None:
+            self._begin_as_claimed(pipeline, self.claim)
         self._early.feed_to(pipeline)
+
+    def _begin_as_claimed(self, pipeline: TrackPipeline, claim: Claim) -> None:
+        """Apply what held for the session and the speaker when the track was claimed."""
+        if claim.paused:
+            pipeline.pause_recording()
+        if self._before.muted:
+            pipeline.mute()
+        if self._before.transcription_paused:
+            pipeline.pause_transcription()
 
     # --- what it says -----------------------------------------------------------------------
 
@@ -260,7 +275,7 @@ class LiveTrack:
         if self.claim is None:
             return None
         heard, self._heard = self._heard, False
-        return Beat(self.claim, self.position, heard, self._replaced)
+        return Beat(self.claim, self.position, heard, self._replaced, self.told_sequence)
 
     # --- switches ---------------------------------------------------------------------------
 
@@ -275,10 +290,17 @@ class LiveTrack:
         """Called by ``pause.RecordingPause`` alone."""
         self._switch(TrackPipeline.pause_recording if paused else TrackPipeline.resume_recording)
 
+    @property
+    def switches(self) -> Switches:
+        """As they stand for the speaker, whichever connection set them."""
+        return self._before._replace(**self._switched)
+
     def mute(self, muted: bool) -> None:
+        self._switched["muted"] = muted
         self._switch(TrackPipeline.mute if muted else TrackPipeline.unmute)
 
     def pause_transcription(self, paused: bool) -> None:
+        self._switched["transcription_paused"] = paused
         self._switch(
             TrackPipeline.pause_transcription if paused else TrackPipeline.resume_transcription
         )
@@ -309,13 +331,18 @@ class LiveTrack:
 
     def _lose(self, claim: Claim) -> None:
         """Another connection, perhaps on another server, has claimed the track."""
-        if not self._replaced and self._finishing is None:
+        if self._handing_over is None:
             self._handing_over = asyncio.create_task(self._hand_over(claim))
         self.stop_speaking()
 
     async def _hand_over(self, claim: Claim) -> None:
         try:
-            await in_database(track_hand_over, claim=claim, position=self.position)
+            await in_database(
+                track_hand_over,
+                claim=claim,
+                position=self.position,
+                told_sequence=self.told_sequence,
+            )
         except Exception:
             # The new owner waits a second for it, then goes on from the position it knows.
             log.exception("could not hand over a track of %s", self.session_id)
@@ -370,7 +397,12 @@ class LiveTrack:
             return
         for attempt in range(1, RELEASE_ATTEMPTS + 1):
             try:
-                await in_database(track_release, claim=self.claim, position=self.position)
+                await in_database(
+                    track_release,
+                    claim=self.claim,
+                    position=self.position,
+                    told_sequence=self.told_sequence,
+                )
             except Exception:
                 # In the end the lease runs out, and a sweep completes the transcript.
                 log.exception("could not release a track of %s", self.session_id)

@@ -149,10 +149,10 @@ class Fanout:
     def _deliver_segments(self, view: SessionView, followers: list[Follower]) -> None:
         self.state = view.state
         for follower in followers:
-            if follower.seen is None:
-                follower.seen = view.state.segment_count
+            seen = view.state.segment_count if follower.seen is None else follower.seen
+            follower.seen = seen
             for sequence, final in view.segments:
-                if sequence > follower.seen:
+                if sequence > seen:
                     follower.seen = sequence
                     follower.deliver(final)
         self._finals.extend(final.id for _, final in view.segments)

@@ -17,7 +17,8 @@ from sessions_app.session_view import SessionView
 from sessions_app.streaming import metrics
 from sessions_app.streaming.hearing.timeline import ClockMode
 from sessions_app.streaming.live.gateway import DELAY_TOLD, Gateway
-from sessions_app.streaming.live.track import LiveTrack, Owner
+from sessions_app.streaming.live.owner import Owner
+from sessions_app.streaming.live.track import LiveTrack
 from sessions_app.streaming.wire import limits
 from sessions_app.streaming.wire.controls import Controls
 from sessions_app.streaming.wire.outbox import Outbox
@@ -60,6 +61,7 @@ class Connection:
     Args:
         speaker: who speaks unless a frame says otherwise; ``none`` takes no audio at all.
         allowed: for whom the token lets anyone speak.
+        since: the last segment that the client has, by its own count; None: it does not count.
     """
 
     def __init__(
@@ -71,23 +73,30 @@ class Connection:
         speaker: ListeningSpeaker,
         allowed: Collection[str],
         clock: ClockMode,
+        since: int | None,
         receive: Receive,
         outbox: Outbox,
     ) -> None:
         self.session = session
         self.gateway = gateway
         self.live = gateway.session(session.id)
-        self.tracks: dict[str, LiveTrack] = {}
+        self.tracks: dict[Speaker, LiveTrack] = {}
         self.seen: int | None = session.segment_count
         self.outbox = outbox
         self._codec = codec
         self._speaker: ListeningSpeaker = speaker
         self._allowed = allowed
         self._clock: ClockMode = clock
+        self._since = since
+        self._told: int | None = None
         self._receive = receive
         self._controls = Controls(self, self.live)
         self._owner = Owner(
-            gateway.connection_name(), self.deliver, self._replaced, lambda: self._gone(ended=True)
+            gateway.connection_name(),
+            warn=self.deliver,
+            told_sequence=lambda: self._told,
+            replaced=self._replaced,
+            session_gone=lambda: self._gone(ended=True),
         )
         loop_time = asyncio.get_running_loop().time
         self._messages = TokenBucket(limits.MESSAGES_PER_SECOND, limits.MESSAGES_AT_ONCE, loop_time)
@@ -125,32 +134,49 @@ class Connection:
         except SessionGone as gone:
             self._gone(ended=gone.ended)
             return False
-        paused = self.session.recording_paused
-        self.say(
-            SessionReady(
-                mode=self.session.mode,
-                source_language=self.session.source_language,
-                target_language=self.session.target_language,
-                speaker=self._speaker,
-                resumed=self._resumed(),
-            )
-        )
+        self.seen = sequence = self._told_before()
+        ready = self._session_ready(sequence)
+        self.say(ready)
         if speaker != "none" and self.gateway.expected_delay > DELAY_TOLD:
             message = "Many people are talking: transcripts are late, nothing is lost."
             self.say(StreamWarning("transcription_delayed", message))
         self._ready = True
         # Only now: session.ready is the first message. The read brings what has happened since the
         # session was read for this connection.
-        self.live.pause.follow(self, paused=paused)
+        self.live.pause.follow(self, paused=ready.recording_paused)
         self.live.follow(self)
         self.live.look()
         if self.gateway.draining:
             self.go_away()
         return True
 
-    def _resumed(self) -> bool:
+    def _told_before(self) -> int:
+        """The last segment that the client need not be sent: by its own count, else as the
+        connection before this one left it, else the last that there is."""
+        track = None if self._speaker == "none" else self.tracks.get(self._speaker)
+        latest = self.session.segment_count
+        if self._since is not None:
+            return min(self._since, latest)
+        if track is not None and track.told_before is not None:
+            return track.told_before
+        return latest
+
+    def _session_ready(self, sequence: int) -> SessionReady:
         claims = [track.claim for track in self.tracks.values() if track.claim is not None]
-        return self.session.started_at is not None or any(claim.zero for claim in claims)
+        switches = [track.switches for track in self.tracks.values()]
+        return SessionReady(
+            mode=self.session.mode,
+            source_language=self.session.source_language,
+            target_language=self.session.target_language,
+            speaker=self._speaker,
+            resumed=self.session.started_at is not None or any(each.zero for each in claims),
+            sequence=sequence,
+            recording_paused=self.live.pause.active
+            or self.session.recording_paused
+            or any(each.paused for each in claims),
+            muted=any(each.muted for each in switches),
+            transcription_paused=any(each.transcription_paused for each in switches),
+        )
 
     def _track(self, speaker: Speaker) -> LiveTrack:
         """The track of a speaker on this connection, opened when it is first needed."""
@@ -185,6 +211,8 @@ class Connection:
             data: str | bytes = event.get("text") or event.get("bytes") or b""
             size = len(data)
             self._heard = True
+            # A client that sends has received what it was sent before.
+            self._told = self.seen
             if self._over or size > limits.LARGEST_MESSAGE:
                 self._refuse_more(size)
                 continue
@@ -330,6 +358,8 @@ class Connection:
         self.outbox.close(code)
 
     def go_away(self) -> None:
+        # What was sent arrives before the close does.
+        self._told = self.seen
         self.close(close_codes.GOING_AWAY)
 
     def _replaced(self) -> None:

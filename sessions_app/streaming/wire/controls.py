@@ -5,13 +5,20 @@ import logging
 from typing import Final, Protocol
 
 from kallglot_site.sockets import close_codes
+from sessions_app.media import Speaker
 from sessions_app.models import Session
+from sessions_app.services.claims import track_switch_set
 from sessions_app.services.sessions import session_end
 from sessions_app.streaming.database import in_database
 from sessions_app.streaming.live.pause import PauseClient, Step
 from sessions_app.streaming.live.session import LiveSession
 from sessions_app.streaming.live.track import LiveTrack
-from sessions_app.streaming.wire.protocols.base import ControlAction
+from sessions_app.streaming.wire.protocols.base import (
+    ControlAction,
+    ServerMessage,
+    TranscriptionPaused,
+    TranscriptionResumed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +31,10 @@ FINISH_WITHIN: Final = 10.0
 class ControllingConnection(PauseClient, Protocol):
     """The connection that asks."""
 
+    def say(self, message: ServerMessage) -> None: ...
+
     session: Session
-    tracks: dict[str, LiveTrack]
+    tracks: dict[Speaker, LiveTrack]
 
     def fail(
         self, code: str, message: str, close: int | None = None, type: str = "validation_error"
@@ -56,17 +65,32 @@ class Controls:
         tracks = self._connection.tracks.values()
         match action:
             case "mute" | "unmute":
-                self._muted = action == "mute"
+                muted = self._muted = action == "mute"
                 for track in tracks:
-                    track.mute(self._muted)
+                    track.mute(muted)
+                self._later(lambda: self._keep(muted=muted))
             case "pause_transcription" | "resume_transcription":
-                self._transcription_paused = action == "pause_transcription"
+                paused = self._transcription_paused = action == "pause_transcription"
                 for track in tracks:
-                    track.pause_transcription(self._transcription_paused)
+                    track.pause_transcription(paused)
+                self._later(lambda: self._pause_transcription(paused))
             case "pause_recording":
                 self._later(self._live.pause.ask_pause(self._connection))
             case "resume_recording":
                 self._later(self._live.pause.ask_resume(self._connection))
+
+    async def _pause_transcription(self, paused: bool) -> None:
+        await self._keep(transcription_paused=paused)
+        for speaker in self._connection.tracks:
+            answer = TranscriptionPaused if paused else TranscriptionResumed
+            self._connection.say(answer(speaker))
+
+    async def _keep(self, **switches: bool) -> None:
+        """For the next connection of the same speaker."""
+        for track in list(self._connection.tracks.values()):
+            await track.begun()
+            if track.claim is not None:
+                await in_database(track_switch_set, claim=track.claim, **switches)
 
     def end_session(self, reason: str | None) -> None:
         self._later(lambda: self._end(reason or Session.EndReason.COMPLETED))

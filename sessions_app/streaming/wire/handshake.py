@@ -54,6 +54,8 @@ class Request:
     token: str = field(repr=False)
     speaker: ListeningSpeaker
     clock: ClockMode
+    since: int | None = None
+    """The last segment that the client has, by its own count."""
 
 
 class Handshake:
@@ -110,8 +112,15 @@ class Handshake:
         clock = query.get("clock", ["arrival"])[-1]
         if clock not in ("arrival", "media"):
             raise _violation("clock must be media, or left out.", "clock")
+        since = query.get("since", [""])[-1]
+        if since and not (since.isascii() and since.isdigit() and len(since) < 10):
+            raise _violation("since must be the sequence of a segment, 0 for all.", "since")
         return Request(
-            self._session_id, token, cast(ListeningSpeaker, speaker), cast(ClockMode, clock)
+            self._session_id,
+            token,
+            cast(ListeningSpeaker, speaker),
+            cast(ClockMode, clock),
+            int(since) if since else None,
         )
 
     # --- in the first messages --------------------------------------------------------------

@@ -31,6 +31,10 @@ async def test_a_connection_is_told_that_it_is_accepted(gateway, session):
         "speaker": "customer",
         "encodings": ["mulaw", "alaw", "pcm_s16le"],
         "resumed": False,
+        "sequence": 0,
+        "recording_paused": False,
+        "muted": False,
+        "transcription_paused": False,
     }
 
 
@@ -49,6 +53,9 @@ async def test_the_token_may_come_in_the_header(gateway, session):
         ({"token": "", "speaker": "customer"}, 4401),
         ({"speaker": "robot"}, 4400),
         ({"clock": "sundial"}, 4400),
+        ({"since": "-1"}, 4400),
+        ({"since": "latest"}, 4400),
+        ({"since": "9" * 30}, 4400),
     ],
 )
 async def test_refusals_are_accepted_first_and_say_why(gateway, session, query, code):

@@ -5,7 +5,7 @@ import datetime
 from django.utils import timezone
 
 from sessions_app.live_events import FinalTranscript
-from sessions_app.models import Segment, Session, Track
+from sessions_app.models import ReplacedOwner, Segment, Session, Track
 from sessions_app.services import claims
 from sessions_app.services.claims import Claim
 from sessions_app.services.segments import SpokenSegment, segments_append
@@ -33,6 +33,17 @@ def event_types(session: Session) -> list[str]:
 
 
 def expire(held: Claim) -> None:
-    """Its owner died some time ago."""
-    past = timezone.now() - datetime.timedelta(seconds=1)
-    Track.objects.filter(id=held.track_id).update(lease_expires_at=past)
+    """Its owner has not renewed it in time."""
+    _set_leases(held, lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
+
+
+def die(held: Claim) -> None:
+    """Its owner died some time ago, and a sweep has found that out."""
+    past = timezone.now() - datetime.timedelta(minutes=1)
+    _set_leases(held, lease_expires_at=past, found_expired_at=past)
+
+
+def _set_leases(held: Claim, **columns: datetime.datetime) -> None:
+    row = {"generation": held.generation}
+    Track.objects.filter(id=held.track_id, **row).update(**columns)
+    ReplacedOwner.objects.filter(track_id=held.track_id, **row).update(**columns)

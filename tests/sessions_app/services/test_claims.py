@@ -3,9 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from sessions_app.models import Track
+from sessions_app.models import ReplacedOwner, Track
 from sessions_app.services import claims, session_end
-from sessions_app.services.claims import Beat, SessionGone
+from sessions_app.services.claims import Beat, HandedOver, SessionGone
 from tests.sessions_app.services.calls import claim, event_types, expire
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,12 +49,45 @@ def test_a_beat_tells_an_owner_that_it_has_been_replaced(session):
     assert Track.objects.get(id=old.track_id).position == 1.0
 
 
-def test_the_position_after_a_handover_is_known_once_the_old_owner_tells_it(session):
+def test_what_the_replaced_owner_knows_is_there_once_it_has_handed_over(session):
     old = claim(session, "there")
     new = claim(session, "here")
-    assert claims.track_position_after_handover(new) is None
-    claims.track_hand_over(claim=old, position=7.0)
-    assert claims.track_position_after_handover(new) == 7.0
+    assert claims.track_handed_over(new) is None
+    claims.track_hand_over(claim=old, position=7.0, told_sequence=3)
+    assert claims.track_handed_over(new) == HandedOver(7.0, 3)
+
+
+def test_an_owner_that_hands_over_late_takes_nothing_back(session):
+    oldest, older = claim(session, "there"), claim(session, "there")
+    newest = claim(session, "here")
+    claims.track_hand_over(claim=older, position=7.0, told_sequence=3)
+    claims.track_hand_over(claim=oldest, position=5.0, told_sequence=1)
+    assert claims.track_handed_over(newest) == HandedOver(7.0, 3)
+
+
+def test_nobody_waits_for_an_owner_that_died(session):
+    old = claim(session, "there")
+    expire(old)
+    new = claim(session, "here")
+    ReplacedOwner.objects.update(lease_expires_at=timezone.now())
+    assert claims.track_handed_over(new) is not None
+
+
+def test_what_a_client_was_told_and_its_switches_are_kept_for_its_next_connection(session):
+    first = claim(session)
+    claims.tracks_beat([Beat(first, 1.0, True, False, told_sequence=2)])
+    claims.track_switch_set(claim=first, muted=True, transcription_paused=True)
+    claims.tracks_beat([Beat(first, 1.0, True, False)])
+    claims.track_release(claim=first, position=1.0)
+    again = claim(session)
+    assert (again.told_sequence, again.muted, again.transcription_paused) == (2, True, True)
+
+
+def test_a_replaced_owner_changes_no_switch(session):
+    old = claim(session, "there")
+    claim(session, "here")
+    claims.track_switch_set(claim=old, muted=True)
+    assert not Track.objects.get(id=old.track_id).muted
 
 
 def test_the_provider_is_connected_while_anyone_speaks(session):
@@ -63,3 +96,12 @@ def test_the_provider_is_connected_while_anyone_speaks(session):
     assert event_types(session) == ["session.provider.connected"]
     claims.track_release(claim=agent, position=1.0)
     assert event_types(session) == ["session.provider.connected", "session.provider.disconnected"]
+
+
+def test_a_provider_that_is_connected_at_the_end_is_disconnected_afterwards(session):
+    held = claim(session)
+    session_end(session=session)
+    claims.track_release(claim=held, position=1.0)
+    session.refresh_from_db()
+    assert session.provider_status == "disconnected"
+    assert "session.provider.disconnected" in event_types(session)

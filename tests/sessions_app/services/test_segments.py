@@ -3,8 +3,8 @@
 import pytest
 
 from sessions_app.models import Segment
-from sessions_app.services import claims, session_end
-from tests.sessions_app.services.calls import append, claim, event_types, expire, final
+from sessions_app.services import claims, session_end, sweeps
+from tests.sessions_app.services.calls import append, claim, die, event_types, expire, final
 from webhooks_app.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,15 +42,41 @@ def test_segments_may_follow_the_end_until_the_transcript_is_complete(session):
     assert append(held, final(1))
     claims.track_release(claim=held, position=3.5)
     assert append(held, final(2)) == []
-    assert event_types(session)[-3:] == ["session.ended", "transcript.segment", "transcript.ready"]
+    assert event_types(session)[1:] == [
+        "session.ended",
+        "transcript.segment",
+        "session.provider.disconnected",
+        "transcript.ready",
+    ]
 
 
-def test_segments_of_an_owner_whose_lease_ran_out_are_refused_after_a_new_claim(session):
+def test_segments_of_an_owner_that_died_are_refused(session):
     dead = claim(session, "there")
-    expire(dead)
     alive = claim(session, "here")
+    die(dead)
+    sweeps.claims_end_expired()
     assert append(dead, final(1)) == []
     assert append(alive, final(2))
+
+
+def test_every_replaced_owner_may_still_store_what_it_had_received(session):
+    first, second, third = (claim(session, f"connection {number}") for number in range(3))
+    claims.track_release(claim=second, position=1.0)  # finishes before the first does
+    assert append(first, final(1))
+    assert append(third, final(2))
+
+
+def test_finals_are_stored_after_an_outage_that_outlasted_every_lease(session):
+    old = claim(session, "there")
+    expire(old)
+    new = claim(session, "here")
+    for held in (old, new):
+        expire(held)
+    session_end(session=session)
+    sweeps.claims_end_expired()
+    sweeps.transcripts_complete_abandoned()
+    assert append(old, final(1))
+    assert append(new, final(2))
 
 
 def test_a_replaced_owner_may_still_store_what_it_had_received(session):

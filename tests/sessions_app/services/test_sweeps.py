@@ -6,11 +6,12 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from sessions_app.models import Session
-from sessions_app.services import session_end, sweeps
+from sessions_app.models import Session, Track
+from sessions_app.services import claims, session_end, sweeps
+from sessions_app.services.claims import Beat
 from sessions_app.services.transcripts import transcript_complete
 from tests.factories import SessionFactory
-from tests.sessions_app.services.calls import claim, event_types, expire
+from tests.sessions_app.services.calls import claim, die, event_types, expire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,11 +19,45 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_transcript_whose_owner_died_is_completed(session):
     held = claim(session)
     session_end(session=session)
-    assert sweeps.transcripts_complete_abandoned() == 0
+    assert sweeps.claims_end_expired() == 0
     expire(held)
-    assert sweeps.transcripts_complete_abandoned() == 1
-    assert sweeps.transcripts_complete_abandoned() == 0
+    assert sweeps.claims_end_expired() == 0  # it is given time to renew
+    die(held)
+    assert sweeps.claims_end_expired() == 1
+    assert sweeps.claims_end_expired() == 0
     assert event_types(session).count("transcript.ready") == 1
+
+
+def test_an_owner_that_renews_in_time_keeps_its_claim(session):
+    held = claim(session)
+    expire(held)
+    assert sweeps.claims_end_expired() == 0
+    claims.tracks_beat([Beat(held, 1.0, heard=True, replaced=False)])
+    expire(held)
+    assert sweeps.claims_end_expired() == 0  # it expired anew
+    session_end(session=session)
+    assert sweeps.transcripts_complete_abandoned() == 0
+
+
+def test_the_provider_is_disconnected_when_the_last_owner_has_died(session):
+    held = claim(session)
+    die(held)
+    assert sweeps.claims_end_expired() == 1
+    session.refresh_from_db()
+    assert (session.status, session.provider_status) == ("created", "disconnected")
+    assert event_types(session)[-1] == "session.provider.disconnected"
+
+
+def test_an_owner_that_was_only_cut_off_goes_on(session):
+    held = claim(session)
+    die(held)
+    sweeps.claims_end_expired()
+    assert claims.tracks_beat([Beat(held, 1.0, heard=True, replaced=False)]) == []
+    session_end(session=session)
+    assert not transcript_complete(session_id=session.id)
+    claims.track_release(claim=held, position=1.0)
+    session.refresh_from_db()
+    assert session.transcript_status == "complete"
 
 
 def test_sessions_without_audio_for_too_long_end_by_timeout(settings):
@@ -63,7 +98,7 @@ def test_a_transcript_that_cannot_be_completed_stops_no_other(session, monkeypat
     for each in (session, other):
         session_end(session=each)
     for each in held:
-        expire(each)
+        Track.objects.filter(id=each.track_id).update(owner="")
 
     def fail_for_the_first(*, session_id: str) -> bool:
         if session_id == session.id:

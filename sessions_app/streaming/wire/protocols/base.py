@@ -100,13 +100,35 @@ ClientMessage = AudioInput | AudioStart | Control | Ping | EndSession | StreamSt
 
 @dataclass(frozen=True, slots=True)
 class SessionReady:
-    """The connection is accepted. ``resumed``: the session had audio before."""
+    """The connection is accepted.
+
+    ``resumed``: the session had audio before. ``sequence``: of the last segment that the client
+    is not sent any more. ``muted`` and ``transcription_paused`` are the speaker's.
+    """
 
     mode: str
     source_language: str | None
     target_language: str | None
     speaker: ListeningSpeaker
     resumed: bool
+    sequence: int
+    recording_paused: bool
+    muted: bool = False
+    transcription_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionPaused:
+    """What ``speaker`` says is recorded, but not transcribed."""
+
+    speaker: Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionResumed:
+    """The opposite of ``TranscriptionPaused``."""
+
+    speaker: Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +147,15 @@ class SessionError:
 
 
 ServerMessage = (
-    SpokenEvent | SessionReady | SessionPaused | SessionResumed | Pong | SessionError | SessionEnded
+    SpokenEvent
+    | SessionReady
+    | SessionPaused
+    | SessionResumed
+    | TranscriptionPaused
+    | TranscriptionResumed
+    | Pong
+    | SessionError
+    | SessionEnded
 )
 
 

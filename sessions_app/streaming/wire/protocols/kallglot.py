@@ -46,6 +46,8 @@ from sessions_app.streaming.wire.protocols.base import (
     ServerMessage,
     SessionError,
     SessionReady,
+    TranscriptionPaused,
+    TranscriptionResumed,
 )
 
 LARGEST_INTEGER: Final = 2**53 - 1
@@ -282,7 +284,13 @@ def _fields_of(message: ServerMessage) -> tuple[str, Json]:
 
 
 def _session_fields_of(
-    message: SessionReady | SessionPaused | SessionResumed | SessionError | SessionEnded,
+    message: SessionReady
+    | SessionPaused
+    | SessionResumed
+    | SessionError
+    | SessionEnded
+    | TranscriptionPaused
+    | TranscriptionResumed,
 ) -> tuple[str, Json]:
     match message:
         case SessionReady():
@@ -293,7 +301,15 @@ def _session_fields_of(
                 "speaker": message.speaker,
                 "encodings": list(ENCODINGS),
                 "resumed": message.resumed,
+                "sequence": message.sequence,
+                "recording_paused": message.recording_paused,
+                "muted": message.muted,
+                "transcription_paused": message.transcription_paused,
             }
+        case TranscriptionPaused():
+            return "transcription.paused", {"speaker": message.speaker}
+        case TranscriptionResumed():
+            return "transcription.resumed", {"speaker": message.speaker}
         case SessionPaused():
             return "session.paused", {}
         case SessionResumed():
@@ -327,6 +343,7 @@ def _segment(final: FinalTranscript) -> Json:
         "start_time": final.start_time,
         "end_time": final.end_time,
         "confidence": final.confidence,
+        "sequence": final.sequence,
     }
 
 

@@ -93,11 +93,13 @@ def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(make,
 
 
 SAID: list[base.ServerMessage] = [
-    base.SessionReady("transcription", None, "en", "agent", False),
+    base.SessionReady("transcription", None, "en", "agent", False, 7, True),
     events.SessionPaused(),
     events.SessionResumed(),
     base.SessionError("invalid_json", "Not JSON."),
     events.SessionEnded("completed", 12.25),
+    base.TranscriptionPaused("agent"),
+    base.TranscriptionResumed("agent"),
     base.Pong(17),
     events.AudioOutput("seg_1", "agent", 4, AudioFormat("mulaw", 8000), b"\xff\xff", True),
     events.SpeechStarted("agent", 1.5),

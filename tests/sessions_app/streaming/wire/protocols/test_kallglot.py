@@ -203,7 +203,7 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
     ("message", "expected"),
     [
         (
-            base.SessionReady("transcription", None, "en", "agent", False),
+            base.SessionReady("transcription", None, "en", "agent", False, 7, True),
             {
                 "type": "session.ready",
                 "mode": "transcription",
@@ -212,6 +212,10 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
                 "speaker": "agent",
                 "encodings": ["mulaw", "alaw", "pcm_s16le"],
                 "resumed": False,
+                "sequence": 7,
+                "recording_paused": True,
+                "muted": False,
+                "transcription_paused": False,
             },
         ),
         (
@@ -234,7 +238,7 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
             },
         ),
         (
-            events.FinalTranscript("seg_1", "customer", "en", "Hello.", 1.0, 2.0, 0.9),
+            events.FinalTranscript("seg_1", "customer", "en", "Hello.", 1.0, 2.0, 0.9, 4),
             {
                 "type": "transcript.final",
                 "id": "seg_1",
@@ -245,6 +249,7 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
                 "start_time": 1.0,
                 "end_time": 2.0,
                 "confidence": 0.9,
+                "sequence": 4,
             },
         ),
         (
@@ -292,6 +297,14 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
         ),
         (events.SessionPaused(), {"type": "session.paused"}),
         (events.SessionResumed(), {"type": "session.resumed"}),
+        (
+            base.TranscriptionPaused("agent"),
+            {"type": "transcription.paused", "speaker": "agent"},
+        ),
+        (
+            base.TranscriptionResumed("agent"),
+            {"type": "transcription.resumed", "speaker": "agent"},
+        ),
         (base.Pong(17), {"type": "pong", "timestamp_ms": 17}),
         (
             events.SessionEnded("completed", 12.249999999999977),

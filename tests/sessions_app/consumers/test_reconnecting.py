@@ -1,0 +1,164 @@
+"""What a client that reconnects is sent, and what the server remembers of it."""
+
+import pytest
+from channels.db import database_sync_to_async
+
+from sessions_app.models import Segment, Session
+from sessions_app.services.sessions import recording_pause_set
+from tests.factories import SegmentFactory
+from tests.fakes.audio import silence, speech
+from tests.fakes.sockets import StreamClient
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+in_db = database_sync_to_async
+
+
+def store(session: Session, sequence: int) -> None:
+    """As another server does: nothing notifies this one."""
+    SegmentFactory(session=session, sequence=sequence, text=f"line {sequence}")
+    Session.objects.filter(id=session.id).update(segment_count=sequence)
+
+
+async def finals(client: StreamClient, count: int) -> list[str]:
+    """The next ``count`` finals; nothing else of the kind is on its way."""
+    texts = [(await client.next("transcript.final"))["text"] for _ in range(count)]
+    await client.ping()
+    assert client.heard[-1]["type"] == "pong"
+    return texts
+
+
+async def test_what_was_committed_while_the_client_was_away_follows_in_order_and_once(
+    gateway, session
+):
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        await in_db(store)(session, 1)
+        gateway.look(session.id)
+        assert await finals(client, 1) == ["line 1"]
+    for sequence in (2, 3):
+        await in_db(store)(session, sequence)
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["sequence"] == 1
+        assert await finals(client, 2) == ["line 2", "line 3"]
+
+
+async def test_what_was_sent_after_the_client_s_last_message_is_sent_again(gateway, session):
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        client.send_audio(silence(0.1))
+        await client.ping()
+        await in_db(store)(session, 1)
+        gateway.look(session.id)
+        await client.next("transcript.final")  # on a line that may be dead by now
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        assert await finals(client, 1) == ["line 1"]
+
+
+async def test_it_follows_on_another_server_too(gateway, session):
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        await in_db(store)(session, 1)
+        gateway.look(session.id)
+        await finals(client, 1)
+    await gateway.drain()
+    await in_db(store)(session, 2)
+    gateway.context.draining = False
+    assert gateway.sessions == {}
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        assert await finals(client, 1) == ["line 2"]
+
+
+async def test_a_server_that_stops_has_sent_what_it_closes_behind(gateway, engine, session):
+    async with StreamClient(session, clock="media") as client:
+        await client.next("session.ready")
+        client.send_audio(speech(1.5))
+        await client.next("transcript.final")
+        await gateway.drain()
+        assert await client.closed() == 1001
+    gateway.context.draining = False
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["sequence"] == 1
+        assert await finals(client, 0) == []
+    assert await in_db(Segment.objects.count)() == 1
+
+
+@pytest.mark.parametrize("speaker", ["customer", "none"])
+async def test_a_client_that_counts_says_where_to_go_on(gateway, session, speaker):
+    for sequence in (1, 2, 3):
+        await in_db(store)(session, sequence)
+    await in_db(session.refresh_from_db)()
+    async with StreamClient(session, speaker=speaker, since="1") as client:
+        assert (await client.next("session.ready"))["sequence"] == 1
+        assert [(await client.next("transcript.final"))["sequence"] for _ in range(2)] == [2, 3]
+
+
+async def test_a_client_cannot_have_more_segments_than_there_are(gateway, session):
+    async with StreamClient(session, since="99") as client:
+        assert (await client.next("session.ready"))["sequence"] == 0
+        await in_db(store)(session, 1)
+        gateway.look(session.id)
+        assert await finals(client, 1) == ["line 1"]
+
+
+async def test_a_first_connection_is_sent_only_what_is_new(gateway, session):
+    await in_db(store)(session, 1)
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["sequence"] == 1
+        assert await finals(client, 0) == []
+
+
+# --- pauses and mute ------------------------------------------------------------------------------
+
+
+async def test_a_client_that_connects_during_a_pause_is_told_so(gateway, session):
+    await in_db(recording_pause_set)(session_id=session.id, paused=True)
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["recording_paused"] is True
+        await gateway.session(session.id).refresh()
+        await in_db(recording_pause_set)(session_id=session.id, paused=False)
+        await client.next("session.resumed")
+    assert [each["type"] for each in client.heard].count("session.paused") == 0
+
+
+async def test_a_client_that_connects_after_a_pause_gets_no_stray_message(gateway, session):
+    await in_db(recording_pause_set)(session_id=session.id, paused=True)
+    await in_db(recording_pause_set)(session_id=session.id, paused=False)
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["recording_paused"] is False
+        await gateway.session(session.id).refresh()
+        await client.ping()
+    assert "session.resumed" not in [each["type"] for each in client.heard]
+
+
+async def test_a_pause_of_the_transcription_is_answered_and_outlasts_the_connection(
+    gateway, engine, session
+):
+    async with StreamClient(session, clock="media") as client:
+        client.send(type="session.control", action="pause_transcription")
+        assert (await client.next("transcription.paused"))["speaker"] == "customer"
+    async with StreamClient(session, clock="media") as client:
+        assert (await client.next("session.ready"))["transcription_paused"] is True
+        client.send_audio(speech(1.5))
+        client.send(type="session.control", action="resume_transcription")
+        await client.next("transcription.resumed")
+    await gateway.drain()
+    assert engine.requests == []
+
+
+async def test_a_muted_speaker_is_still_muted_after_a_reconnect(gateway, session, tapes):
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        client.send(type="session.control", action="mute")
+        client.send_audio(silence(0.1))
+        await client.ping()
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["muted"] is True
+        client.send_audio(silence(0.5))
+        client.send(type="session.control", action="unmute")
+        client.send_audio(silence(0.3))
+        await client.ping()
+    await gateway.drain()
+    assert [tape.seconds for tape in tapes] == pytest.approx([0.0, 0.3])
