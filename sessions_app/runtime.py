@@ -29,7 +29,6 @@ class _Runtime:
 
     def __init__(self, transcriber: Transcriber | None = None) -> None:
         self.loop = asyncio.get_running_loop()
-        (settings.DATA_DIR / "journal").mkdir(parents=True, exist_ok=True)
         self.transcriber = transcriber or transcriber_from_url(
             settings.TRANSCRIBER_URL, EngineContext(data_dir=settings.DATA_DIR)
         )

@@ -108,6 +108,8 @@ class Backlog:
         audio = waiting.utterance.audio
         try:
             if self._journal is None:
+                if self._directory is not None:
+                    self._directory.mkdir(parents=True, exist_ok=True)
                 self._journal = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115
             offset = self._journal.seek(0, 2)
             self._journal.write(audio.tobytes())

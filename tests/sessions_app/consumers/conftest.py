@@ -1,8 +1,9 @@
 """One session, a gateway with a scripted engine, and tapes of what its taps hear."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from blockbuster import blockbuster_ctx
 from django.conf import LazySettings
 
 from sessions_app import runtime
@@ -64,3 +65,13 @@ def tapes(monkeypatch: pytest.MonkeyPatch) -> list[Tape]:
 
     monkeypatch.setattr(taps, "_factories", [tap])
     return tapes
+
+
+PRODUCT = ["kallglot_site", "sessions_app", "recordings_app", "webhooks_app", "analysis_app"]
+
+
+@pytest.fixture
+def event_loop_never_blocks() -> Iterator[None]:
+    """A call of the product that blocks the event loop (sleep, socket, file, database) fails."""
+    with blockbuster_ctx(scanned_modules=PRODUCT):
+        yield

@@ -1,8 +1,10 @@
 """What becomes of a connection's audio."""
 
 import pytest
+from blockbuster import BlockingError
 from channels.db import database_sync_to_async
 
+from kallglot_site.running import running_url
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end
 from sessions_app.streaming.wire.tokens import stream_token_issue
@@ -10,7 +12,10 @@ from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient, mulaw, stereo
 from webhooks_app.models import Event
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("event_loop_never_blocks"),
+]
 
 in_db = database_sync_to_async
 
@@ -133,3 +138,8 @@ async def test_an_end_asked_for_over_rest_tells_the_duration_to_the_last_frame(g
         assert (await client.next("session.ended"))["duration"] == pytest.approx(2.3)
     event = await in_db(Event.objects.get)(type="session.ended")
     assert event.data["duration"] == pytest.approx(2.3)
+
+
+async def test_a_call_that_would_block_the_event_loop_is_found():
+    with pytest.raises(BlockingError):
+        running_url()  # takes a lock on a file

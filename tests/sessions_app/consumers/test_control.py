@@ -15,7 +15,10 @@ from sessions_app.streaming.wire import controls
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import PATIENCE, StreamClient
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("event_loop_never_blocks"),
+]
 
 in_db = database_sync_to_async
 

@@ -9,7 +9,10 @@ from tests.factories import SegmentFactory
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("event_loop_never_blocks"),
+]
 
 in_db = database_sync_to_async
 
