@@ -1,14 +1,14 @@
-"""What this installation can do with speech, judged from how it is configured."""
+"""What this installation can do with speech, according to its settings."""
 
 import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from django.conf import settings
 
-from sessions_app.engines.base import EngineError
+from sessions_app.engines.base import Engine, EngineError, Synthesizer, Transcriber, Translator
 from sessions_app.engines.registry import (
     synthesizer_from_url,
     transcriber_from_url,
@@ -21,6 +21,8 @@ from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
 
+E = TypeVar("E", bound=Engine)
+
 _TRANSLATING = {Session.Mode.BIDIRECTIONAL_TRANSLATION, Session.Mode.ASSISTIVE_TRANSLATION}
 _ANSWERING = {Session.Mode.AI_AGENT, Session.Mode.HELP_CHAT_VOICE}
 
@@ -28,7 +30,7 @@ _ANSWERING = {Session.Mode.AI_AGENT, Session.Mode.HELP_CHAT_VOICE}
 def mode_require(mode: str, source_language: str | None, target_language: str | None) -> None:
     """Raises FeatureNotAvailable (or UnsupportedLanguagePair) when a mode cannot be served.
 
-    The one place that opens translation and the AI modes once their pipelines exist.
+    This is the only check that refuses translation and the AI modes while they have no pipeline.
     """
     if mode in _TRANSLATING:
         raise FeatureNotAvailable(
@@ -46,7 +48,10 @@ def mode_require(mode: str, source_language: str | None, target_language: str | 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What this installation can do in one language."""
+    """What this installation can do in one language.
+
+    ``heard``: it can be transcribed; ``spoken``: it can be synthesized.
+    """
 
     code: str  # ISO 639-1
     heard: bool
@@ -55,9 +60,9 @@ class Language:
 
 
 def languages() -> list[Language]:
-    """Every language that any configured engine handles, in the order of their codes."""
-    heard = _engine_languages(transcriber_from_url, settings.TRANSCRIBER_URL)
-    spoken = _engine_languages(synthesizer_from_url, settings.SYNTHESIZER_URL)
+    """All languages that a configured engine supports, ordered by code."""
+    heard = _languages(_transcriber(settings.TRANSCRIBER_URL))
+    spoken = _languages(_synthesizer(settings.SYNTHESIZER_URL))
     pairs = translation_pairs()
     codes = heard | spoken | {code for pair in pairs for code in pair}
     return [
@@ -72,23 +77,40 @@ def languages() -> list[Language]:
 
 
 def translation_pairs() -> frozenset[tuple[str, str]]:
-    """The (source, target) pairs of the configured translator; none without one."""
-    translator = _engine(translator_from_url, settings.TRANSLATOR_URL)
-    return frozenset() if translator is None else translator.pairs
+    """The (source, target) pairs of the configured translator; empty without one."""
+    translator = _translator(settings.TRANSLATOR_URL)
+    return frozenset() if translator is None else translator.pairs()
 
 
-def _engine_languages(make: Callable[[str, EngineContext], Any], url: str) -> frozenset[str]:
-    engine = _engine(make, url)
-    return frozenset() if engine is None else frozenset(engine.languages)
+def _languages(engine: Transcriber | Synthesizer | None) -> frozenset[str]:
+    return frozenset() if engine is None else engine.languages
+
+
+# Cached, because making some engines reads directories. One function per kind, because
+# functools.cache hides a generic result type from mypy.
 
 
 @functools.cache
-def _engine(make: Callable[[str, EngineContext], Any], url: str) -> Any | None:
-    """An engine that is only asked what it can do, never started. None: none, or misconfigured."""
+def _transcriber(url: str) -> Transcriber | None:
+    return _made(transcriber_from_url, url)
+
+
+@functools.cache
+def _synthesizer(url: str) -> Synthesizer | None:
+    return _made(synthesizer_from_url, url)
+
+
+@functools.cache
+def _translator(url: str) -> Translator | None:
+    return _made(translator_from_url, url)
+
+
+def _made(make: Callable[[str, EngineContext], E], url: str) -> E | None:
+    """An engine that is never started. None: no URL, or misconfigured."""
     if not url:
         return None
     try:
         return make(url, EngineContext(data_dir=settings.DATA_DIR))
     except EngineError:
-        logger.warning("an engine cannot be made as configured", exc_info=True)
+        logger.warning("an engine is misconfigured", exc_info=True)
         return None

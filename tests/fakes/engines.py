@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import numpy as np
 
@@ -149,7 +149,7 @@ class FakeSynthesizer(Synthesizer):
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
-    ) -> AsyncIterator[SpeechAudio]:
+    ) -> AsyncGenerator[SpeechAudio, None]:
         self.texts.append(text)
         if self.errors:
             raise self.errors.popleft()
