@@ -1,15 +1,16 @@
-"""The engine contract: one abstract method each; timeouts, retry and metrics live in the base.
+"""Base classes of the engines: one abstract method per kind; timeouts, retry and metrics are here.
 
-Engines are chosen by URL (see ``registry``), know nothing of Django and never read the
-environment themselves. An engine belongs to the event loop that first uses it.
+Engines are chosen by URL (see ``registry``), do not import Django and never read environment
+variables. An engine belongs to the event loop that first uses it.
 """
 
 import asyncio
+import contextlib
 import enum
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeVar
 
@@ -22,23 +23,26 @@ T = TypeVar("T")
 
 
 class EngineError(Exception):
-    """An engine could not do its work. ``retryable`` says whether trying again can help."""
+    """An engine failed. ``retryable`` says whether trying again can help."""
 
     retryable = False
 
 
 class EngineUnavailable(EngineError):
-    """Not reachable, not loaded, crashed."""
+    """The engine cannot be reached, is not loaded, or crashed."""
 
     retryable = True
 
 
 class EngineTimeout(EngineUnavailable):
-    """No answer within the deadline."""
+    """The engine accepted the request and gave no answer within the deadline."""
 
 
 class EngineOverloaded(EngineUnavailable):
-    """Its bounded queue is full, or it answered 429. ``retry_after`` is in seconds, if known."""
+    """The engine works but is full: its queue or connection pool is full, or it answered 429.
+
+    ``retry_after`` is in seconds, if known.
+    """
 
     def __init__(self, message: str = "", retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -46,15 +50,15 @@ class EngineOverloaded(EngineUnavailable):
 
 
 class EngineRejected(EngineError):
-    """The request itself is refused: retrying the same cannot help."""
+    """The engine refuses this request: retrying the same request cannot help."""
 
 
 class EngineMisconfigured(EngineError):
-    """A wrong URL, a missing model, package or credential: for whoever sets it up."""
+    """A wrong URL, or a missing model, package or key: the operator must change the setup."""
 
 
 class Priority(enum.IntEnum):
-    """Lower runs first. Partials give way; finals never do."""
+    """Lower values run first: finals before speculative requests before partials."""
 
     FINAL = 0
     SPECULATIVE = 1
@@ -69,7 +73,7 @@ class TranscriptionRequest:
     sample_rate: int
     language: str | None = None  # ISO 639-1; None: detect
     vocabulary: tuple[str, ...] = ()
-    context: str = ""  # what this speaker said just before
+    context: str = ""  # the words that this speaker said just before
     priority: Priority = Priority.FINAL
 
     @property
@@ -82,8 +86,8 @@ class TranscriptionRequest:
 class Transcription:
     """``text`` is empty when there was no speech. Probabilities and confidence are 0…1.
 
-    ``language`` is the one the words were written down in. ``detected_language`` is what the audio
-    sounded like, also when the request named another (``None``: the engine did not listen for it).
+    ``language`` is the language of ``text``. ``detected_language`` is the language detected in the
+    audio, also when the request named another one (``None``: the engine did not detect).
     """
 
     text: str
@@ -116,9 +120,9 @@ class Message:
 
 
 class Engine(ABC):
-    """What every kind of engine shares: a name, a life cycle, and calls that cannot hang.
+    """What all kinds of engines share: a name, a life cycle, and calls that cannot hang.
 
-    ``name`` labels metrics and must hold nothing secret. ``attempts`` counts the first one.
+    ``name`` is a label in metrics and must not hold a secret. ``attempts`` includes the first one.
     """
 
     kind: ClassVar[str]
@@ -128,29 +132,31 @@ class Engine(ABC):
     backoff: float = 0.2  # seconds before the second attempt; doubles, with jitter
 
     async def prepare(self) -> None:
-        """Make ready on disk what starting needs, so that a person waits once and sees how long.
+        """Put on disk what ``start`` needs, such as model files, and report progress.
 
         Optional: ``start`` does it too. Raises ``EngineMisconfigured`` or ``EngineUnavailable``.
         """
         return
 
     async def start(self) -> None:
-        """Load and warm up, so that the first call is not slow. Calling it is optional.
+        """Load and warm up, so that the first request is not slow. Calling it is optional.
 
         Raises ``EngineMisconfigured`` when the engine can never work as configured.
         """
         return
 
     async def close(self) -> None:
-        """Release processes and connections; waiting calls fail with ``EngineUnavailable``."""
+        """Release processes and connections; waiting requests fail with ``EngineUnavailable``."""
         return
 
     async def _call(self, operation: Callable[[], Awaitable[T]], timeout: float | None) -> T:  # noqa: ASYNC109 - the deadline spans retries
         started = time.perf_counter()
+        limit = self.default_timeout if timeout is None else timeout
         outcome = "cancelled"
         try:
-            async with asyncio.timeout(self.default_timeout if timeout is None else timeout):
-                result = await self._with_retry(operation)
+            async with asyncio.timeout(limit):
+                deadline = asyncio.get_running_loop().time() + limit
+                result = await self._with_retry(operation, deadline)
             outcome = "ok"
             return result
         except TimeoutError:
@@ -162,12 +168,12 @@ class Engine(ABC):
         finally:
             metrics.observe_call(self.kind, self.name, outcome, time.perf_counter() - started)
 
-    async def _with_retry(self, operation: Callable[[], Awaitable[T]]) -> T:
+    async def _with_retry(self, operation: Callable[[], Awaitable[T]], deadline: float) -> T:
         for attempt in range(1, self.attempts + 1):
             try:
                 return await operation()
             except EngineError as error:
-                # A slow engine is not made faster by asking twice.
+                # A slow engine does not get faster when it is asked twice.
                 if not error.retryable or isinstance(error, EngineTimeout):
                     raise
                 if attempt == self.attempts:
@@ -175,14 +181,45 @@ class Engine(ABC):
                 pause = self.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not a secret
                 if isinstance(error, EngineOverloaded) and error.retry_after is not None:
                     pause = max(pause, error.retry_after)
+                # Waiting past the deadline would report a full engine as one that does not answer.
+                if asyncio.get_running_loop().time() + pause >= deadline:
+                    raise
                 metrics.RETRIES.labels(self.kind, self.name).inc()
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: attempts is at least 1")
 
+    async def _stream(
+        self,
+        begin: Callable[[], AsyncGenerator[T, None]],
+        timeout: float | None,  # noqa: ASYNC109 - seconds per chunk
+    ) -> AsyncGenerator[T, None]:
+        """The chunks of ``begin()``. Only the first is retried, so that nothing is sent twice."""
 
-def _sayable(text: str) -> str:
-    """Without what JSON may hold, and so a remote engine's answer, but neither a database nor a
-    client takes: NUL, and half a surrogate pair. Storing it would be tried for ever."""
+        async def first() -> tuple[T | None, AsyncGenerator[T, None]]:
+            chunks = begin()
+            return await anext(chunks, None), chunks
+
+        chunk, chunks = await self._call(first, timeout)
+        limit = self.default_timeout if timeout is None else timeout
+        # Closing at once frees the connection or process when the caller stops early (barge-in).
+        async with contextlib.aclosing(chunks):
+            while chunk is not None:
+                yield chunk
+                try:
+                    async with asyncio.timeout(limit):
+                        chunk = await anext(chunks, None)
+                except TimeoutError:
+                    raise EngineTimeout(
+                        f"{self.name} stopped before the end of its answer"
+                    ) from None
+
+
+def _storable(text: str) -> str:
+    """``text`` without NUL and lone surrogates.
+
+    A remote engine's JSON may hold them, but databases and clients refuse them, and storing the
+    text would be retried without end.
+    """
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
@@ -199,34 +236,34 @@ class Transcriber(Engine):
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> Transcription:
-        """Write down one utterance; empty text when there was no speech.
+        """Transcribe one utterance; the text is empty when there was no speech.
 
-        Cancelling the call withdraws the request. ``timeout`` is seconds for everything, waiting
-        in the engine's queue included. Raises ``EngineError``; ``retryable`` ones were retried.
+        Cancelling the call withdraws the request. ``timeout`` is in seconds and includes retries
+        and waiting in the engine's queue. Raises ``EngineError`` after the retries.
         """
         result = await self._call(lambda: self._transcribe(request), timeout)
         metrics.AUDIO.labels(self.name, request.priority.name.lower()).inc(request.duration)
-        return replace(result, text=_sayable(result.text))
+        return replace(result, text=_storable(result.text))
 
     @property
     def backlog_seconds(self) -> float:
-        """Seconds of audio accepted and not yet answered."""
+        """Seconds of audio accepted and not yet transcribed."""
         return 0.0
 
     @property
     def idle(self) -> bool:
-        """Whether a partial may start now without delaying anything that matters more."""
+        """Whether nothing waits or is in work, so that a partial would delay nothing."""
         return True
 
     @property
     def capacity(self) -> float:
-        """Seconds of audio worked off per second, as lately measured (``inf``: unknown)."""
+        """Seconds of audio transcribed per second, as measured lately (``inf``: unknown)."""
         return float("inf")
 
     def promote(self, request: TranscriptionRequest) -> bool:
-        """Move a speculative request that still waits up among the finals; whether it waited.
+        """Give a waiting speculative request the priority of a final; whether it was waiting.
 
-        To be called with the very object given to ``transcribe``; its caller gets the answer.
+        ``request`` is the object that was given to ``transcribe``; that call gets the answer.
         """
         return False
 
@@ -276,27 +313,17 @@ class Synthesizer(Engine):
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> AsyncGenerator[SpeechAudio, None]:
-        """Speak ``text``, yielding audio as it is made; ``timeout`` is seconds per piece.
+        """Speak ``text``, yielding audio as it is made; ``timeout`` is seconds per chunk.
 
         An attempt is repeated only while nothing has been yielded. Raises ``EngineError``, and
         ``EngineRejected`` for a language that is not among ``languages``.
         """
         if language.split("-")[0].lower() not in self.languages:
             raise EngineRejected(f"{self.name} does not speak {language}")
-
-        async def begin() -> tuple[SpeechAudio | None, AsyncIterator[SpeechAudio]]:
-            pieces = self._synthesize(text, language, voice)
-            return await anext(pieces, None), pieces
-
-        piece, pieces = await self._call(begin, timeout)
-        seconds = self.default_timeout if timeout is None else timeout
-        while piece is not None:
-            yield piece
-            try:
-                async with asyncio.timeout(seconds):
-                    piece = await anext(pieces, None)
-            except TimeoutError:
-                raise EngineTimeout(f"{self.name} stopped in the middle of a sentence") from None
+        chunks = self._stream(lambda: self._synthesize(text, language, voice), timeout)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
     async def synthesize(
         self,
@@ -306,21 +333,22 @@ class Synthesizer(Engine):
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> SpeechAudio:
-        """Speak ``text`` as one piece of audio (empty, 8 kHz, if there is nothing to say)."""
-        pieces = [piece async for piece in self.stream(text, language, voice, timeout=timeout)]
-        if not pieces:
+        """Speak ``text``, all of it at once (empty, 8 kHz, if there is nothing to say)."""
+        chunks = [chunk async for chunk in self.stream(text, language, voice, timeout=timeout)]
+        if not chunks:
             return SpeechAudio(np.zeros(0, np.int16), 8000)
-        return SpeechAudio(np.concatenate([p.samples for p in pieces]), pieces[0].sample_rate)
+        samples = np.concatenate([chunk.samples for chunk in chunks])
+        return SpeechAudio(samples, chunks[0].sample_rate)
 
     @abstractmethod
     def _synthesize(
         self, text: str, language: str, voice: str | None
-    ) -> AsyncIterator[SpeechAudio]:
-        """An async generator; every piece has the same rate."""
+    ) -> AsyncGenerator[SpeechAudio, None]:
+        """An async generator; all chunks have the same rate."""
 
 
 class Responder(Engine):
-    """Answers a conversation, a piece of text at a time."""
+    """Answers a conversation, streaming the text."""
 
     kind = "responder"
 
@@ -330,22 +358,12 @@ class Responder(Engine):
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> AsyncGenerator[str, None]:
-        """Yield the answer as it is written; ``timeout`` is seconds per piece."""
-
-        async def begin() -> tuple[str | None, AsyncIterator[str]]:
-            pieces = self._respond(messages)
-            return await anext(pieces, None), pieces
-
-        piece, pieces = await self._call(begin, timeout)
-        seconds = self.default_timeout if timeout is None else timeout
-        while piece is not None:
-            yield piece
-            try:
-                async with asyncio.timeout(seconds):
-                    piece = await anext(pieces, None)
-            except TimeoutError:
-                raise EngineTimeout(f"{self.name} stopped in the middle of an answer") from None
+        """Yield the answer as it is written; ``timeout`` is seconds per chunk of text."""
+        chunks = self._stream(lambda: self._respond(messages), timeout)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
     @abstractmethod
-    def _respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
-        """An async generator of pieces of text."""
+    def _respond(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """An async generator of chunks of text."""

@@ -1,13 +1,13 @@
-"""Fallback chains: the first engine that works, the next when it does not.
+"""Fallback chains: ask the first engine that works, and the next one when it fails.
 
-An engine that failed several times in a row is left alone for a while (a short circuit breaker)
-and then tried again, so that the first choice comes back by itself.
+An engine that failed several times in a row is skipped for a while (a circuit breaker) and then
+tried again, so that the preferred engine comes back by itself.
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from sessions_app.engines import metrics
@@ -30,81 +30,94 @@ E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
 
 FAILURES_TO_OPEN = 2
-REST = 15.0  # s an engine is left alone after failing repeatedly
+COOLDOWN = 15.0  # s that an engine is skipped after repeated failures
 
-PATIENCE = 10.0  # s, besides the audio's length, before a transcriber counts as hanging
+HANG_TIMEOUT = 10.0  # s, added to the audio's length, for every transcriber but the last
 
 
-class Breaker:
+class CircuitBreaker:
     """Whether an engine is worth asking now. ``clock`` returns seconds and never jumps."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures = 0
-        self._rest_until = float("-inf")
+        self._open_until = float("-inf")
 
     @property
     def closed(self) -> bool:
-        """True: ask it. After the rest one failure is enough to rest again."""
-        return self._clock() >= self._rest_until
+        """True: ask the engine. After a cooldown one more failure opens the breaker again."""
+        return self._clock() >= self._open_until
 
     def succeeded(self) -> None:
         """Forget earlier failures."""
         self._failures = 0
 
     def failed(self) -> None:
-        """Count a failure; rest after several in a row."""
+        """Count a failure; several in a row open the breaker."""
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
-            self._rest_until = self._clock() + REST
+            self._open_until = self._clock() + COOLDOWN
 
 
 class Chain(Generic[E]):
-    """Engines in order of preference, each behind its breaker."""
+    """Engines in order of preference, each with its circuit breaker."""
 
     def __init__(self, engines: list[E], clock: Callable[[], float] = time.monotonic) -> None:
         self.engines = engines
-        self._breakers = {engine: Breaker(clock) for engine in engines}
-        self._broken: dict[E, EngineMisconfigured] = {}
+        self._breakers = {engine: CircuitBreaker(clock) for engine in engines}
+        self._misconfigured: set[E] = set()
+
+    @property
+    def configured(self) -> list[E]:
+        """The engines without those that can never work as they are configured."""
+        return [engine for engine in self.engines if engine not in self._misconfigured]
 
     async def prepare(self) -> None:
-        """Prepare all; what cannot be is ``start``'s to judge."""
+        """Prepare all engines. An engine that fails is logged; an error only if all fail."""
+        errors: list[EngineError] = []
         for engine in self.engines:
-            with contextlib.suppress(EngineError):
+            try:
                 await engine.prepare()
+            except EngineError as error:
+                errors.append(error)
+                log.warning("engine %s cannot be prepared: %s", engine.name, error)
+        if len(errors) == len(self.engines):
+            raise _combined(errors)
 
     async def start(self) -> None:
-        """Start all; those that cannot work are left out, and only if none can is that an error."""
+        """Start all engines. Misconfigured ones are left out; an error only if all of them are."""
+        errors: list[EngineError] = []
         for engine in self.engines:
             try:
                 await engine.start()
             except EngineMisconfigured as error:
-                self._broken[engine] = error
-                log.warning("engine %s is left out of the chain: %s", engine.name, error)
-            except EngineError:
+                self._misconfigured.add(engine)
+                errors.append(error)
+                log.warning("engine %s is left out of the fallback chain: %s", engine.name, error)
+            except EngineError as error:
                 self._breakers[engine].failed()
-        if len(self._broken) == len(self.engines):
-            raise EngineMisconfigured("; ".join(str(error) for error in self._broken.values()))
+                log.warning("engine %s did not start: %s", engine.name, error)
+        if not self.configured:
+            raise _combined(errors)
 
     async def close(self) -> None:
-        """Close all, also when one fails to."""
+        """Close all engines, even when closing one of them fails."""
         errors = []
         for engine in self.engines:
             try:
                 await engine.close()
-            except Exception as error:  # the others still hold processes and connections
+            except Exception as error:  # the other engines still hold processes and connections
                 errors.append(error)
         if errors:
             raise errors[0]
 
     def usable(self) -> Iterator[E]:
-        """Engines to ask, best first. When all rest, the first is asked all the same."""
-        candidates = [engine for engine in self.engines if engine not in self._broken]
-        awake = [engine for engine in candidates if self._breakers[engine].closed]
-        yield from awake or candidates[:1]
+        """Engines to ask, best first. When all breakers are open: the first engine all the same."""
+        closed = [engine for engine in self.configured if self._breakers[engine].closed]
+        yield from closed or self.configured[:1]
 
     def record(self, engine: E, error: EngineError | None) -> None:
-        """Note how an engine answered."""
+        """Note the outcome of one request."""
         if error is None:
             self._breakers[engine].succeeded()
         elif error.retryable:
@@ -114,9 +127,8 @@ class Chain(Generic[E]):
     async def ask(
         self, call: Callable[[E], Awaitable[T]], suits: Callable[[E], bool] = lambda engine: True
     ) -> T:
-        """The first answer of a suitable engine. A rejection counts as an answer only when no
-        engine further on takes the request."""
-        last: EngineError = EngineUnavailable("no engine of the chain can do this")
+        """The first answer of an engine that ``suits``; when all fail, the last error."""
+        last: EngineError = EngineUnavailable("no engine of the fallback chain can do this")
         for engine in self.usable():
             if not suits(engine):
                 continue
@@ -131,28 +143,49 @@ class Chain(Generic[E]):
         raise last
 
 
-def _name(engines: list[E]) -> str:
-    return ">".join(engine.name for engine in engines)
+def _combined(errors: list[EngineError]) -> EngineError:
+    """One error for a chain of which no engine works."""
+    message = "; ".join(str(error) for error in errors)
+    if all(isinstance(error, EngineMisconfigured) for error in errors):
+        return EngineMisconfigured(message)
+    return EngineUnavailable(message)
 
 
-def _languages(engines: list[Transcriber] | list[Synthesizer]) -> frozenset[str]:
+def _languages(engines: Sequence[Transcriber] | Sequence[Synthesizer]) -> frozenset[str]:
     return frozenset[str]().union(*(engine.languages for engine in engines))
 
 
-class FallbackTranscriber(Transcriber):
+class _FallbackEngine(Engine, Generic[E]):
+    """The name and life cycle of a chain, for all kinds of engines."""
+
+    attempts = 1  # each engine of the chain retries by itself
+
+    def __init__(self, engines: list[E], clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = ">".join(engine.name for engine in engines)
+        self._chain = Chain(engines, clock)
+
+    async def prepare(self) -> None:
+        await self._chain.prepare()
+
+    async def start(self) -> None:
+        await self._chain.start()
+
+    async def close(self) -> None:
+        await self._chain.close()
+
+
+class FallbackTranscriber(_FallbackEngine[Transcriber], Transcriber):
     """A chain of transcribers.
 
-    All but the last get a short time limit: a caller's own would be used up by the first to hang.
+    All but the last have a short timeout, or an engine that hangs would use up the whole time.
     """
 
-    attempts = 1
     default_timeout = 120.0
 
     def __init__(
         self, engines: list[Transcriber], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.name = _name(engines)
-        self._chain = Chain(engines, clock)
+        super().__init__(engines, clock)
         self.languages = _languages(engines)
 
     @property
@@ -171,47 +204,31 @@ class FallbackTranscriber(Transcriber):
         return any(engine.promote(request) for engine in self._chain.engines)
 
     async def start(self) -> None:
-        await self._chain.start()
-        self.languages = _languages(self._chain.engines)
-
-    async def close(self) -> None:
-        await self._chain.close()
+        await super().start()
+        self.languages = _languages(self._chain.configured)  # known only after loading
 
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
         last = self._chain.engines[-1]
 
         async def call(engine: Transcriber) -> Transcription:
-            patience = None if engine is last else PATIENCE + request.duration
-            return await engine.transcribe(request, timeout=patience)
+            timeout = None if engine is last else HANG_TIMEOUT + request.duration
+            return await engine.transcribe(request, timeout=timeout)
 
         return await self._chain.ask(call)
 
 
-class FallbackTranslator(Translator):
-    """A chain of translators; each is asked only for pairs it has."""
+class FallbackTranslator(_FallbackEngine[Translator], Translator):
+    """A chain of translators; each is asked only for language pairs that it supports."""
 
-    attempts = 1
     default_timeout = 60.0
-
-    def __init__(
-        self, engines: list[Translator], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.name = _name(engines)
-        self._chain = Chain(engines, clock)
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         return frozenset[tuple[str, str]]().union(
-            *(engine.pairs() for engine in self._chain.engines)
+            *(engine.pairs() for engine in self._chain.configured)
         )
 
     def supports(self, source: str, target: str) -> bool:
-        return any(engine.supports(source, target) for engine in self._chain.engines)
-
-    async def start(self) -> None:
-        await self._chain.start()
-
-    async def close(self) -> None:
-        await self._chain.close()
+        return any(engine.supports(source, target) for engine in self._chain.configured)
 
     async def _translate(self, text: str, source: str, target: str) -> str:
         return await self._chain.ask(
@@ -220,41 +237,37 @@ class FallbackTranslator(Translator):
         )
 
 
-class FallbackSynthesizer(Synthesizer):
-    """A chain of synthesizers; each is asked only for languages it speaks.
+class FallbackSynthesizer(_FallbackEngine[Synthesizer], Synthesizer):
+    """A chain of synthesizers; each is asked only for languages that it speaks.
 
-    It moves on only while nothing has been spoken: half a sentence is not said twice.
+    The next one is asked only while no audio has been yielded, so that no words are said twice.
     """
 
-    attempts = 1
     default_timeout = 60.0
 
     def __init__(
         self, engines: list[Synthesizer], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.name = _name(engines)
-        self._chain = Chain(engines, clock)
+        super().__init__(engines, clock)
         self.languages = _languages(engines)
 
     async def start(self) -> None:
-        await self._chain.start()
-        self.languages = _languages(self._chain.engines)
-
-    async def close(self) -> None:
-        await self._chain.close()
+        await super().start()
+        self.languages = _languages(self._chain.configured)
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
-    ) -> AsyncIterator[SpeechAudio]:
+    ) -> AsyncGenerator[SpeechAudio, None]:
         async def begin(
             engine: Synthesizer,
-        ) -> tuple[SpeechAudio | None, AsyncIterator[SpeechAudio]]:
-            pieces = engine.stream(text, language, voice)
-            return await anext(pieces, None), pieces
+        ) -> tuple[SpeechAudio | None, AsyncGenerator[SpeechAudio, None]]:
+            chunks = engine.stream(text, language, voice)
+            return await anext(chunks, None), chunks
 
         base = language.split("-")[0].lower()
-        piece, pieces = await self._chain.ask(begin, lambda engine: base in engine.languages)
-        if piece is not None:
-            yield piece
-            async for following in pieces:
-                yield following
+        chunk, chunks = await self._chain.ask(begin, lambda engine: base in engine.languages)
+        async with contextlib.aclosing(chunks):
+            if chunk is not None:
+                yield chunk
+                async for following in chunks:
+                    yield following

@@ -8,7 +8,7 @@ Source: ``speak_lib.h`` of https://github.com/espeak-ng/espeak-ng.
 
 import ctypes
 import importlib.util
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class EspeakSynthesizer(Synthesizer):
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
-    ) -> AsyncIterator[SpeechAudio]:
+    ) -> AsyncGenerator[SpeechAudio, None]:
         code = self._code(language)
         for sentence in sentences(text):
             samples, rate = await self._process.run(_HANG, _speak, code, sentence, self._speed)

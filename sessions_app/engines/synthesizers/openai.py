@@ -6,7 +6,7 @@ Options: ``model``, ``voice`` (used when the caller names none), ``timeout`` in 
 Source: https://platform.openai.com/docs/api-reference/audio/createSpeech
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import numpy as np
 from faster_whisper.tokenizer import _LANGUAGE_CODES
@@ -53,7 +53,7 @@ class OpenAISynthesizer(Synthesizer):
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
-    ) -> AsyncIterator[SpeechAudio]:
+    ) -> AsyncGenerator[SpeechAudio, None]:
         for sentence in sentences(text):
             request = {
                 "model": self._model,

@@ -8,7 +8,7 @@ https://huggingface.co/rhasspy/piper-voices has them. GPL: installed by the ``sp
 import importlib.util
 import json
 import pkgutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class PiperSynthesizer(Synthesizer):
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
-    ) -> AsyncIterator[SpeechAudio]:
+    ) -> AsyncGenerator[SpeechAudio, None]:
         chosen = self.voice_for(language, voice)
         for sentence in sentences(text):
             samples, rate = await self._process.run(_HANG, _speak, str(chosen.model), sentence)

@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sessions_app.engines.base import (
     EngineRejected,
     EngineTimeout,
     EngineUnavailable,
+    SpeechAudio,
     TranscriptionRequest,
 )
 from tests.fakes.engines import FakeSynthesizer, FakeTranscriber, FakeTranslator
@@ -53,6 +56,13 @@ async def test_retries_are_bounded() -> None:
     assert len(engine.requests) == 3
 
 
+async def test_a_full_engine_is_not_reported_as_one_that_does_not_answer() -> None:
+    engine = Persistent(EngineOverloaded("busy", retry_after=30.0), "hello")
+    with pytest.raises(EngineOverloaded) as caught:
+        await engine.transcribe(REQUEST, timeout=0.05)
+    assert caught.value.retry_after == 30.0
+
+
 async def test_a_rejection_is_not_retried() -> None:
     engine = Persistent(EngineRejected("too long"), "hello")
     with pytest.raises(EngineRejected):
@@ -88,6 +98,26 @@ async def test_speech_comes_in_pieces_or_as_one() -> None:
     pieces = [piece async for piece in FakeSynthesizer().stream("one two three", "en")]
     assert [len(piece.samples) for piece in pieces] == [400, 400, 400]
     assert (await FakeSynthesizer().synthesize("one two three", "en")).duration == 0.15
+
+
+async def test_an_interrupted_stream_is_closed_at_once() -> None:
+    class Closing(FakeSynthesizer):
+        closed = False
+
+        async def _synthesize(
+            self, text: str, language: str, voice: str | None
+        ) -> AsyncGenerator[SpeechAudio, None]:
+            try:
+                async for chunk in super()._synthesize(text, language, voice):
+                    yield chunk
+            finally:
+                self.closed = True
+
+    engine = Closing()
+    async with contextlib.aclosing(engine.stream("one two three", "en")) as chunks:
+        await anext(chunks)
+        assert not engine.closed
+    assert engine.closed
 
 
 async def test_nothing_to_say_is_no_audio() -> None:

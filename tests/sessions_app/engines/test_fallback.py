@@ -11,7 +11,7 @@ from sessions_app.engines.base import (
     TranscriptionRequest,
 )
 from sessions_app.engines.fallback import (
-    REST,
+    COOLDOWN,
     FallbackSynthesizer,
     FallbackTranscriber,
     FallbackTranslator,
@@ -47,7 +47,7 @@ async def test_the_next_answers_when_the_first_cannot(error: EngineError) -> Non
 async def test_an_engine_that_hangs_leaves_time_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fallback, "PATIENCE", 0.0)
+    monkeypatch.setattr(fallback, "HANG_TIMEOUT", 0.0)
     hanging = FakeTranscriber("never")
     hanging.hold()
     chain = FallbackTranscriber([hanging, FakeTranscriber("second")])
@@ -67,7 +67,7 @@ async def test_an_engine_that_keeps_failing_rests_and_comes_back() -> None:
     chain = FallbackTranscriber([first, FakeTranscriber(default="second")], clock)
     assert [await say(chain) for _ in range(4)] == ["second"] * 4
     assert len(first.requests) == 2
-    clock.now += REST
+    clock.now += COOLDOWN
     assert await say(chain) == "first again"
 
 
@@ -98,6 +98,63 @@ async def test_an_engine_that_can_never_work_is_left_out() -> None:
     assert await say(chain) == "second"
     with pytest.raises(EngineMisconfigured, match="no model"):
         await FallbackTranscriber([Broken(), Broken()]).start()
+
+
+class Prepared(FakeTranscriber):
+    prepared = False
+
+    async def prepare(self) -> None:
+        self.prepared = True
+
+
+class PreparedSynthesizer(FakeSynthesizer):
+    prepared = False
+
+    async def prepare(self) -> None:
+        self.prepared = True
+
+
+class PreparedTranslator(FakeTranslator):
+    prepared = False
+
+    async def prepare(self) -> None:
+        self.prepared = True
+
+
+async def test_preparing_a_chain_prepares_all_its_engines() -> None:
+    transcribers = [Prepared(), Prepared()]
+    synthesizers = [PreparedSynthesizer(), PreparedSynthesizer()]
+    translators = [PreparedTranslator(), PreparedTranslator()]
+    await FallbackTranscriber(list(transcribers)).prepare()
+    await FallbackSynthesizer(list(synthesizers)).prepare()
+    await FallbackTranslator(list(translators)).prepare()
+    assert [engine.prepared for engine in transcribers] == [True, True]
+    assert [engine.prepared for engine in synthesizers] == [True, True]
+    assert [engine.prepared for engine in translators] == [True, True]
+
+
+async def test_preparing_a_chain_fails_only_when_no_engine_can_be_prepared() -> None:
+    class Unprepared(FakeTranscriber):
+        async def prepare(self) -> None:
+            raise EngineMisconfigured("no model")
+
+    second = Prepared()
+    await FallbackTranscriber([Unprepared(), second]).prepare()
+    assert second.prepared
+    with pytest.raises(EngineMisconfigured, match="no model; no model"):
+        await FallbackTranscriber([Unprepared(), Unprepared()]).prepare()
+
+
+async def test_the_languages_of_an_engine_that_is_left_out_are_not_offered() -> None:
+    class Broken(FakeTranscriber):
+        async def start(self) -> None:
+            raise EngineMisconfigured("no model")
+
+    broken = Broken()
+    broken.languages = frozenset({"sw"})
+    chain = FallbackTranscriber([broken, FakeTranscriber()])
+    await chain.start()
+    assert "sw" not in chain.languages
 
 
 async def test_only_translators_that_have_the_pair_are_asked() -> None:
