@@ -1,5 +1,6 @@
-"""Talking to a remote engine over HTTP: bounded answers, typed errors, nothing secret in either."""
+"""HTTP to a remote engine: bounded time and size, typed errors that hold no secret."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -19,12 +20,16 @@ from sessions_app.engines.base import (
 from sessions_app.engines.urls import EngineURL
 
 _MAX_ANSWER = 4 * 1024 * 1024  # bytes
-_CONNECT = 5.0  # s
-_MAX_WAIT = 60.0  # s we let a server ask us to wait
+_CONNECT = 5.0  # s; also for a free connection
+_MAX_RETRY_AFTER = 60.0  # s
 
 
 class RemoteEndpoint:
-    """An OpenAI-compatible server. The key is sent and never shown."""
+    """An OpenAI-compatible server. The key is sent, and never logged or part of an error.
+
+    ``timeout`` is in seconds: for a whole ``post``; for a ``stream``, until the headers of the
+    answer, and then for each read.
+    """
 
     def __init__(self, url: EngineURL, timeout: float) -> None:
         if url.transport not in ("http", "https") or not url.host:
@@ -34,7 +39,7 @@ class RemoteEndpoint:
             )
         self.address = url.endpoint
         self._key = url.key
-        self._timeout = httpx.Timeout(timeout, connect=_CONNECT)
+        self._timeout = timeout
         self._client: httpx.AsyncClient | None = None
 
     async def close(self) -> None:
@@ -44,36 +49,61 @@ class RemoteEndpoint:
             await client.aclose()
 
     async def post(self, path: str, **content: Any) -> bytes:
-        """The body of the answer. Raises ``EngineError``; never quotes what the server said."""
-        pieces = bytearray()
-        async with self.stream(path, **content) as chunks:
+        """The body of the answer. Raises ``EngineError``, without the server's own words."""
+        body = bytearray()
+        async with self._deadline(), self.stream(path, **content) as chunks:
             async for chunk in chunks:
-                pieces += chunk
-                if len(pieces) > _MAX_ANSWER:
-                    raise EngineUnavailable(f"{self.address} answered without end")
-        return bytes(pieces)
+                body += chunk
+                if len(body) > _MAX_ANSWER:
+                    raise EngineUnavailable(f"the answer of {self.address} is too long")
+        return bytes(body)
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str, **content: Any) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of the answer as it arrives. Raises ``EngineError``."""
-        if self._client is None:
-            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-            self._client = httpx.AsyncClient(headers=headers, timeout=self._timeout)
+        client = self._connected()
+        request = client.build_request("POST", f"{self.address}{path}", **content)
         try:
-            async with self._client.stream("POST", f"{self.address}{path}", **content) as response:
+            async with self._deadline():
+                response = await client.send(request, stream=True)
+            async with contextlib.aclosing(response):
                 if not response.is_success:
                     raise error_for(self.address, response.status_code, response.headers)
                 yield response.aiter_bytes()
+        except httpx.PoolTimeout as error:  # ours, not the server's: it was not even asked
+            raise EngineOverloaded(f"all connections to {self.address} are in use") from error
         except httpx.TimeoutException as error:
-            raise EngineTimeout(f"{self.address} did not answer in time") from error
+            raise self._no_answer() from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise EngineUnavailable(
                 f"{self.address} cannot be reached: {type(error).__name__}"
             ) from error
 
+    @contextlib.asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """httpx bounds each read: a server that sends byte after byte would never time out."""
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._no_answer() from None
+
+    def _no_answer(self) -> EngineTimeout:
+        return EngineTimeout(f"{self.address} did not answer in time")
+
+    def _connected(self) -> httpx.AsyncClient:
+        if self._client is None:
+            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            timeout = httpx.Timeout(self._timeout, connect=_CONNECT, pool=_CONNECT)
+            self._client = httpx.AsyncClient(headers=headers, timeout=timeout)
+        return self._client
+
 
 def error_for(address: str, status: int, headers: Mapping[str, str]) -> EngineError:
-    """The error that an unsuccessful status means."""
+    """The error for an unsuccessful HTTP status."""
     if status == 429 or (status == 503 and "retry-after" in headers):
         return EngineOverloaded(f"{address} is busy ({status})", _retry_after(headers))
     if status in (401, 403):
@@ -86,18 +116,18 @@ def error_for(address: str, status: int, headers: Mapping[str, str]) -> EngineEr
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds the server asks for: a number or a date (RFC 9110, 10.2.3)."""
+    """Seconds that the server asks to wait: a number or a date (RFC 9110, 10.2.3)."""
     text = headers.get("retry-after", "")
     with contextlib.suppress(ValueError):
-        return min(max(float(text), 0.0), _MAX_WAIT)
+        return min(max(float(text), 0.0), _MAX_RETRY_AFTER)
     with contextlib.suppress(ValueError, TypeError):
         moment = parsedate_to_datetime(text)
-        return min(max(moment.timestamp() - _now(headers), 0.0), _MAX_WAIT)
+        return min(max(moment.timestamp() - _now(headers), 0.0), _MAX_RETRY_AFTER)
     return None
 
 
 def _now(headers: Mapping[str, str]) -> float:
-    """The server's own clock where it tells, so that ours need not agree with it."""
+    """The server's clock if it sends one, so that a wrong clock on either side does not matter."""
     with contextlib.suppress(ValueError, TypeError):
         return parsedate_to_datetime(headers.get("date", "")).timestamp()
     return time.time()

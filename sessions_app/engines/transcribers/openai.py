@@ -1,7 +1,8 @@
 """``openai+https://:key@host/v1?model=name``: any server with ``POST /audio/transcriptions``.
 
-OpenAI itself, or a self-hosted server (speaches, vLLM, LocalAI, whisper.cpp). Options: ``model``,
-``timeout`` in seconds, ``key_file`` (a file with the key, instead of the key in the URL).
+OpenAI, or a self-hosted server (speaches, vLLM, LocalAI, whisper.cpp). Options: ``model``,
+``timeout`` in seconds for one attempt, ``key_file`` (a file that holds the key, which then is not
+in the URL).
 
 Source: https://platform.openai.com/docs/api-reference/audio/createTranscription
 """
@@ -36,7 +37,7 @@ def from_url(url: EngineURL, context: EngineContext) -> "OpenAITranscriber":
 
 
 class OpenAITranscriber(Transcriber):
-    """A remote transcriber. Requests run side by side; the server has its own queue."""
+    """A remote transcriber. Requests run in parallel; the server has its own queue."""
 
     languages = frozenset(_LANGUAGE_CODES)
 
@@ -44,24 +45,24 @@ class OpenAITranscriber(Transcriber):
         self.name = f"openai-{model.rsplit('/', 1)[-1]}"
         self._model = model
         self._remote = RemoteEndpoint(url, timeout)
-        self._backlog = 0.0
+        self._in_flight: list[TranscriptionRequest] = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._remote.address} {self._model}>"
 
     @property
     def backlog_seconds(self) -> float:
-        return self._backlog
+        return sum(request.duration for request in self._in_flight)
 
     @property
     def idle(self) -> bool:
-        return self._backlog == 0.0
+        return not self._in_flight
 
     async def close(self) -> None:
         await self._remote.close()
 
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
-        self._backlog += request.duration
+        self._in_flight.append(request)
         try:
             body = await self._remote.post(
                 "/audio/transcriptions",
@@ -69,7 +70,7 @@ class OpenAITranscriber(Transcriber):
                 data=self._fields(request),
             )
         finally:
-            self._backlog = max(self._backlog - request.duration, 0.0)
+            self._in_flight.remove(request)
         return _transcription(body, request)
 
     def _fields(self, request: TranscriptionRequest) -> dict[str, str]:
@@ -100,7 +101,7 @@ def _transcription(body: bytes, request: TranscriptionRequest) -> Transcription:
         probabilities = [float(s["avg_logprob"]) for s in segments if "avg_logprob" in s]
         silence = [float(s["no_speech_prob"]) for s in segments if "no_speech_prob" in s]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EngineUnavailable("the answer is no transcription") from error
+        raise EngineUnavailable("the server's answer is not a transcription") from error
     mean = float(np.mean(probabilities)) if probabilities else math.log(_UNSURE)
     no_speech = max(silence, default=0.0)
     if (no_speech > guards.NO_SPEECH and mean < guards.MIN_LOG_PROBABILITY) or (
@@ -114,21 +115,21 @@ def _transcription(body: bytes, request: TranscriptionRequest) -> Transcription:
         language=language.split("-")[0].lower(),
         language_probability=1.0 if request.language else 0.8 if heard else 0.0,
         confidence=round(math.exp(min(mean, 0.0)), 3) if text else 0.0,
-        # A server told the language repeats it: only what it found by itself is news.
+        # A server that was given a language repeats it: that is not a detection.
         detected_language=None if request.language else heard,
         detected_probability=0.8 if heard and not request.language else 0.0,
     )
 
 
 def _code(language: object) -> str | None:
-    """ISO 639-1 of "es", "Spanish" or "spanish"; verbose_json gives the name."""
+    """The ISO 639-1 code of "es", "Spanish" or "spanish"; ``verbose_json`` gives the name."""
     text = str(language or "").strip().lower()
     if text in _LANGUAGE_CODES:
         return text
     return _CODES_BY_NAME.get(text)
 
 
-# The names Whisper itself uses (openai/whisper, tokenizer.py), for languages on the telephone.
+# Whisper's names (openai/whisper, tokenizer.py) of the more common languages.
 _CODES_BY_NAME = {
     "english": "en", "chinese": "zh", "german": "de", "spanish": "es", "russian": "ru",
     "korean": "ko", "french": "fr", "japanese": "ja", "portuguese": "pt", "turkish": "tr",

@@ -3,6 +3,7 @@
 A new engine file is picked up here by itself; give it a line in ``URLS``.
 """
 
+import asyncio
 from pathlib import Path
 from types import ModuleType
 
@@ -104,6 +105,31 @@ async def test_a_transcriber_writes_nothing_down_on_silence(
         assert engine.backlog_seconds == 0.0
         assert engine.capacity > 0
         assert "en" in engine.languages
+    finally:
+        await engine.close()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("scheme", registry.schemes(transcribers))
+@respx.mock(assert_all_called=False)
+async def test_a_transcriber_is_idle_again_after_overlapping_requests(
+    respx_mock: respx.MockRouter, scheme: str, models: Path
+) -> None:
+    both_arrived = asyncio.Barrier(2)
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await both_arrived.wait()
+        return httpx.Response(200, json={"text": ""})
+
+    respx_mock.route(host="engine.test").mock(side_effect=answer)
+    engine = make("transcriber", scheme, models)
+    assert isinstance(engine, Transcriber)
+    try:
+        # As floats, 0.1 + 0.2 - 0.1 - 0.2 is not 0.
+        requests = [TranscriptionRequest(np.zeros(n, np.int16), 8000) for n in (800, 1600)]
+        await asyncio.gather(*(engine.transcribe(request) for request in requests))
+        assert engine.idle
+        assert engine.backlog_seconds == 0.0
     finally:
         await engine.close()
 
