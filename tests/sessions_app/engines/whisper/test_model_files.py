@@ -1,10 +1,12 @@
 import hashlib
+import socket
 import sys
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
-from sessions_app.engines.base import EngineMisconfigured
+from sessions_app.engines.base import EngineMisconfigured, EngineUnavailable
 from sessions_app.engines.whisper import model_files
 from sessions_app.engines.whisper.model_files import Packaged, locate
 
@@ -65,3 +67,14 @@ def test_a_directory_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_size_is_told_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(EngineMisconfigured, match="large-v3"):
         locate("enormous", tmp_path)
+
+
+def test_a_hub_that_accepts_and_never_answers_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        monkeypatch.setattr(model_files, "_HUB_TIMEOUT", 0.2)
+        with pytest.raises(EngineUnavailable, match="cannot download"):
+            locate("tiny", tmp_path)
