@@ -1,25 +1,25 @@
-"""Which language a speaker speaks: settles after some speech, and can change its mind."""
+"""Decides which language a speaker speaks, and notices when it changes."""
 
 import math
 
-_SHORTEST = 0.4  # s; below this a detection says next to nothing
-_FULL_WEIGHT = 3.0  # s; from here on a detection counts in full
-_CHANCE = 0.3  # a detection this unsure is no evidence
-_MEMORY = 0.6  # how much of the old evidence a full-weight utterance leaves
-_SETTLED = 0.55  # evidence needed to settle: one sure sentence, or two so-so ones
-_MARGIN = 1.25  # how far a challenger must be ahead of the settled language
-_UNHEARD = 8  # utterances without a detection before we let the engine listen again
+_SHORTEST = 0.4  # s; a detection on less audio counts as nothing
+_FULL_WEIGHT = 3.0  # s; a detection on this much audio has full weight
+_CHANCE = 0.3  # a detection with a lower probability is no evidence
+_MEMORY = 0.6  # share of the old evidence that remains after an utterance of full weight
+_SETTLED = 0.55  # evidence needed to settle: one sure sentence, or two less sure ones
+_MARGIN = 1.25  # a new language needs this many times the evidence of the settled one
+_UNHEARD = 8  # utterances without a detection, after which the engine must detect again
 
 
 class SpeakerLanguage:
-    """One speaker's language, from the detections of utterance after utterance.
+    """One speaker's language, from the detections of all utterances.
 
-    Evidence adds up by length and probability and fades with each new utterance, so a sentence in
-    another language changes nothing and a few in a row do. Pure: no clock, no I/O.
+    Evidence grows with length and probability and fades with each new utterance: one sentence in
+    another language changes nothing, a few in a row do. Pure: no clock, no I/O.
     """
 
     def __init__(self, fixed: str | None = None) -> None:
-        """``fixed`` (ISO 639-1, a region is dropped) was promised by the caller and stays."""
+        """``fixed`` (ISO 639-1; a region is ignored) was set for the session and never changes."""
         self._fixed = fixed.split("-")[0].lower() if fixed else None
         self._settled: str | None = None
         self._evidence: dict[str, float] = {}
@@ -27,20 +27,20 @@ class SpeakerLanguage:
 
     @property
     def settled(self) -> str | None:
-        """The language we are sure of, if any."""
+        """The language that is certain, if any."""
         return self._fixed or self._settled
 
     @property
     def likely(self) -> str | None:
-        """The best guess so far, sure or not."""
+        """The best guess so far, certain or not."""
         return self.settled or max(self._evidence, key=self._evidence.__getitem__, default=None)
 
     def language_hint(self, duration: float) -> str | None:
-        """The language to ask the engine for, for an utterance of ``duration`` seconds.
+        """The language to request for an utterance of ``duration`` seconds; ``None``: detect.
 
-        ``None`` means: let it detect. An utterance too short to tell gets the best guess. When
-        the engine reports no detections while a language is forced, a longer utterance is left to
-        detection now and then, or a change of language would never be noticed.
+        An utterance that is too short for detection gets the best guess. Some engines report no
+        detection when a language is requested: then every few utterances a longer one is left to
+        detection, or a change of language would never be noticed.
         """
         if self._fixed:
             return self._fixed
@@ -52,10 +52,10 @@ class SpeakerLanguage:
         return self._settled
 
     def observe(self, language: str | None, probability: float, duration: float) -> bool:
-        """Add what a detection heard in ``duration`` seconds; whether it changed ``settled``.
+        """Add the detection of an utterance of ``duration`` seconds; whether ``settled`` changed.
 
-        On a change away from a settled language the utterance at hand was probably written down
-        in the wrong one: the caller may transcribe it again.
+        After a change from one settled language to another, this utterance was probably
+        transcribed in the wrong language: the caller may transcribe it again.
         """
         if self._fixed or language is None:
             return False

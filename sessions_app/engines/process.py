@@ -1,7 +1,7 @@
-"""A process of an engine's own: spawned, niced, replaced when it dies or hangs.
+"""A child process for an engine: spawned, with low priority, replaced when it crashes or hangs.
 
-A native crash or a hang in a model must cost an utterance, never the calls; and engines must
-never take the processor from the frames that are coming in.
+A native crash or a hang in a model may cost an utterance, but no call. The low priority keeps the
+processor free for incoming audio.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from typing import Any
 from sessions_app.engines import metrics
 from sessions_app.engines.base import EngineError, EngineTimeout, EngineUnavailable
 
-# Children inherit these. numpy's threads gain next to nothing there, and wait by burning a core;
-# and every heap that glibc keeps for a thread grows to the largest utterance it has ever seen.
+# Child processes inherit these. numpy's threads hardly help there and use a core while they wait.
+# Each glibc arena grows to the largest utterance that its thread has had.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
 _NICENESS = 5
-_LOADING = 180.0  # s
+_LOAD_TIMEOUT = 180.0  # s
 
 
 class WorkerProcess:
-    """One child process that loads something once and then runs one job at a time.
+    """A child process that calls ``load`` once and then runs one job at a time.
 
-    ``load`` and every job are module-level functions; what ``load`` keeps lives in their module,
-    in the child. Belongs to one event loop.
+    ``load`` and all jobs are module-level functions; ``load`` keeps what they need in module
+    variables of the child. Belongs to one event loop.
     """
 
     def __init__(self, name: str, load: Callable[..., Any], *arguments: Any) -> None:
@@ -44,30 +44,30 @@ class WorkerProcess:
         self._turn = asyncio.Lock()
         self._started_before = False
         self.loaded: Any = None
-        """What ``load`` returned."""
+        """The return value of ``load``."""
 
     @property
     def running(self) -> bool:
-        """Whether a loaded child is there (it may have died since)."""
+        """Whether a child was started (it may have died since)."""
         return self._pool is not None
 
     async def start(self) -> None:
-        """Spawn the child and load, unless that has happened. Raises ``EngineError``."""
+        """Spawn the child and load, if that is not done yet. Raises ``EngineError``."""
         async with self._turn:
             await self._ensure()
 
     async def run(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
-        """The job's answer, from a child started if need be; waiting for a turn is not counted.
+        """The job's result; the child is started if needed. Waiting for other jobs is not counted.
 
-        ``EngineUnavailable`` when the child died, ``EngineTimeout`` when it took longer than
-        ``seconds``: then it has been killed, and the next job gets a new one.
+        Raises ``EngineUnavailable`` when the child dies, and ``EngineTimeout`` after ``seconds``:
+        then the child is killed, and the next job starts a new one.
         """
         async with self._turn:
             await self._ensure()
             return await self._submit(seconds, job, *arguments)
 
     async def stop(self) -> None:
-        """End the child now, whatever it is doing; a job under way is ``EngineUnavailable``."""
+        """Kill the child; a running job fails with ``EngineUnavailable``."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -83,9 +83,9 @@ class WorkerProcess:
             metrics.RESTARTS.labels(self._name).inc()
         self._started_before = True
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_settle_in)
+        self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_initialize_child)
         try:
-            self.loaded = await self._submit(_LOADING, self._load, *self._arguments)
+            self.loaded = await self._submit(_LOAD_TIMEOUT, self._load, *self._arguments)
         except BaseException:
             await self.stop()
             raise
@@ -93,33 +93,35 @@ class WorkerProcess:
     async def _submit(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
         assert self._pool is not None
         try:
-            # Spawning blocks for some milliseconds, so even handing over happens in a thread.
+            # submit() may spawn the child, which blocks for milliseconds: not on the event loop.
             future = await asyncio.to_thread(self._pool.submit, job, *arguments)
             async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             await self.stop()
-            raise EngineTimeout(f"the process of {self._name} hung and was ended") from None
+            raise EngineTimeout(f"the process of {self._name} hung and was killed") from None
         except BrokenProcessPool as error:
             await self.stop()
             raise EngineUnavailable(f"the process of {self._name} died") from error
         except EngineError:
             raise
-        except Exception as error:  # raised in the child, which lives on; it may quote content
+        except (
+            Exception
+        ) as error:  # raised in the child, which still works; its text may hold spoken words
             raise EngineUnavailable(f"{self._name} failed: {type(error).__name__}") from error
 
 
-def _settle_in() -> None:
-    """In the child: give way to the gateway, and do not outlive it."""
+def _initialize_child() -> None:
+    """In the child: lower its priority, and exit when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    logging.basicConfig(level=logging.WARNING)  # libraries write texts at lower levels
+    logging.basicConfig(level=logging.WARNING)  # at lower levels libraries log spoken words
     with contextlib.suppress(OSError, AttributeError):
         os.nice(_NICENESS)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(parent.sentinel,), daemon=True).start()
 
 
-def _follow(sentinel: int) -> None:
+def _exit_with_parent(sentinel: int) -> None:
     multiprocessing.connection.wait([sentinel])
     os._exit(0)

@@ -1,8 +1,8 @@
-"""From a URL to an engine: ``whisper://base`` is made by ``transcribers/whisper.py``.
+"""Makes engines from URLs: ``whisper://base`` is made by ``transcribers/whisper.py``.
 
-The scheme is the file's name (``-`` becomes ``_``), and the file has one function,
-``from_url(url, context)``. Adding an engine is adding that file. Several URLs separated by
-commas are a fallback chain, first choice first.
+The scheme is the name of the file (``-`` becomes ``_``), which has a function
+``from_url(url, context)``. To add an engine, add a file. Several URLs separated by commas are a
+fallback chain in order of preference.
 """
 
 import importlib
@@ -22,13 +22,13 @@ from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain
 
 
 def schemes(package: ModuleType) -> list[str]:
-    """The schemes a package of engines (``transcribers``, …) offers."""
+    """The URL schemes in a package of engines (``transcribers``, …)."""
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
     return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
 
 def transcriber_from_url(text: str, context: EngineContext) -> Transcriber:
-    """The transcriber, or fallback chain of transcribers, that ``text`` names.
+    """The transcriber, or fallback chain of transcribers, for the URL or URLs in ``text``.
 
     Nothing is loaded yet: ``await engine.start()`` does that. Raises ``EngineMisconfigured``.
     """
@@ -37,19 +37,19 @@ def transcriber_from_url(text: str, context: EngineContext) -> Transcriber:
 
 
 def translator_from_url(text: str, context: EngineContext) -> Translator:
-    """The translator, or fallback chain of translators, that ``text`` names."""
+    """The translator, or fallback chain of translators, for ``text``."""
     engines: list[Translator] = _engines(text, context, translators, "translator")
     return engines[0] if len(engines) == 1 else fallback.FallbackTranslator(engines)
 
 
 def synthesizer_from_url(text: str, context: EngineContext) -> Synthesizer:
-    """The synthesizer, or fallback chain of synthesizers, that ``text`` names."""
+    """The synthesizer, or fallback chain of synthesizers, for ``text``."""
     engines: list[Synthesizer] = _engines(text, context, synthesizers, "synthesizer")
     return engines[0] if len(engines) == 1 else fallback.FallbackSynthesizer(engines)
 
 
 def responder_from_url(text: str, context: EngineContext) -> Responder:
-    """The responder that ``text`` names. Chains are refused: half an answer cannot move on."""
+    """The responder for ``text``. A chain is refused: no engine can continue another's answer."""
     engines: list[Responder] = _engines(text, context, responders, "responder")
     if len(engines) > 1:
         raise EngineMisconfigured("a responder cannot be a chain: give one URL")

@@ -1,4 +1,4 @@
-"""Text on its way to a voice: safe for the phonemizers, and in pieces that can be spoken early."""
+"""Prepares text for speech synthesis: removes unsafe characters, splits it into sentences."""
 
 import re
 
@@ -8,9 +8,9 @@ _PAUSE = re.compile(r"(?<=[,;:])\s+")
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences of at most 300 characters; a longer one is cut at a pause or a space.
+    """Sentences of at most 300 characters; a longer one is split at a pause or a space.
 
-    Control characters go, and so do double brackets, which Piper would read as raw phonemes.
+    Removes control characters, and double brackets, which Piper would read as raw phonemes.
     """
     plain = re.sub(r"\[\[|\]\]", " ", text)
     plain = "".join(c if c.isprintable() or c in "\n\t" else " " for c in plain)

@@ -16,10 +16,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """What an engine may use of its surroundings.
+    """What every engine is given.
 
-    ``data_dir`` keeps prepared models; ``progress`` is called with what is being done, bytes done
-    and bytes in all, while a person waits.
+    ``data_dir`` holds prepared models; ``progress`` is called with a description of the step, bytes
+    done and bytes in total.
     """
 
     data_dir: Path
@@ -28,11 +28,11 @@ class EngineContext:
 
 @dataclass(frozen=True, slots=True)
 class EngineURL:
-    """A parsed engine URL. The key is never in its repr, nor in any message raised here."""
+    """A parsed engine URL. The key is not in its repr, nor in any error raised here."""
 
     scheme: str
     transport: str  # "http", "https" or empty
-    host: str  # with port; case kept, since it may name a model
+    host: str  # with port; its case is kept, because it may be a model's name
     path: str
     key: str = field(default="", repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class EngineURL:
         return f"{self.transport}://{self.host}{self.path}".rstrip("/")
 
     def read_options(self, **known: Callable[[str], Any]) -> dict[str, Any]:
-        """Options converted by ``known`` (name → converter); unknown ones are refused."""
+        """The options, converted by ``known`` (name → converter). Unknown options are refused."""
         values = {}
         for name, text in self.options.items():
             if name not in known:
@@ -61,7 +61,7 @@ class EngineURL:
 
 
 def parse_chain(text: str) -> list[EngineURL]:
-    """The URLs of a fallback chain, first choice first. Raises ``EngineMisconfigured``."""
+    """The URLs of a fallback chain, in order of preference. Raises ``EngineMisconfigured``."""
     urls = [_parse(part) for part in _BETWEEN.split(text.strip()) if part]
     if not urls:
         raise EngineMisconfigured("an engine URL is empty; an example: whisper://base")
@@ -76,7 +76,7 @@ def _parse(text: str) -> EngineURL:
         raise EngineMisconfigured(f"the engine URL {_safe(text)} cannot be read") from None
     if not parts.scheme or "://" not in text:
         raise EngineMisconfigured(
-            f"{_safe(text)} is no engine URL; examples: whisper://base and "
+            f"{_safe(text)} is not an engine URL; examples: whisper://base and "
             "openai+https://:key@host/v1?model=name"
         )
     scheme, _, transport = parts.scheme.partition("+")
@@ -93,6 +93,6 @@ def _parse(text: str) -> EngineURL:
 
 
 def _safe(text: str) -> str:
-    """Enough of a broken URL to recognise it, and nothing that could be a key."""
+    """The scheme of an invalid URL, to recognise it; the rest could be a key."""
     match = re.match(r"\s*[a-z][a-z0-9+.\-]*", text, re.IGNORECASE)
     return f"{match.group().strip()}…" if match else "it"

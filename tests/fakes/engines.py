@@ -1,4 +1,4 @@
-"""Engines that do what a test tells them to, without sound, models or clocks."""
+"""Scripted engines for tests, without audio, models or clocks."""
 
 import asyncio
 from collections import deque
@@ -20,17 +20,17 @@ Answer = Transcription | str | Exception
 
 
 def heard(text: str, language: str = "en", probability: float = 0.98) -> Transcription:
-    """A transcription as a sure engine would give it."""
+    """A transcription by an engine that is sure of it."""
     return Transcription(text, language, probability, 0.9, language, probability)
 
 
 class FakeTranscriber(Transcriber):
-    """Answers from a script, in order; when that is used up, ``default``.
+    """Gives the scripted answers in order, and then ``default``.
 
     An answer may be a text, a ``Transcription`` or an error to raise. ``hold()`` makes requests
     wait until ``release()``; ``delay`` seconds are awaited with ``sleep``, which may be a virtual
     clock's.
-    ``requests`` and ``cancelled`` say what was asked and what was withdrawn.
+    ``requests`` and ``cancelled`` hold the requests made and the requests cancelled.
     """
 
     attempts = 1
@@ -65,11 +65,11 @@ class FakeTranscriber(Transcriber):
         self.answers.extend(answers)
 
     def hold(self) -> None:
-        """Let requests wait."""
+        """Make requests wait."""
         self._gate.clear()
 
     def release(self) -> None:
-        """Let waiting and later requests go on."""
+        """Answer waiting and later requests."""
         self._gate.set()
 
     def asked(self, priority: Priority) -> list[TranscriptionRequest]:
@@ -114,7 +114,7 @@ class FakeTranscriber(Transcriber):
 
 
 class FakeTranslator(Translator):
-    """Marks texts with the target language, or raises scripted errors first."""
+    """Raises the scripted errors, then marks texts with the target language."""
 
     attempts = 1
 
@@ -135,7 +135,7 @@ class FakeTranslator(Translator):
 
 
 class FakeSynthesizer(Synthesizer):
-    """Speaks 50 ms of a constant per word, one piece per word, or raises scripted errors first."""
+    """Raises the scripted errors, then yields 50 ms of a constant sample for each word."""
 
     attempts = 1
 

@@ -1,7 +1,7 @@
-"""``espeak://``: eSpeak NG, a plain voice for some hundred languages, in milliseconds.
+"""``espeak://``: eSpeak NG, a plain voice for about a hundred languages, in milliseconds.
 
-The library and its data come inside the ``espeakng-loader`` wheel, so nothing has to be installed
-on the system. GPL: installed by the ``speech`` extra. Option: ``speed`` in words per minute.
+The library and its data are in the ``espeakng-loader`` wheel, so no system package is needed.
+GPL: installed by the ``speech`` extra. Option: ``speed`` in words per minute.
 
 Source: ``speak_lib.h`` of https://github.com/espeak-ng/espeak-ng.
 """
@@ -26,9 +26,9 @@ from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
 
-_HANG = 20.0  # s for one sentence
+_SENTENCE_TIMEOUT = 20.0  # s for one sentence
 
-# Where eSpeak NG's own code for a language is not the ISO 639-1 one, or a better accent exists.
+# Languages for which eSpeak NG's code is not the ISO 639-1 code, or for which an accent is better.
 _ESPEAK_CODES = {
     "en": "en-us",
     "zh": "cmn",
@@ -71,7 +71,9 @@ class EspeakSynthesizer(Synthesizer):
     ) -> AsyncGenerator[SpeechAudio, None]:
         code = self._code(language)
         for sentence in sentences(text):
-            samples, rate = await self._process.run(_HANG, _speak, code, sentence, self._speed)
+            samples, rate = await self._process.run(
+                _SENTENCE_TIMEOUT, _speak, code, sentence, self._speed
+            )
             yield SpeechAudio(samples, rate)
 
     def _code(self, language: str) -> str:
@@ -83,7 +85,7 @@ class EspeakSynthesizer(Synthesizer):
 
 
 def _codes() -> dict[str, str]:
-    """ISO code, with or without region → eSpeak NG's code, for every language it has data for."""
+    """ISO code, with or without region → eSpeak NG's code, for all languages that have data."""
     spec = importlib.util.find_spec("espeakng_loader")
     if spec is None or spec.origin is None:
         return {}
@@ -105,16 +107,16 @@ _Callback = ctypes.CFUNCTYPE(
 
 _library: Any = None
 _sample_rate = 0
-_pieces: list[npt.NDArray[np.int16]] = []
+_chunks: list[npt.NDArray[np.int16]] = []
 
 
 def _keep(samples: Any, count: int, events: Any) -> int:
     if samples and count > 0:
-        _pieces.append(np.ctypeslib.as_array(samples, (count,)).astype(np.int16))
+        _chunks.append(np.ctypeslib.as_array(samples, (count,)).astype(np.int16))
     return 0
 
 
-_callback = _Callback(_keep)  # kept, for the library holds only its address
+_callback = _Callback(_keep)  # referenced here, because the library holds only its address
 
 
 def _load() -> None:
@@ -134,7 +136,7 @@ def _load() -> None:
 
 
 def _speak(code: str, sentence: str, speed: int) -> tuple[npt.NDArray[np.int16], int]:
-    _pieces.clear()
+    _chunks.clear()
     if _library.espeak_SetVoiceByName(code.encode()) != 0:
         raise EngineRejected(f"eSpeak NG has no voice {code}")
     _library.espeak_SetParameter(_RATE, speed, 0)
@@ -142,4 +144,4 @@ def _speak(code: str, sentence: str, speed: int) -> tuple[npt.NDArray[np.int16],
     if _library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None) != 0:
         raise EngineUnavailable("eSpeak NG could not speak")
     _library.espeak_Synchronize()
-    return (np.concatenate(_pieces) if _pieces else np.zeros(0, np.int16)), _sample_rate
+    return (np.concatenate(_chunks) if _chunks else np.zeros(0, np.int16)), _sample_rate

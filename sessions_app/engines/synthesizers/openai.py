@@ -16,9 +16,9 @@ from sessions_app.engines.remote import RemoteEndpoint
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
 
-_RATE = 24_000  # Hz; what "pcm" means there: 16 bit, mono, little endian, no header
-_PIECE = 9_600  # bytes: 200 ms
-_LONGEST = 120 * _RATE * 2  # bytes of one sentence; more is no speech
+_RATE = 24_000  # Hz of the "pcm" format: 16 bit, mono, little endian, no header
+_CHUNK = 9_600  # bytes: 200 ms
+_LONGEST = 120 * _RATE * 2  # bytes of one sentence; more cannot be speech
 
 
 def from_url(url: EngineURL, context: EngineContext) -> "OpenAISynthesizer":
@@ -28,7 +28,7 @@ def from_url(url: EngineURL, context: EngineContext) -> "OpenAISynthesizer":
 
 
 class OpenAISynthesizer(Synthesizer):
-    """A remote synthesizer; audio is passed on as it arrives."""
+    """A remote synthesizer; audio is yielded as it arrives."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class OpenAISynthesizer(Synthesizer):
         languages: str = "",
     ) -> None:
         self.name = f"openai-{model.rsplit('/', 1)[-1]}"
-        # Those voices follow the text, in the languages that Whisper hears.
+        # OpenAI's voices speak the languages that Whisper transcribes.
         self.languages = frozenset(languages.split()) or frozenset(_LANGUAGE_CODES)
         self._model = model
         self._voice = voice
@@ -66,7 +66,7 @@ class OpenAISynthesizer(Synthesizer):
                 async for chunk in chunks:
                     waiting += chunk
                     total += len(chunk)
-                    if len(waiting) >= _PIECE:
+                    if len(waiting) >= _CHUNK:
                         yield _audio(waiting)
                         del waiting[: len(waiting) // 2 * 2]
                     if total > _LONGEST:

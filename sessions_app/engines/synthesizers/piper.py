@@ -1,8 +1,8 @@
-"""``piper://``: natural voices on this machine, as many as are installed.
+"""``piper://``: natural voices on this machine.
 
 Voices are found in installed ``*_piper_voice`` packages, in ``<data>/voices`` and in the directory
-of ``piper:///a/directory``. Each is ``<name>.onnx`` with ``<name>.onnx.json`` beside it, as
-https://huggingface.co/rhasspy/piper-voices has them. GPL: installed by the ``speech`` extra.
+of ``piper:///a/directory``. A voice is ``<name>.onnx`` with ``<name>.onnx.json`` beside it, as in
+https://huggingface.co/rhasspy/piper-voices. GPL: installed by the ``speech`` extra.
 """
 
 import importlib.util
@@ -26,11 +26,11 @@ from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
 
-_HANG = 30.0  # s for one sentence
+_SENTENCE_TIMEOUT = 30.0  # s for one sentence
 
 
 def from_url(url: EngineURL, context: EngineContext) -> "PiperSynthesizer":
-    """The synthesizer with every voice that can be found now."""
+    """The synthesizer with all voices that are installed now."""
     url.read_options()
     directories = [Path(url.path)] if url.path.strip("/") else []
     return PiperSynthesizer([*directories, context.data_dir / "voices", *_packages()])
@@ -47,7 +47,7 @@ class Voice:
 
 
 class PiperSynthesizer(Synthesizer):
-    """Piper in a child process, a sentence at a time."""
+    """Piper in a child process, one sentence at a time."""
 
     name = "piper"
 
@@ -66,7 +66,7 @@ class PiperSynthesizer(Synthesizer):
             )
         await self._process.start()
         first = next(iter(self.voices.values()))
-        await self._process.run(_HANG, _speak, str(first.model), "a")
+        await self._process.run(_SENTENCE_TIMEOUT, _speak, str(first.model), "a")
 
     async def close(self) -> None:
         await self._process.stop()
@@ -86,7 +86,9 @@ class PiperSynthesizer(Synthesizer):
     ) -> AsyncGenerator[SpeechAudio, None]:
         chosen = self.voice_for(language, voice)
         for sentence in sentences(text):
-            samples, rate = await self._process.run(_HANG, _speak, str(chosen.model), sentence)
+            samples, rate = await self._process.run(
+                _SENTENCE_TIMEOUT, _speak, str(chosen.model), sentence
+            )
             yield SpeechAudio(samples, rate)
 
 
@@ -118,7 +120,7 @@ _loaded: dict[str, Any] = {}
 
 
 def _load() -> None:
-    import piper  # noqa: F401 - so that a broken installation shows at start
+    import piper  # noqa: F401 - a broken installation must fail at start
 
 
 def _speak(model: str, sentence: str) -> tuple[npt.NDArray[np.int16], int]:
@@ -126,6 +128,6 @@ def _speak(model: str, sentence: str) -> tuple[npt.NDArray[np.int16], int]:
 
     if model not in _loaded:
         _loaded[model] = PiperVoice.load(model)
-    pieces = [chunk.audio_int16_array for chunk in _loaded[model].synthesize(sentence)]
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+    chunks = [chunk.audio_int16_array for chunk in _loaded[model].synthesize(sentence)]
+    samples = np.concatenate(chunks) if chunks else np.zeros(0, np.int16)
     return samples, int(_loaded[model].config.sample_rate)

@@ -24,8 +24,8 @@ from sessions_app.engines.base import (
 )
 from sessions_app.engines.remote import RemoteEndpoint
 from sessions_app.engines.urls import EngineContext, EngineURL
-from sessions_app.engines.whisper import guards
-from sessions_app.engines.whisper.inventions import is_known_invention
+from sessions_app.engines.whisper import hallucinations
+from sessions_app.engines.whisper.hallucination_phrases import is_known_hallucination
 
 _UNSURE = 0.6  # confidence of an answer that came without probabilities
 
@@ -96,7 +96,7 @@ def _wav(request: TranscriptionRequest) -> bytes:
 def _transcription(body: bytes, request: TranscriptionRequest) -> Transcription:
     try:
         answer: dict[str, Any] = json.loads(body)
-        text = guards.tidy(str(answer["text"]))
+        text = hallucinations.clean_text(str(answer["text"]))
         segments: list[dict[str, Any]] = answer.get("segments") or []
         probabilities = [float(s["avg_logprob"]) for s in segments if "avg_logprob" in s]
         silence = [float(s["no_speech_prob"]) for s in segments if "no_speech_prob" in s]
@@ -104,14 +104,14 @@ def _transcription(body: bytes, request: TranscriptionRequest) -> Transcription:
         raise EngineUnavailable("the server's answer is not a transcription") from error
     mean = float(np.mean(probabilities)) if probabilities else math.log(_UNSURE)
     no_speech = max(silence, default=0.0)
-    if (no_speech > guards.NO_SPEECH and mean < guards.MIN_LOG_PROBABILITY) or (
-        (no_speech > 0.5 or mean < -0.7) and is_known_invention(text)
+    if (no_speech > hallucinations.NO_SPEECH and mean < hallucinations.MIN_LOG_PROBABILITY) or (
+        (no_speech > 0.5 or mean < -0.7) and is_known_hallucination(text)
     ):
         text = ""
     heard = _code(answer.get("language"))
     language = request.language or heard or "en"
     return Transcription(
-        text=guards.without_loops(text),
+        text=hallucinations.remove_loops(text),
         language=language.split("-")[0].lower(),
         language_probability=1.0 if request.language else 0.8 if heard else 0.0,
         confidence=round(math.exp(min(mean, 0.0)), 3) if text else 0.0,

@@ -1,12 +1,12 @@
 """``whisper://base``: Whisper on this machine, offline, on CPU or GPU.
 
 ``whisper://<size>`` or ``whisper:///directory/of/a/converted/model``, with the options
-``threads`` (default: all cores), ``workers`` (that share them; default: two, or more with many
-cores), ``device`` (``auto``, ``cpu``, ``cuda``), ``compute`` (CTranslate2's compute type), ``beam``
-(default 5; 1 is greedy) and ``batch`` (utterances that are worked on together).
+``threads`` (default: all cores), ``workers`` (which share the threads; default: two, or more with
+many cores), ``device`` (``auto``, ``cpu``, ``cuda``), ``compute`` (CTranslate2's compute type),
+``beam`` (default 5; 1 is greedy) and ``batch`` (the most utterances in one batch).
 
-One model serves every session: requests wait in one queue, finals first, and run batch by batch
-in a process of their own.
+One model serves all sessions: requests wait in one queue, finals first, and run batch by batch in
+a child process.
 """
 
 import asyncio
@@ -34,21 +34,21 @@ from sessions_app.engines.base import (
 from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.urls import EngineContext, EngineURL
 from sessions_app.engines.whisper.model_files import locate
-from sessions_app.engines.whisper.queue import Entry, RequestQueue
 from sessions_app.engines.whisper.recognizer import Recognized, Utterance
+from sessions_app.engines.whisper.request_queue import Entry, RequestQueue
 from sessions_app.engines.whisper.worker import ModelSettings, load, recognize
 
 log = logging.getLogger(__name__)
 
-_MAX_BACKLOG = 120.0  # s of audio; beyond, the caller must keep it
-_BATCH_SECONDS = 45.0  # s of audio in one batch: bounds what a newcomer waits for
-_HURRY = 20.0  # s of audio waiting; from here on speed matters more than the last word
+_MAX_BACKLOG = 120.0  # s of audio waiting; further requests are refused with EngineOverloaded
+_BATCH_SECONDS = 45.0  # s of audio in one batch: bounds how long a new request waits
+_GREEDY_BACKLOG = 20.0  # s of audio waiting; above this, decoding is greedy to catch up
 _MAX_CRASHES = 2
-_HANG = 90.0  # s; a batch of the longest utterances, all decoded again, stays far below
+_JOB_TIMEOUT = 90.0  # s; a batch of the longest utterances, all decoded twice, takes far less
 
 
 def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranscriber":
-    """The transcriber that ``url`` names; nothing is loaded yet."""
+    """The transcriber for ``url``; nothing is loaded yet."""
     options = url.read_options(
         threads=int, workers=int, device=str, compute=str, beam=int, batch=int
     )
@@ -56,9 +56,9 @@ def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranscriber":
 
 
 class WhisperTranscriber(Transcriber):
-    """Whisper in a child process behind one priority queue."""
+    """Whisper in a child process, with one priority queue."""
 
-    attempts = 1  # a crash is retried here, an overload is the caller's to wait out
+    attempts = 1  # crashes are retried here; after an overload the caller waits
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class WhisperTranscriber(Transcriber):
         self._queue = RequestQueue()
         self._working: list[Entry] = []
         self._process: WorkerProcess | None = None
-        self._pump: asyncio.Task[None] | None = None
+        self._batch_loop: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._starting = asyncio.Lock()
         self._capacity = 0.0
@@ -99,7 +99,7 @@ class WhisperTranscriber(Transcriber):
         await asyncio.to_thread(self._locate)
 
     async def start(self) -> None:
-        """Prepare the model files, spawn the child and load the model.
+        """Prepare the model files, start the child process and load the model.
 
         Raises ``EngineMisconfigured`` when there is no such model.
         """
@@ -110,16 +110,16 @@ class WhisperTranscriber(Transcriber):
                 self._process = WorkerProcess(self.name, load, self._settings(directory))
             await self._process.start()
             self.languages = self._process.loaded
-            if self._pump is None or self._pump.done():
-                self._pump = asyncio.create_task(self._run(), name=f"{self.name} queue")
+            if self._batch_loop is None or self._batch_loop.done():
+                self._batch_loop = asyncio.create_task(self._run(), name=f"{self.name} queue")
 
     async def close(self) -> None:
         self._closed = True
-        if self._pump is not None:
-            self._pump.cancel()
+        if self._batch_loop is not None:
+            self._batch_loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
-            self._pump = None
+                await self._batch_loop
+            self._batch_loop = None
         if self._process is not None:
             await self._process.stop()
         for entry in [*self._working, *self._queue.waiting()]:
@@ -139,11 +139,11 @@ class WhisperTranscriber(Transcriber):
 
     @property
     def backlog_seconds(self) -> float:
-        """Seconds of audio waiting or in work."""
+        """Seconds of audio waiting or being transcribed."""
         return sum(
             entry.request.duration
             for entry in [*self._working, *self._queue.waiting()]
-            if not entry.abandoned
+            if not entry.cancelled
         )
 
     @property
@@ -158,25 +158,26 @@ class WhisperTranscriber(Transcriber):
         return self._queue.promote(request, Priority.FINAL)
 
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
-        if self._pump is None or self._pump.done():
+        if self._batch_loop is None or self._batch_loop.done():
             if self._closed:
                 raise EngineUnavailable("the speech engine was shut down")
             await self.start()
         backlog = self.backlog_seconds
         if backlog and backlog + request.duration > _MAX_BACKLOG:
             raise EngineOverloaded(
-                f"{backlog:.0f} s of speech are waiting", retry_after=backlog / self._pace
+                f"the queue is full: {backlog:.0f} s of speech are waiting",
+                retry_after=backlog / self._speed,
             )
         entry = Entry(request, asyncio.get_running_loop().create_future(), request.priority)
         self._queue.push(entry)
         self._wake.set()
-        # Cancelling this await cancels the future, and with it the entry's place in the queue.
+        # Cancelling this await cancels the future, which removes the entry from the queue.
         return await entry.future
 
     # -- work ------------------------------------------------------------------------------
 
     @property
-    def _pace(self) -> float:
+    def _speed(self) -> float:
         return self._capacity or 4.0
 
     async def _run(self) -> None:
@@ -198,11 +199,11 @@ class WhisperTranscriber(Transcriber):
             answers = await self._recognize(batch)
             self._measure(batch, answers, time.perf_counter() - started)
             for entry, answer in zip(batch, answers, strict=True):
-                if not entry.abandoned:
+                if not entry.cancelled:
                     entry.future.set_result(_transcription(answer))
         except EngineError as error:
             self._retry_or_fail(batch, error)
-        except Exception as error:  # a fault of ours must not leave callers waiting
+        except Exception as error:  # after an unexpected error no caller may wait for ever
             log.error("%s failed on a batch: %s", self.name, type(error).__name__)
             for entry in batch:
                 _fail(entry, EngineUnavailable("the speech engine failed"))
@@ -213,7 +214,7 @@ class WhisperTranscriber(Transcriber):
             self._working = []
 
     async def _ready(self, batch: list[Entry]) -> bool:
-        """Have a process. If there can be none that is not the audio's fault: callers keep it."""
+        """Start the child process if needed. A failed start does not count against the audio."""
         assert self._process is not None
         try:
             await self._process.start()
@@ -226,24 +227,26 @@ class WhisperTranscriber(Transcriber):
     async def _recognize(self, batch: Sequence[Entry]) -> list[Recognized]:
         assert self._process is not None
         utterances = [_utterance(entry.request) for entry in batch]
-        greedy = batch[0].priority is Priority.PARTIAL or self.backlog_seconds > _HURRY
-        answers: list[Recognized] = await self._process.run(_HANG, recognize, utterances, greedy)
+        greedy = batch[0].priority is Priority.PARTIAL or self.backlog_seconds > _GREEDY_BACKLOG
+        answers: list[Recognized] = await self._process.run(
+            _JOB_TIMEOUT, recognize, utterances, greedy
+        )
         return answers
 
     def _retry_or_fail(self, batch: list[Entry], error: EngineError) -> None:
-        """Once more for everyone, each alone, so that one cannot sink many."""
+        """Retry each entry alone, so that one bad utterance fails only itself."""
         for entry in batch:
             entry.crashes += 1
-            if entry.abandoned:
+            if entry.cancelled:
                 continue
             if self._closed or not error.retryable:
                 _fail(entry, error)
             elif entry.crashes < _MAX_CRASHES:
                 self._queue.push(entry)
-            elif isinstance(error, EngineTimeout):  # a starved machine looks the same
+            elif isinstance(error, EngineTimeout):  # an overloaded machine looks the same
                 _fail(entry, error)
             else:
-                _fail(entry, EngineRejected("this audio repeatedly stopped the speech engine"))
+                _fail(entry, EngineRejected("this audio crashed the speech engine repeatedly"))
 
     def _measure(self, batch: list[Entry], answers: list[Recognized], seconds: float) -> None:
         audio = sum(entry.request.duration for entry in batch)
@@ -276,7 +279,7 @@ def _utterance(request: TranscriptionRequest) -> Utterance:
 
 
 def _unfinished(context: str) -> str:
-    """The context, if its last sentence goes on: otherwise it leads astray more than it helps."""
+    """The context if its last sentence is incomplete; a complete one makes results worse."""
     return "" if context.rstrip().endswith((".", "!", "?", "。", "…")) else context
 
 
@@ -292,5 +295,5 @@ def _transcription(answer: Recognized) -> Transcription:
 
 
 def _fail(entry: Entry, error: EngineError) -> None:
-    if not entry.abandoned:
+    if not entry.cancelled:
         entry.future.set_exception(error)

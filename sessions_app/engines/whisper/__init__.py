@@ -1,1 +1,1 @@
-"""Running Whisper on this machine: model files, queue, child process, decoding and its guards."""
+"""Whisper on this machine: model files, request queue, child process, decoding, hallucinations."""

@@ -1,10 +1,9 @@
-"""Whisper on one machine: a batch of utterances in, their words out. Runs in the child process.
+"""Transcribes batches of utterances with Whisper. Runs in the child process.
 
 Differences from faster-whisper's own loop, all measured in ``benchmarks/transcribe.py``:
-utterances are encoded in a window as long as they are plus a margin instead of 30 s; several
-share one encode and one decode, and the cores work on different ones; and what comes out is
-checked (``guards``) and decoded again with the full window where it looks like a loop or an
-invention.
+the window is as long as the utterance plus a margin, not 30 s; several utterances share one encode
+and one decode; the workers run different utterances in parallel; and a text that looks like a loop
+or a hallucination (``hallucinations``) is decoded again with the full window.
 """
 
 import math
@@ -18,43 +17,44 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sessions_app.engines.whisper import guards
-from sessions_app.engines.whisper.inventions import is_known_invention
-from sessions_app.engines.whisper.pieces import (
+from sessions_app.engines.whisper import hallucinations
+from sessions_app.engines.whisper.chunks import (
     SAMPLE_RATE,
     WINDOW,
     Audio,
+    Chunk,
     Decoded,
-    Piece,
-    cut_at_quiet_moments,
+    split_at_silences,
 )
+from sessions_app.engines.whisper.hallucination_phrases import is_known_hallucination
 
 _FRAMES_PER_SECOND = 100
 _WARM_UP_WINDOW = 10  # s
-_VOICED = 0.5  # probability of speech; where no 32 ms reach it the model is not even asked
+# Probability of speech. A chunk without any 32 ms frame that reaches it is not decoded.
+_SPEECH_THRESHOLD = 0.5
 _MAX_PROMPT_TOKENS = 120
-# Ways to decode again, in turn, until nothing looks wrong. The original draws at random with
-# rising temperature, up to five times; on a live call that costs seconds, and forbidding to repeat
-# a phrase breaks a loop as well, always alike.
-_SECOND_TRIES: tuple[dict[str, Any], ...] = ({}, {"no_repeat_ngram_size": 3})
+# Options for decoding again, tried in order until the text looks right. The original samples up to
+# five times with rising temperature. On a live call that costs seconds; forbidding repeated phrases
+# breaks loops too, and always gives the same text.
+_RETRY_OPTIONS: tuple[dict[str, Any], ...] = ({}, {"no_repeat_ngram_size": 3})
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What the child is asked: mono int16 samples at ``sample_rate`` Hz."""
+    """A request to the child: mono int16 samples at ``sample_rate`` Hz."""
 
     audio: npt.NDArray[np.int16]
     sample_rate: int
     language: str | None = None
     prompt: str = ""
     vocabulary: tuple[str, ...] = ()
-    partial: bool = False  # will be replaced soon: never worth a second decoding
+    partial: bool = False  # will be replaced soon: never decoded twice
     translate: bool = False  # into English
 
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """What the child answers. ``log_probability`` is the mean per token."""
+    """The child's answer. ``confidence`` and the probabilities are 0…1."""
 
     text: str
     language: str
@@ -62,14 +62,14 @@ class Recognized:
     confidence: float
     detected_language: str | None
     detected_probability: float
-    redone: str = ""  # what gave the first decoding away, if there was a second
+    redone: str = ""  # why it was decoded a second time, if it was
 
 
 class Recognizer:
-    """A loaded model, and ``workers`` that share it, each computing with ``threads`` threads.
+    """A loaded model, shared by ``workers`` that have ``threads`` threads each.
 
-    Two workers of one thread get through nearly twice as much as one of two: the matrices of a
-    small model are too small to be worth dividing.
+    Two workers with one thread have nearly twice the throughput of one worker with two threads:
+    the matrices of a small model are too small to split.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Recognizer:
         self.multilingual: bool = self._model.is_multilingual
         self._tokenizer = Tokenizer(raw, self.multilingual, task="transcribe", language="en")
         self._beam_size = beam_size
-        self._dots = [  # tokens that say nothing else
+        self._dots = [  # tokens that are nothing but dots
             token
             for text, token in raw.get_vocab().items()
             if re.fullmatch(r"\W*(\.\.+|…)\W*", raw.decode([token]) or text)
@@ -121,7 +121,7 @@ class Recognizer:
         return frozenset(code for code in _LANGUAGE_CODES if known(f"<|{code}|>") is not None)
 
     def warm_up(self) -> None:
-        """Pay for lazy initialisation now, not in the first caller's answer."""
+        """Do the lazy initialisation now, so that the first request is not slow."""
         list(self._pool.map(self._warm_up, range(self._workers)))
 
     def _warm_up(self, _worker: int) -> None:
@@ -136,11 +136,11 @@ class Recognizer:
     def recognize(
         self, utterances: Sequence[Utterance], *, greedy: bool = False
     ) -> list[Recognized]:
-        """Write down each of ``utterances``; one answer each, in their order.
+        """Transcribe ``utterances``; one answer each, in their order.
 
-        ``greedy`` gives up the beam search: a little less right, and faster.
+        ``greedy`` decodes without beam search, which is faster and a little less accurate.
         """
-        # Those of similar length together: they can share an encode.
+        # Utterances of similar length go to one worker, where they can share an encode.
         order = sorted(range(len(utterances)), key=lambda index: len(utterances[index].audio))
         size = max(1, math.ceil(len(order) / self._workers))
         groups = [order[start : start + size] for start in range(0, len(order), size)]
@@ -154,24 +154,24 @@ class Recognizer:
         return [answers[index] for index in range(len(utterances))]
 
     def _recognize(self, utterances: Sequence[Utterance], greedy: bool) -> list[Recognized]:
-        """In one worker."""
-        pieces = [
-            piece
+        """Transcribe a group of utterances in one worker."""
+        chunks = [
+            chunk
             for index, utterance in enumerate(utterances)
-            for piece in self._cut(index, utterance, greedy)
+            for chunk in self._cut(index, utterance, greedy)
         ]
-        spoken = [piece for piece in pieces if piece.speech_peak >= _VOICED]
+        spoken = [chunk for chunk in chunks if chunk.speech_peak >= _SPEECH_THRESHOLD]
         self._first_pass(spoken)
-        for piece in spoken:
-            piece.decoded = self._checked(piece)
+        for chunk in spoken:
+            chunk.decoded = self._checked(chunk)
         return [
-            self._answer(utterance, [piece for piece in pieces if piece.index == index])
+            self._answer(utterance, [chunk for chunk in chunks if chunk.index == index])
             for index, utterance in enumerate(utterances)
         ]
 
     # -- before the model ------------------------------------------------------------------
 
-    def _cut(self, index: int, utterance: Utterance, greedy: bool) -> list[Piece]:
+    def _cut(self, index: int, utterance: Utterance, greedy: bool) -> list[Chunk]:
         import soxr
 
         audio = utterance.audio.astype(np.float32) / 32768.0
@@ -179,42 +179,42 @@ class Recognizer:
             audio = soxr.resample(audio, utterance.sample_rate, SAMPLE_RATE)
         language = utterance.language if utterance.language in self.languages else None
         prompt = " ".join(filter(None, (", ".join(utterance.vocabulary), utterance.prompt)))
-        pieces = []
-        for part in cut_at_quiet_moments(audio):
+        chunks = []
+        for part in split_at_silences(audio):
             seconds, peak = self._voice_activity(part)
-            pieces.append(
-                Piece(
+            chunks.append(
+                Chunk(
                     index, part, seconds, peak, language, prompt,
                     utterance.partial, utterance.translate, greedy,
                 )
             )  # fmt: skip
-        return pieces
+        return chunks
 
     def _voice_activity(self, audio: Audio) -> tuple[float, float]:
         """Seconds of speech and the highest probability of it (Silero, 32 ms frames)."""
         if not len(audio):
             return 0.0, 0.0
         probabilities = self._vad(np.pad(audio, (0, -len(audio) % 512)))
-        return float((probabilities > _VOICED).sum()) * 512 / SAMPLE_RATE, float(
+        return float((probabilities > _SPEECH_THRESHOLD).sum()) * 512 / SAMPLE_RATE, float(
             probabilities.max()
         )
 
-    def _mel(self, piece: Piece, window: float) -> npt.NDArray[np.float32]:
+    def _mel(self, chunk: Chunk, window: float) -> npt.NDArray[np.float32]:
         samples = int(window * SAMPLE_RATE)
-        padded = np.pad(piece.audio, (0, max(samples - len(piece.audio), 0)))[:samples]
+        padded = np.pad(chunk.audio, (0, max(samples - len(chunk.audio), 0)))[:samples]
         mel = self._features(padded, padding=0)
         return np.asarray(mel[:, : int(window * _FRAMES_PER_SECOND)], dtype=np.float32)
 
     # -- the model -------------------------------------------------------------------------
 
-    def _first_pass(self, pieces: list[Piece]) -> None:
-        """Decode every piece once, those of one window length together."""
-        for window in sorted({piece.window for piece in pieces}):
-            group = [piece for piece in pieces if piece.window == window]
+    def _first_pass(self, chunks: list[Chunk]) -> None:
+        """Decode every chunk once; chunks with the same window length are encoded together."""
+        for window in sorted({chunk.window for chunk in chunks}):
+            group = [chunk for chunk in chunks if chunk.window == window]
             encoded = self._encode(group, window)
             self._detect(group, encoded)
-            prompts = [self._prompt(piece) for piece in group]
-            # The decoder wants the start of the transcript at one place in the whole batch.
+            prompts = [self._prompt(chunk) for chunk in group]
+            # The decoder needs prompts of equal length in one batch.
             for length in sorted({len(prompt) for prompt in prompts}):
                 rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
                 part = encoded if len(rows) == len(group) else self._rows(encoded, rows)
@@ -227,8 +227,8 @@ class Recognizer:
                 for row, decoded in zip(rows, results, strict=True):
                     group[row].decoded = decoded
 
-    def _encode(self, pieces: list[Piece], window: float) -> Any:
-        batch = np.ascontiguousarray(np.stack([self._mel(piece, window) for piece in pieces]))
+    def _encode(self, chunks: list[Chunk], window: float) -> Any:
+        batch = np.ascontiguousarray(np.stack([self._mel(chunk, window) for chunk in chunks]))
         return self._model.encode(self._storage.from_array(batch))
 
     def _rows(self, encoded: Any, rows: list[int]) -> Any:
@@ -236,25 +236,25 @@ class Recognizer:
         values = np.array(encoded.to_device(_cpu()) if device != "cpu" else encoded)
         return self._storage.from_array(np.ascontiguousarray(values[rows]))
 
-    def _detect(self, pieces: list[Piece], encoded: Any) -> None:
+    def _detect(self, chunks: list[Chunk], encoded: Any) -> None:
         if not self.multilingual:
             return
-        if all(piece.language is not None and piece.partial for piece in pieces):
+        if all(chunk.language is not None and chunk.partial for chunk in chunks):
             return
-        for piece, found in zip(pieces, self._model.detect_language(encoded), strict=True):
-            piece.detected = [(token[2:-2], probability) for token, probability in found]
-            if piece.language is None:
-                piece.language = piece.detected[0][0]
+        for chunk, found in zip(chunks, self._model.detect_language(encoded), strict=True):
+            chunk.detected = [(token[2:-2], probability) for token, probability in found]
+            if chunk.language is None:
+                chunk.language = chunk.detected[0][0]
 
-    def _prompt(self, piece: Piece) -> list[int]:
+    def _prompt(self, chunk: Chunk) -> list[int]:
         tokens: list[int] = []
-        if piece.prompt:
-            words = self._tokenizer.encode(" " + piece.prompt.strip())
+        if chunk.prompt:
+            words = self._tokenizer.encode(" " + chunk.prompt.strip())
             tokens += [self._tokenizer.sot_prev, *words[-_MAX_PROMPT_TOKENS:]]
         tokens.append(self._tokenizer.sot)
         if self.multilingual:
-            token = self._tokenizer.tokenizer.token_to_id(f"<|{piece.language}|>")
-            task = self._tokenizer.translate if piece.translate else self._tokenizer.transcribe
+            token = self._tokenizer.tokenizer.token_to_id(f"<|{chunk.language}|>")
+            task = self._tokenizer.translate if chunk.translate else self._tokenizer.transcribe
             tokens += [token, task]
         return [*tokens, self._tokenizer.no_timestamps]
 
@@ -274,75 +274,76 @@ class Recognizer:
         for result in results:
             tokens = result.sequences_ids[0]
             mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
-            text = guards.tidy(self._tokenizer.decode(tokens))
+            text = hallucinations.clean_text(self._tokenizer.decode(tokens))
             decoded.append(Decoded(text, mean, result.no_speech_prob, len(tokens) >= limit))
         return decoded
 
-    def _decode(self, piece: Piece, encoded: Any, **options: Any) -> Decoded:
-        """One piece by itself."""
-        prompts = [self._prompt(piece)]
+    def _decode(self, chunk: Chunk, encoded: Any, **options: Any) -> Decoded:
+        """Decode one chunk alone."""
+        prompts = [self._prompt(chunk)]
         [decoded] = self._generate(
-            encoded, prompts, piece.token_limit, greedy=piece.greedy, **options
+            encoded, prompts, chunk.token_limit, greedy=chunk.greedy, **options
         )
         return decoded
 
     # -- after the model -------------------------------------------------------------------
 
-    def _checked(self, piece: Piece) -> Decoded:
-        """The decoding to believe: the first, a better one, or none."""
-        decoded = piece.decoded
+    def _checked(self, chunk: Chunk) -> Decoded:
+        """The decoding to use: the first, a better one, or an empty one."""
+        decoded = chunk.decoded
         assert decoded is not None
-        decoded = self._without_echo(piece, decoded)
-        if decoded.evidence(piece).absent or not decoded.text:
+        decoded = self._without_prompt_echo(chunk, decoded)
+        if decoded.evidence(chunk).absent or not decoded.text:
             return replace(decoded, text="")
-        reason = decoded.suspicion(piece)
-        if reason and not piece.partial:
-            again = self._going_on if reason == "trailing off" else self._again
-            decoded = replace(again(piece, decoded), redone=reason)
-        evidence = decoded.evidence(piece)
-        if evidence.absent or (not evidence.strong and is_known_invention(decoded.text)):
+        reason = decoded.redo_reason(chunk)
+        if reason and not chunk.partial:
+            stopped_early = reason == "breaks off"
+            redo = self._decode_without_dots if stopped_early else self._decode_full_window
+            decoded = replace(redo(chunk, decoded), redone=reason)
+        evidence = decoded.evidence(chunk)
+        if evidence.absent or (not evidence.strong and is_known_hallucination(decoded.text)):
             return replace(decoded, text="")
-        return replace(decoded, text=guards.without_loops(decoded.text))
+        return replace(decoded, text=hallucinations.remove_loops(decoded.text))
 
-    def _without_echo(self, piece: Piece, decoded: Decoded) -> Decoded:
-        """On noise the model reads its prompt out: believe that only if it hears it unprompted."""
-        if not piece.prompt or decoded.evidence(piece).strong:
+    def _without_prompt_echo(self, chunk: Chunk, decoded: Decoded) -> Decoded:
+        """On noise the model repeats its prompt: decode again without the prompt to be sure."""
+        if not chunk.prompt or decoded.evidence(chunk).strong:
             return decoded
-        if not guards.echoes_prompt(decoded.text, piece.prompt):
+        if not hallucinations.echoes_prompt(decoded.text, chunk.prompt):
             return decoded
-        piece.prompt = ""
-        return self._decode(piece, self._encode([piece], piece.window))
+        chunk.prompt = ""
+        return self._decode(chunk, self._encode([chunk], chunk.window))
 
-    def _again(self, piece: Piece, first: Decoded) -> Decoded:
-        """Decode with the full window, in each of several ways until nothing looks wrong."""
-        piece.prompt = ""  # a prompt can be what it loops on
-        encoded = self._encode([piece], WINDOW)
+    def _decode_full_window(self, chunk: Chunk, first: Decoded) -> Decoded:
+        """Decode with the full window and several options until the text looks right."""
+        chunk.prompt = ""  # the prompt may cause the loop
+        encoded = self._encode([chunk], WINDOW)
         tried = []
-        for options in _SECOND_TRIES:
-            decoded = self._decode(piece, encoded, **options)
-            reason = decoded.suspicion(piece)
-            if reason in ("", "trailing off") or decoded.evidence(piece).absent:
+        for options in _RETRY_OPTIONS:
+            decoded = self._decode(chunk, encoded, **options)
+            reason = decoded.redo_reason(chunk)
+            if reason in ("", "breaks off") or decoded.evidence(chunk).absent:
                 return decoded
-            if reason == "probability":  # unsure, but not wrong in itself: no other way helps
-                # One that does not loop comes first, then the likelier one.
+            if reason == "probability":  # unsure, but not a loop: other options do not help
+                # Prefer the one that does not loop, then the more probable one.
                 return max(
                     (first, decoded),
-                    key=lambda d: (d.suspicion(piece) in ("", "probability"), d.log_probability),
+                    key=lambda d: (d.redo_reason(chunk) in ("", "probability"), d.log_probability),
                 )
             tried.append(decoded)
-        # Every decoding loops: keep the shortest, with what it repeats said once.
+        # Every decoding loops: keep the shortest; its loops are removed later.
         return min([first, *tried], key=lambda d: len(d.text))
 
-    def _going_on(self, piece: Piece, first: Decoded) -> Decoded:
-        """Decode with the full window, and without the dots that stand for what was left out."""
-        encoded = self._encode([piece], WINDOW)
-        decoded = self._decode(piece, encoded, suppress_tokens=[-1, *self._dots])
-        sane = decoded.suspicion(piece) in ("", "trailing off")
+    def _decode_without_dots(self, chunk: Chunk, first: Decoded) -> Decoded:
+        """Decode with the full window, and forbid the dots that replace the missing words."""
+        encoded = self._encode([chunk], WINDOW)
+        decoded = self._decode(chunk, encoded, suppress_tokens=[-1, *self._dots])
+        sane = decoded.redo_reason(chunk) in ("", "breaks off")
         return decoded if sane and len(decoded.text) > len(first.text) else first
 
-    def _answer(self, utterance: Utterance, pieces: list[Piece]) -> Recognized:
-        decoded = [piece.decoded for piece in pieces if piece.decoded and piece.decoded.text]
-        leading = max(pieces, key=lambda piece: piece.speech_seconds, default=None)
+    def _answer(self, utterance: Utterance, chunks: list[Chunk]) -> Recognized:
+        decoded = [chunk.decoded for chunk in chunks if chunk.decoded and chunk.decoded.text]
+        leading = max(chunks, key=lambda chunk: chunk.speech_seconds, default=None)
         detected = leading.detected[0] if leading and leading.detected else None
         language = (leading.language if leading else None) or utterance.language or "en"
         heard = dict(leading.detected) if leading else {}

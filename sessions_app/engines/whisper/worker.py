@@ -1,4 +1,4 @@
-"""The jobs of the Whisper process: module-level functions around the one loaded model."""
+"""The jobs of the Whisper child process: module-level functions that use one loaded model."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sessions_app.engines.whisper.recognizer import Recognized, Recognizer, Utte
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What the process loads. ``threads`` 0: all cores; ``workers`` 0: as many as pay."""
+    """What the child loads. ``threads`` 0: all cores; ``workers`` 0: see ``workers_for``."""
 
     model: Path
     device: str = "auto"
@@ -21,13 +21,13 @@ class ModelSettings:
 
 
 _THREADS_OF_A_WORKER: Final = 4
-"""More of them hardly make one utterance faster, and more workers get through more."""
+"""More threads make one utterance hardly faster; more workers raise the throughput."""
 
 _recognizer: Recognizer | None = None
 
 
 def load(settings: ModelSettings) -> frozenset[str]:
-    """Load and warm up the model; the languages it knows."""
+    """Load and warm up the model. Returns the languages that it knows."""
     global _recognizer
     threads = settings.threads or os.cpu_count() or 1
     workers = settings.workers or workers_for(threads, settings.device)
@@ -44,11 +44,11 @@ def load(settings: ModelSettings) -> frozenset[str]:
 
 
 def workers_for(threads: int, device: str) -> int:
-    """At least two where there are two cores: they get through more than one on both."""
+    """Workers for ``threads`` cores: at least two for two, which have more throughput than one."""
     import ctranslate2
 
     if device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count()):
-        return 1  # a GPU is shared best by one batch
+        return 1  # one batch at a time uses a GPU best
     return max(1, threads // min(_THREADS_OF_A_WORKER, max(1, threads // 2)))
 
 

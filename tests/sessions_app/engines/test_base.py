@@ -23,16 +23,16 @@ class Persistent(FakeTranscriber):
     attempts = 3
 
 
-async def test_a_call_gives_the_engines_answer() -> None:
+async def test_a_request_returns_the_answer_of_the_engine() -> None:
     assert (await FakeTranscriber("hello").transcribe(REQUEST)).text == "hello"
 
 
 @pytest.mark.parametrize("text", ["Hel\0lo.", "Hello.\0"])
-async def test_a_nul_in_an_answer_goes_no_further(text: str) -> None:
+async def test_nul_characters_are_removed_from_answers(text: str) -> None:
     assert (await FakeTranscriber(text).transcribe(REQUEST)).text == "Hello."
 
 
-async def test_half_a_surrogate_pair_in_an_answer_is_replaced() -> None:
+async def test_a_lone_surrogate_in_an_answer_is_replaced() -> None:
     # What json.loads makes of "\\ud83d" alone.
     assert (await FakeTranscriber("Hello \ud83d.").transcribe(REQUEST)).text == "Hello ?."
 
@@ -44,7 +44,7 @@ async def test_an_engine_that_hangs_is_a_timeout() -> None:
         await engine.transcribe(REQUEST, timeout=0)
 
 
-async def test_a_passing_failure_is_retried() -> None:
+async def test_a_temporary_failure_is_retried() -> None:
     engine = Persistent(EngineUnavailable("gone"), EngineOverloaded("busy", 0.0), "hello")
     assert (await engine.transcribe(REQUEST)).text == "hello"
 
@@ -70,7 +70,7 @@ async def test_a_rejection_is_not_retried() -> None:
     assert len(engine.requests) == 1
 
 
-async def test_cancelling_a_call_withdraws_it() -> None:
+async def test_cancelling_a_call_cancels_the_request() -> None:
     engine = FakeTranscriber("hello")
     engine.hold()
     call = asyncio.create_task(engine.transcribe(REQUEST))
@@ -94,9 +94,9 @@ async def test_calls_are_counted_by_outcome() -> None:
     assert count() == before + 1
 
 
-async def test_speech_comes_in_pieces_or_as_one() -> None:
-    pieces = [piece async for piece in FakeSynthesizer().stream("one two three", "en")]
-    assert [len(piece.samples) for piece in pieces] == [400, 400, 400]
+async def test_speech_is_streamed_or_returned_at_once() -> None:
+    chunks = [chunk async for chunk in FakeSynthesizer().stream("one two three", "en")]
+    assert [len(chunk.samples) for chunk in chunks] == [400, 400, 400]
     assert (await FakeSynthesizer().synthesize("one two three", "en")).duration == 0.15
 
 
@@ -120,7 +120,7 @@ async def test_an_interrupted_stream_is_closed_at_once() -> None:
     assert engine.closed
 
 
-async def test_nothing_to_say_is_no_audio() -> None:
+async def test_an_empty_text_gives_no_audio() -> None:
     assert len((await FakeSynthesizer().synthesize("", "en")).samples) == 0
 
 

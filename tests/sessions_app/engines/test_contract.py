@@ -1,6 +1,6 @@
-"""What every registered engine promises, whatever it runs on.
+"""Tests that every registered engine must pass.
 
-A new engine file is picked up here by itself; give it a line in ``URLS``.
+A new engine file is found automatically; add a line for it to ``URLS``.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ ALL = [(kind, scheme) for kind, package in PACKAGES.items() for scheme in regist
 
 
 def make(kind: str, scheme: str, data_dir: Path) -> Engine:
-    assert scheme in URLS[kind], f"give the {kind} {scheme}:// a line in URLS"
+    assert scheme in URLS[kind], f"add a line for the {kind} {scheme}:// to URLS"
     engine: Engine = FACTORIES[kind](URLS[kind][scheme], EngineContext(data_dir))
     return engine
 
@@ -86,7 +86,7 @@ async def test_an_engine_can_be_closed_unused_and_twice(
 @pytest.mark.engine
 @pytest.mark.parametrize("scheme", registry.schemes(transcribers))
 @respx.mock(assert_all_called=False)
-async def test_a_transcriber_writes_nothing_down_on_silence(
+async def test_a_transcriber_gives_no_text_for_silence(
     respx_mock: respx.MockRouter, scheme: str, models: Path
 ) -> None:
     silent = {"text": "Thank you.", "segments": [{"avg_logprob": -1.2, "no_speech_prob": 0.9}]}
@@ -137,7 +137,7 @@ async def test_a_transcriber_is_idle_again_after_overlapping_requests(
 @pytest.mark.engine
 @pytest.mark.parametrize("scheme", registry.schemes(synthesizers))
 @respx.mock(assert_all_called=False)
-async def test_a_synthesizer_speaks_piece_by_piece(
+async def test_a_synthesizer_yields_audio_sentence_by_sentence(
     respx_mock: respx.MockRouter, scheme: str, tmp_path: Path
 ) -> None:
     half_a_second = np.full(12_000, 5000, "<i2").tobytes()
@@ -148,13 +148,13 @@ async def test_a_synthesizer_speaks_piece_by_piece(
     assert isinstance(engine, Synthesizer)
     await engine.start()
     try:
-        pieces = [piece async for piece in engine.stream("Hello there. How are you?", "en-US")]
-        assert len(pieces) == 2
-        for piece in pieces:
-            assert piece.samples.dtype == np.int16
-            assert np.abs(piece.samples).max() > 1000
-            assert 0.2 < piece.duration < 5.0
-        assert len({piece.sample_rate for piece in pieces}) == 1
+        chunks = [chunk async for chunk in engine.stream("Hello there. How are you?", "en-US")]
+        assert len(chunks) == 2
+        for chunk in chunks:
+            assert chunk.samples.dtype == np.int16
+            assert np.abs(chunk.samples).max() > 1000
+            assert 0.2 < chunk.duration < 5.0
+        assert len({chunk.sample_rate for chunk in chunks}) == 1
         assert (await engine.synthesize(" \x00 [[ ]] ... ", "en")).duration == 0.0
         with pytest.raises(EngineError) as caught:
             await engine.synthesize("hello", "xx")

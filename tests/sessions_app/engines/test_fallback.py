@@ -33,18 +33,18 @@ async def say(chain: FallbackTranscriber) -> str:
     return (await chain.transcribe(REQUEST)).text
 
 
-async def test_the_first_choice_answers_when_it_can() -> None:
+async def test_the_first_engine_answers_when_it_works() -> None:
     second = FakeTranscriber("second")
     assert await say(FallbackTranscriber([FakeTranscriber("first"), second])) == "first"
     assert second.requests == []
 
 
 @pytest.mark.parametrize("error", [GONE, EngineTimeout("slow"), EngineRejected("too long")])
-async def test_the_next_answers_when_the_first_cannot(error: EngineError) -> None:
+async def test_the_next_engine_answers_when_the_first_fails(error: EngineError) -> None:
     assert await say(FallbackTranscriber([FakeTranscriber(error), FakeTranscriber("b")])) == "b"
 
 
-async def test_an_engine_that_hangs_leaves_time_for_the_next(
+async def test_an_engine_that_hangs_leaves_time_for_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fallback, "HANG_TIMEOUT", 0.0)
@@ -55,13 +55,13 @@ async def test_an_engine_that_hangs_leaves_time_for_the_next(
     assert (await chain.transcribe(nothing)).text == "second"
 
 
-async def test_the_last_error_is_told_when_none_can() -> None:
+async def test_the_last_error_is_raised_when_all_engines_fail() -> None:
     chain = FallbackTranscriber([FakeTranscriber(GONE), FakeTranscriber(EngineRejected("no"))])
     with pytest.raises(EngineRejected):
         await say(chain)
 
 
-async def test_an_engine_that_keeps_failing_rests_and_comes_back() -> None:
+async def test_an_engine_that_fails_repeatedly_is_skipped_and_then_tried_again() -> None:
     clock = Clock()
     first = FakeTranscriber(GONE, GONE, default="first again")
     chain = FallbackTranscriber([first, FakeTranscriber(default="second")], clock)
@@ -71,7 +71,7 @@ async def test_an_engine_that_keeps_failing_rests_and_comes_back() -> None:
     assert await say(chain) == "first again"
 
 
-async def test_when_all_rest_the_first_is_asked_all_the_same() -> None:
+async def test_when_all_breakers_are_open_the_first_engine_is_asked() -> None:
     first = FakeTranscriber(GONE, GONE, default="back")
     chain = FallbackTranscriber([first, FakeTranscriber(GONE, GONE, default=GONE)], Clock())
     for _ in range(2):
@@ -80,7 +80,7 @@ async def test_when_all_rest_the_first_is_asked_all_the_same() -> None:
     assert await say(chain) == "back"
 
 
-async def test_a_rejected_request_is_not_held_against_the_engine() -> None:
+async def test_a_rejected_request_does_not_open_the_breaker() -> None:
     first = FakeTranscriber(*[EngineRejected("no")] * 3, default="fine")
     chain = FallbackTranscriber([first, FakeTranscriber(default="second")], Clock())
     for _ in range(3):
@@ -88,7 +88,7 @@ async def test_a_rejected_request_is_not_held_against_the_engine() -> None:
     assert await say(chain) == "fine"
 
 
-async def test_an_engine_that_can_never_work_is_left_out() -> None:
+async def test_a_misconfigured_engine_is_left_out() -> None:
     class Broken(FakeTranscriber):
         async def start(self) -> None:
             raise EngineMisconfigured("no model")
@@ -157,7 +157,7 @@ async def test_the_languages_of_an_engine_that_is_left_out_are_not_offered() -> 
     assert "sw" not in chain.languages
 
 
-async def test_only_translators_that_have_the_pair_are_asked() -> None:
+async def test_only_translators_that_support_the_pair_are_asked() -> None:
     german, spanish = FakeTranslator(known={("de", "en")}), FakeTranslator(known={("es", "en")})
     chain = FallbackTranslator([german, spanish])
     assert await chain.translate("hola", "es", "en") == "[en] hola"
@@ -174,6 +174,6 @@ async def test_only_synthesizers_that_speak_the_language_are_asked() -> None:
     assert english.texts == []
 
 
-async def test_a_failed_voice_is_replaced_before_it_has_spoken() -> None:
+async def test_the_next_synthesizer_speaks_when_the_first_fails_before_any_audio() -> None:
     chain = FallbackSynthesizer([FakeSynthesizer(GONE), FakeSynthesizer()])
     assert (await chain.synthesize("hello", "en")).duration == pytest.approx(0.05)

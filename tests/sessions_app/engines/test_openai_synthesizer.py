@@ -23,7 +23,7 @@ def engine() -> Synthesizer:
 
 
 @respx.mock
-async def test_each_sentence_is_asked_for_and_spoken_in_order(engine: Synthesizer) -> None:
+async def test_each_sentence_is_requested_and_yielded_in_order(engine: Synthesizer) -> None:
     route = respx.post(ADDRESS)
     route.side_effect = [
         httpx.Response(200, content=np.full(2400, level, "<i2").tobytes()) for level in (100, 200)
@@ -37,7 +37,7 @@ async def test_each_sentence_is_asked_for_and_spoken_in_order(engine: Synthesize
 
 
 @respx.mock
-async def test_samples_cut_between_packets_are_put_together(engine: Synthesizer) -> None:
+async def test_a_sample_that_is_split_between_packets_is_joined(engine: Synthesizer) -> None:
     sound = np.arange(12_000, dtype="<i2").tobytes()
 
     async def packets() -> AsyncIterator[bytes]:
@@ -45,9 +45,9 @@ async def test_samples_cut_between_packets_are_put_together(engine: Synthesizer)
             yield sound[start : start + 7001]
 
     respx.post(ADDRESS).mock(return_value=httpx.Response(200, content=packets()))
-    pieces = [piece.samples async for piece in engine.stream("Hello", "en")]
-    assert len(pieces) > 1
-    assert np.concatenate(pieces).tolist() == list(range(12_000))
+    chunks = [chunk.samples async for chunk in engine.stream("Hello", "en")]
+    assert len(chunks) > 1
+    assert np.concatenate(chunks).tolist() == list(range(12_000))
 
 
 @respx.mock
@@ -60,5 +60,5 @@ async def test_failures_are_typed(engine: Synthesizer) -> None:
         await engine.synthesize("Hello", "en")
 
 
-def test_its_languages_can_be_named(engine: Synthesizer) -> None:
+def test_the_languages_can_be_given_in_the_url(engine: Synthesizer) -> None:
     assert engine.languages == {"en", "es"}

@@ -53,7 +53,7 @@ async def test_an_utterance_is_sent_as_a_wav_with_the_key(engine: Transcriber) -
 
 
 @respx.mock
-async def test_the_language_the_server_heard_is_reported(engine: Transcriber) -> None:
+async def test_the_language_that_the_server_detected_is_reported(engine: Transcriber) -> None:
     respx.post(ADDRESS).respond(json=answer(language="spanish"))
     result = await engine.transcribe(REQUEST)
     assert (result.language, result.detected_language) == ("es", "es")
@@ -61,14 +61,14 @@ async def test_the_language_the_server_heard_is_reported(engine: Transcriber) ->
 
 
 @respx.mock
-async def test_a_plain_answer_without_probabilities_will_do(engine: Transcriber) -> None:
+async def test_an_answer_without_probabilities_is_accepted(engine: Transcriber) -> None:
     respx.post(ADDRESS).respond(json={"text": "Hello"})
     result = await engine.transcribe(REQUEST)
     assert (result.text, result.language) == ("Hello", "en")
 
 
 @respx.mock
-async def test_words_invented_on_silence_are_dropped(engine: Transcriber) -> None:
+async def test_hallucinations_on_silence_are_dropped(engine: Transcriber) -> None:
     segment = {"avg_logprob": -0.9, "no_speech_prob": 0.8}
     respx.post(ADDRESS).respond(json=answer(text="Thanks for watching!", segments=[segment]))
     assert (await engine.transcribe(REQUEST)).text == ""
@@ -93,7 +93,7 @@ async def test_every_failure_has_its_error(
 
 
 @respx.mock
-async def test_a_busy_server_says_when_to_come_back(engine: Transcriber) -> None:
+async def test_an_overload_carries_the_time_to_retry(engine: Transcriber) -> None:
     respx.post(ADDRESS).respond(429, headers={"retry-after": "7"})
     with pytest.raises(EngineOverloaded) as caught:
         await engine.transcribe(REQUEST)
@@ -116,7 +116,7 @@ async def test_an_unreachable_server_is_unavailable(engine: Transcriber) -> None
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"text": null, "segments": 3}', b"{}"])
 @respx.mock
-async def test_an_answer_that_is_no_transcription_is_unavailable(
+async def test_an_answer_that_is_not_a_transcription_is_unavailable(
     engine: Transcriber, body: bytes
 ) -> None:
     respx.post(ADDRESS).respond(content=body)
@@ -125,14 +125,14 @@ async def test_an_answer_that_is_no_transcription_is_unavailable(
 
 
 @respx.mock
-async def test_an_endless_answer_is_cut_off(engine: Transcriber) -> None:
+async def test_an_answer_that_is_too_long_is_refused(engine: Transcriber) -> None:
     respx.post(ADDRESS).respond(content=json.dumps(answer(text="a" * 5_000_000)).encode())
     with pytest.raises(EngineUnavailable, match="too long"):
         await engine.transcribe(REQUEST)
 
 
 @respx.mock
-async def test_the_backlog_is_what_is_under_way(engine: Transcriber) -> None:
+async def test_the_backlog_is_the_audio_of_open_requests(engine: Transcriber) -> None:
     seen: list[float] = []
 
     def look(request: httpx.Request) -> httpx.Response:

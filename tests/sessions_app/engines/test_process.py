@@ -1,4 +1,4 @@
-"""A real child process, with small jobs in place of models."""
+"""A real child process, with small jobs instead of models."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ def niceness() -> int:
     return os.nice(0)
 
 
-def thrift() -> list[str | None]:
+def thread_settings() -> list[str | None]:
     return [os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX")]
 
 
@@ -51,29 +51,31 @@ async def worker() -> AsyncIterator[WorkerProcess]:
     await worker.stop()
 
 
-async def test_jobs_run_in_one_niced_process_of_their_own(worker: WorkerProcess) -> None:
+async def test_jobs_run_in_one_child_process_of_low_priority(worker: WorkerProcess) -> None:
     ids = await asyncio.gather(*(worker.run(30, process_id) for _ in range(3)))
     assert set(ids) == {worker.loaded}
     assert os.getpid() not in ids
     assert await worker.run(30, niceness) > os.nice(0)
-    assert await worker.run(30, thrift) == ["1", "2"]
+    assert await worker.run(30, thread_settings) == ["1", "2"]
 
 
-async def test_a_crash_is_told_and_the_next_job_gets_a_new_process(worker: WorkerProcess) -> None:
+async def test_a_crash_fails_the_job_and_the_next_one_gets_a_new_process(
+    worker: WorkerProcess,
+) -> None:
     before = await worker.run(30, process_id)
     with pytest.raises(EngineUnavailable):
         await worker.run(30, crash)
     assert await worker.run(30, process_id) != before
 
 
-async def test_a_process_that_hangs_is_ended(worker: WorkerProcess) -> None:
+async def test_a_process_that_hangs_is_killed(worker: WorkerProcess) -> None:
     child = psutil.Process(await worker.run(30, process_id))
     with pytest.raises(EngineTimeout):
         await worker.run(0.05, hang)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-async def test_a_failed_job_is_told_without_what_it_was_about(worker: WorkerProcess) -> None:
+async def test_the_error_of_a_failed_job_holds_no_content(worker: WorkerProcess) -> None:
     before = await worker.run(30, process_id)
     with pytest.raises(EngineUnavailable) as caught:
         await worker.run(30, fail, "my card number is")
@@ -81,14 +83,14 @@ async def test_a_failed_job_is_told_without_what_it_was_about(worker: WorkerProc
     assert await worker.run(30, process_id) == before
 
 
-async def test_an_error_while_loading_reaches_the_caller() -> None:
+async def test_an_error_while_loading_is_raised_to_the_caller() -> None:
     worker = WorkerProcess("test", load_badly)
     with pytest.raises(EngineRejected):
         await worker.start()
     assert not worker.running
 
 
-async def test_stopping_ends_the_process(worker: WorkerProcess) -> None:
+async def test_stopping_kills_the_process(worker: WorkerProcess) -> None:
     child = psutil.Process(await worker.run(30, process_id))
     await worker.stop()
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

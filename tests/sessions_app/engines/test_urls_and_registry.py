@@ -15,7 +15,7 @@ def context(tmp_path: Path) -> EngineContext:
     return EngineContext(tmp_path)
 
 
-def test_a_url_names_engine_transport_address_key_and_options() -> None:
+def test_a_url_holds_scheme_transport_address_key_and_options() -> None:
     (url,) = parse_chain(f"openai+https://:{SECRET}@api.example.com:8443/v1?model=a,b&timeout=5")
     assert (url.scheme, url.transport, url.key) == ("openai", "https", SECRET)
     assert url.endpoint == "https://api.example.com:8443/v1"
@@ -36,7 +36,7 @@ def test_a_key_can_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", [f"openai:{SECRET}", f"openai+https://:{SECRET}@[broken/v1", "", "whisper"]
 )
-def test_a_broken_url_is_refused_without_quoting_its_key(text: str) -> None:
+def test_the_error_of_an_invalid_url_does_not_hold_the_key(text: str) -> None:
     with pytest.raises(EngineMisconfigured) as caught:
         parse_chain(text)
     assert SECRET not in str(caught.value)
@@ -48,12 +48,12 @@ def test_the_key_is_not_in_any_repr(context: EngineContext) -> None:
     assert SECRET not in repr(parse_chain(text)) + repr(engine) + engine.name
 
 
-def test_an_unknown_engine_is_told_what_exists(context: EngineContext) -> None:
+def test_the_error_of_an_unknown_engine_lists_the_known_ones(context: EngineContext) -> None:
     with pytest.raises(EngineMisconfigured, match=r"there are: openai://, whisper://"):
         registry.transcriber_from_url("wisper://base", context)
 
 
-def test_an_unknown_option_is_told_what_exists(context: EngineContext) -> None:
+def test_the_error_of_an_unknown_option_lists_the_known_ones(context: EngineContext) -> None:
     with pytest.raises(EngineMisconfigured, match="batch, beam"):
         registry.transcriber_from_url("whisper://base?thread=2", context)
 

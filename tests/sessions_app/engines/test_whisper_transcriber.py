@@ -1,4 +1,4 @@
-"""The queue and process handling of ``whisper://``, with a process that follows a script."""
+"""The queue and process handling of ``whisper://``, with a scripted process."""
 
 import asyncio
 from collections import deque
@@ -23,7 +23,7 @@ from sessions_app.engines.whisper.recognizer import Recognized, Utterance
 
 
 class ScriptedProcess:
-    """Stands for ``WorkerProcess``: answers with each utterance's length in samples."""
+    """Replaces ``WorkerProcess``: answers with each utterance's length in samples."""
 
     def __init__(self) -> None:
         self.loaded = frozenset({"en"})
@@ -97,40 +97,40 @@ async def test_waiting_requests_share_a_batch_finals_first(
     assert process.greedy == [False, False, True]
 
 
-async def test_a_withdrawn_request_is_never_run(
+async def test_a_cancelled_request_is_never_run(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.gate.clear()
     first = asyncio.create_task(engine.transcribe(request(1)))
     await process.entered.wait()
-    withdrawn = asyncio.create_task(engine.transcribe(request(2, Priority.PARTIAL)))
+    cancelled = asyncio.create_task(engine.transcribe(request(2, Priority.PARTIAL)))
     await asyncio.sleep(0)
-    withdrawn.cancel()
+    cancelled.cancel()
     process.gate.set()
     await first
     assert (await engine.transcribe(request(3))).text == "3"
     assert process.batches == [[1], [3]]
 
 
-async def test_a_guess_can_be_promoted_while_it_waits(
+async def test_a_waiting_speculative_request_can_be_promoted(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.gate.clear()
     calls = [asyncio.create_task(engine.transcribe(request(1)))]
     await process.entered.wait()
-    guess = request(2, Priority.SPECULATIVE)
-    calls.append(asyncio.create_task(engine.transcribe(guess)))
+    speculative = request(2, Priority.SPECULATIVE)
+    calls.append(asyncio.create_task(engine.transcribe(speculative)))
     calls.append(asyncio.create_task(engine.transcribe(request(3))))
     await asyncio.sleep(0)
-    assert engine.promote(guess)
+    assert engine.promote(speculative)
     process.gate.set()
     await asyncio.gather(*calls)
     assert process.batches == [[1], [2, 3]]
-    assert not engine.promote(guess)
+    assert not engine.promote(speculative)
 
 
 @pytest.mark.parametrize("failure", [EngineUnavailable("died"), EngineTimeout("hung")])
-async def test_a_crash_costs_a_retry_and_no_answer(
+async def test_a_batch_is_retried_after_a_crash(
     engine: WhisperTranscriber, process: ScriptedProcess, failure: Exception
 ) -> None:
     process.failures.append(failure)
@@ -138,7 +138,7 @@ async def test_a_crash_costs_a_retry_and_no_answer(
     assert process.batches == [[1], [1]]
 
 
-async def test_audio_that_crashes_the_engine_sinks_alone(
+async def test_audio_that_crashes_the_engine_fails_alone(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.poison = 13
@@ -150,7 +150,7 @@ async def test_audio_that_crashes_the_engine_sinks_alone(
     assert (first.text, second.text) == ("11", "12")
 
 
-async def test_a_process_that_cannot_start_is_not_held_against_the_audio(
+async def test_a_failed_process_start_does_not_count_against_the_audio(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     await engine.start()
@@ -162,7 +162,7 @@ async def test_a_process_that_cannot_start_is_not_held_against_the_audio(
     assert (await engine.transcribe(request(1))).text == "1"
 
 
-async def test_a_fault_of_ours_leaves_nobody_waiting(
+async def test_an_unexpected_error_fails_the_request_and_not_the_next(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.failures.append(ZeroDivisionError())
@@ -171,7 +171,7 @@ async def test_a_fault_of_ours_leaves_nobody_waiting(
     assert (await engine.transcribe(request(2))).text == "2"
 
 
-async def test_beyond_two_minutes_of_speech_the_caller_must_wait(
+async def test_more_than_two_minutes_of_waiting_speech_is_an_overload(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.gate.clear()
@@ -184,7 +184,7 @@ async def test_beyond_two_minutes_of_speech_the_caller_must_wait(
     await waiting
 
 
-async def test_closing_fails_whoever_waits(
+async def test_closing_fails_all_waiting_requests(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.gate.clear()
@@ -199,7 +199,7 @@ async def test_closing_fails_whoever_waits(
         await engine.transcribe(request(3))
 
 
-async def test_under_load_speed_matters_more_than_the_last_word(
+async def test_a_long_queue_is_decoded_without_beam_search(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:
     process.gate.clear()

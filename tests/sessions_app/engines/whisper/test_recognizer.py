@@ -1,4 +1,4 @@
-"""The real model on synthesized speech and on everything that is none."""
+"""The real model on synthesized speech and on sounds that are not speech."""
 
 import asyncio
 from dataclasses import replace
@@ -13,9 +13,9 @@ import soxr
 
 from sessions_app.engines.registry import synthesizer_from_url
 from sessions_app.engines.urls import EngineContext
-from sessions_app.engines.whisper.guards import words
+from sessions_app.engines.whisper.chunks import Decoded, split_at_silences
+from sessions_app.engines.whisper.hallucinations import words
 from sessions_app.engines.whisper.model_files import locate
-from sessions_app.engines.whisper.pieces import Decoded, cut_at_quiet_moments
 from sessions_app.engines.whisper.recognizer import Recognizer, Utterance
 
 pytestmark = pytest.mark.engine
@@ -41,7 +41,7 @@ def recognizer(models: Path) -> Recognizer:
 
 
 def spoken(text: str) -> Samples:
-    """The text as a telephone would bring it."""
+    """The text, synthesized at telephone quality."""
 
     async def speak() -> Samples:
         voice = synthesizer_from_url("piper://", EngineContext(Path("unused")))
@@ -55,10 +55,10 @@ def spoken(text: str) -> Samples:
     return asyncio.run(speak())
 
 
-def word_errors(said: str, meant: str) -> float:
-    """The share of words that are wrong; the voice never says a sentence twice alike."""
-    said, meant = (" ".join(words(text)) for text in (said, meant))
-    return float(jiwer.wer(meant, said or "-"))
+def word_errors(hypothesis: str, reference: str) -> float:
+    """The word error rate. It varies: the voice never says a sentence twice in the same way."""
+    hypothesis, reference = (" ".join(words(text)) for text in (hypothesis, reference))
+    return float(jiwer.wer(reference, hypothesis or "-"))
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +108,14 @@ def cough() -> Samples:
     ],
     ids=["silence", "hiss", "roar", "hum", "ringing", "key tone", "hold music", "cough"],
 )  # fmt: skip
-def test_no_words_are_made_up(
+def test_sounds_without_speech_give_no_words(
     recognizer: Recognizer, audio: Samples, vocabulary: tuple[str, ...]
 ) -> None:
     (answer,) = recognizer.recognize([Utterance(audio, RATE, vocabulary=vocabulary)])
     assert (answer.text, answer.confidence) == ("", 0.0)
 
 
-def test_a_sentence_is_written_down_and_its_language_heard(
+def test_a_sentence_is_transcribed_and_its_language_detected(
     recognizer: Recognizer, speech: Samples
 ) -> None:
     (answer,) = recognizer.recognize([Utterance(speech, RATE)])
@@ -125,7 +125,7 @@ def test_a_sentence_is_written_down_and_its_language_heard(
     assert 0.5 < answer.confidence <= 1.0
 
 
-def test_a_forced_language_does_not_hide_the_one_that_was_heard(
+def test_the_language_is_detected_even_when_another_is_requested(
     recognizer: Recognizer, speech: Samples
 ) -> None:
     (answer,) = recognizer.recognize([Utterance(speech, RATE, language="de")])
@@ -142,7 +142,7 @@ def test_names_of_the_vocabulary_are_spelled_as_given(recognizer: Recognizer) ->
     assert sum(name in helped for name in names) > sum(name in plain for name in names)
 
 
-def test_utterances_of_every_kind_share_a_batch_in_order(
+def test_different_utterances_share_a_batch_and_keep_their_order(
     recognizer: Recognizer, speech: Samples
 ) -> None:
     utterances = [
@@ -157,7 +157,7 @@ def test_utterances_of_every_kind_share_a_batch_in_order(
     assert all(word_errors(text, SENTENCE) <= 0.2 for text in texts[1:])
 
 
-def test_what_was_left_out_behind_dots_is_written_down_after_all(
+def test_words_that_dots_replaced_are_transcribed_in_a_second_decoding(
     recognizer: Recognizer, speech: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generate = Recognizer._generate
@@ -170,21 +170,21 @@ def test_what_was_left_out_behind_dots_is_written_down_after_all(
 
     monkeypatch.setattr(Recognizer, "_generate", trailing_off)
     (answer,) = recognizer.recognize([Utterance(speech, RATE)])
-    assert answer.redone == "trailing off"
+    assert answer.redone == "breaks off"
     assert word_errors(answer.text, SENTENCE) <= 0.2
 
 
-def test_speech_longer_than_the_window_is_written_down_whole(recognizer: Recognizer) -> None:
+def test_speech_longer_than_the_window_is_transcribed_completely(recognizer: Recognizer) -> None:
     long = spoken(STORY)
     assert len(long) / RATE > 30
     (answer,) = recognizer.recognize([Utterance(long, RATE, language="en")])
     assert word_errors(answer.text, STORY) <= 0.15
 
 
-def test_long_audio_is_cut_at_quiet_moments() -> None:
+def test_long_audio_is_split_in_silences() -> None:
     audio = np.full(16_000 * 70, 0.5, np.float32)
     audio[16_000 * 25 : 16_000 * 26] = 0.0
-    pieces = cut_at_quiet_moments(audio)
-    assert sum(map(len, pieces)) == len(audio)
-    assert all(len(piece) <= 16_000 * 28 for piece in pieces)
-    assert 25 <= len(pieces[0]) / 16_000 <= 26
+    chunks = split_at_silences(audio)
+    assert sum(map(len, chunks)) == len(audio)
+    assert all(len(chunk) <= 16_000 * 28 for chunk in chunks)
+    assert 25 <= len(chunks[0]) / 16_000 <= 26

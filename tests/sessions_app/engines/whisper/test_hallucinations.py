@@ -1,14 +1,14 @@
 import pytest
 
-from sessions_app.engines.whisper import guards
-from sessions_app.engines.whisper.guards import Evidence
-from sessions_app.engines.whisper.inventions import is_known_invention
+from sessions_app.engines.whisper import hallucinations
+from sessions_app.engines.whisper.hallucination_phrases import is_known_hallucination
+from sessions_app.engines.whisper.hallucinations import Evidence
 
 
 def evidence(
     speech: float = 2.0, log_probability: float = -0.3, no_speech: float = 0.1
 ) -> Evidence:
-    return Evidence(3.0, speech, 0.9, log_probability, no_speech)
+    return Evidence(speech, log_probability, no_speech)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def evidence(
         "it was a very very very good day",
     ],
 )
-def test_what_people_say_twice_is_no_loop(text: str) -> None:
-    assert guards.why_suspicious(text, -0.2, 5.0, 1.0, cut_off=False) == ""
+def test_repetition_in_normal_speech_is_not_a_loop(text: str) -> None:
+    assert hallucinations.redo_reason(text, -0.2, 5.0, 1.0, cut_off=False) == ""
 
 
 @pytest.mark.parametrize(
@@ -38,54 +38,54 @@ def test_what_people_say_twice_is_no_loop(text: str) -> None:
         ),
     ],
 )
-def test_a_loop_is_noticed_and_can_be_said_once(text: str, once: str) -> None:
-    assert guards.why_suspicious(text, -0.2, 30.0, 1.0, cut_off=False) == "loop"
-    assert guards.without_loops(text) == once
+def test_a_loop_is_detected_and_reduced_to_one_repetition(text: str, once: str) -> None:
+    assert hallucinations.redo_reason(text, -0.2, 30.0, 1.0, cut_off=False) == "loop"
+    assert hallucinations.remove_loops(text) == once
 
 
-def test_a_loop_in_a_script_without_spaces_is_noticed() -> None:
-    assert guards.why_suspicious(
+def test_a_loop_in_a_script_without_spaces_is_detected() -> None:
+    assert hallucinations.redo_reason(
         "我想我想我想我想我想我想我想我想我想我想我想", -0.2, 30.0, 1.0, cut_off=False
     )
 
 
-def test_more_words_than_anyone_can_say_are_suspicious() -> None:
+def test_more_words_than_anyone_can_say_are_decoded_again() -> None:
     text = "Pack my box with five dozen liquor jugs, and then judge how vexingly quick foxes jump."
-    assert guards.why_suspicious(text, -0.2, 6.0, 1.0, cut_off=False) == ""
-    assert guards.why_suspicious(text, -0.2, 1.0, 1.0, cut_off=False) == "rate"
+    assert hallucinations.redo_reason(text, -0.2, 6.0, 1.0, cut_off=False) == ""
+    assert hallucinations.redo_reason(text, -0.2, 1.0, 1.0, cut_off=False) == "rate"
 
 
-def test_an_unsure_decoder_is_suspicious() -> None:
-    assert guards.why_suspicious("Perhaps.", -1.4, 2.0, 1.0, cut_off=False) == "probability"
+def test_a_text_with_low_probability_is_decoded_again() -> None:
+    assert hallucinations.redo_reason("Perhaps.", -1.4, 2.0, 1.0, cut_off=False) == "probability"
 
 
 @pytest.mark.parametrize("text", ["The booking code is...", "The booking code is,", "Well…"])
-def test_text_that_breaks_off_long_before_the_speech_does_is_suspicious(text: str) -> None:
-    assert guards.why_suspicious(text, -0.5, 6.0, 4.0, cut_off=False) == "trailing off"
-    assert guards.why_suspicious(text, -0.5, 2.0, 0.7, cut_off=False) == ""
+def test_a_text_that_leaves_out_much_of_the_speech_is_decoded_again(text: str) -> None:
+    assert hallucinations.redo_reason(text, -0.5, 6.0, 4.0, cut_off=False) == "breaks off"
+    assert hallucinations.redo_reason(text, -0.5, 2.0, 0.7, cut_off=False) == ""
 
 
 @pytest.mark.parametrize("text", ["It is 4, 1, 1, 1", "K L W A L S K I", "No."])
-def test_slow_speech_that_was_written_down_is_not(text: str) -> None:
-    assert guards.why_suspicious(text, -0.5, 6.0, 4.0, cut_off=False) == ""
+def test_slow_speech_with_its_text_is_not_decoded_again(text: str) -> None:
+    assert hallucinations.redo_reason(text, -0.5, 6.0, 4.0, cut_off=False) == ""
 
 
-def test_text_without_end_is_suspicious() -> None:
-    assert guards.why_suspicious("And so on", -0.1, 2.0, 1.0, cut_off=True) == "length"
+def test_a_text_at_the_token_limit_is_decoded_again() -> None:
+    assert hallucinations.redo_reason("And so on", -0.1, 2.0, 1.0, cut_off=True) == "length"
 
 
-def test_a_voice_and_a_sure_decoder_are_strong_evidence() -> None:
+def test_speech_and_a_sure_decoder_are_strong_evidence() -> None:
     assert evidence().strong
     assert not evidence(speech=0.05).strong
     assert not evidence(log_probability=-0.9).strong
 
 
-def test_words_without_a_voice_are_not_believed() -> None:
+def test_an_unsure_text_without_speech_is_dropped() -> None:
     assert evidence(speech=0.0, log_probability=-0.8).absent
     assert not evidence(speech=0.0, log_probability=-0.1).absent
 
 
-def test_an_unclear_voice_is_still_a_voice() -> None:
+def test_unclear_speech_is_still_speech() -> None:
     assert not evidence(speech=2.0, log_probability=-1.3, no_speech=0.7).absent
     assert evidence(speech=0.3, log_probability=-1.3, no_speech=0.7).absent
 
@@ -106,8 +106,8 @@ def test_an_unclear_voice_is_still_a_voice() -> None:
         "you",
     ],
 )
-def test_what_whisper_writes_over_noise_is_known(text: str) -> None:
-    assert is_known_invention(text)
+def test_phrases_that_whisper_writes_on_noise_are_known(text: str) -> None:
+    assert is_known_hallucination(text)
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,19 @@ def test_what_whisper_writes_over_noise_is_known(text: str) -> None:
         "So I called them again",
     ],
 )
-def test_what_people_say_is_no_invention(text: str) -> None:
-    assert not is_known_invention(text)
+def test_normal_sentences_are_not_hallucinations(text: str) -> None:
+    assert not is_known_hallucination(text)
 
 
-def test_reading_out_the_prompt_is_noticed() -> None:
+def test_a_text_that_repeats_the_prompt_is_detected() -> None:
     prompt = "Kallglot, Acme Corporation, Jan Kowalski"
-    assert guards.echoes_prompt("Kallglot, Acme Corporation", prompt)
-    assert not guards.echoes_prompt("This is Jan Kowalski", prompt)
-    assert not guards.echoes_prompt("", prompt)
+    assert hallucinations.echoes_prompt("Kallglot, Acme Corporation", prompt)
+    assert not hallucinations.echoes_prompt("This is Jan Kowalski", prompt)
+    assert not hallucinations.echoes_prompt("", prompt)
 
 
 @pytest.mark.parametrize(
-    ("text", "tidy"),
+    ("text", "clean"),
     [
         ("  Hello   there. ", "Hello there."),
         ("[Music]", ""),
@@ -142,5 +142,5 @@ def test_reading_out_the_prompt_is_noticed() -> None:
         ("a\ufffdb", "ab"),
     ],
 )
-def test_text_is_tidied(text: str, tidy: str) -> None:
-    assert guards.tidy(text) == tidy
+def test_sound_annotations_and_extra_spaces_are_removed(text: str, clean: str) -> None:
+    assert hallucinations.clean_text(text) == clean

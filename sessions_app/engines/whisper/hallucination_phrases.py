@@ -1,7 +1,7 @@
-"""What Whisper writes over noise, music and silence: the phrases that end subtitles and videos.
+"""Phrases that Whisper writes on noise, music and silence, mostly from the ends of videos.
 
-Collected from what the model itself wrote on noise and from the reports of many users. Applied
-only where the audio gives weak evidence of speech: people do say "thank you".
+Collected from the model's output on noise and from users' reports. A text is compared with them
+only where the evidence of speech is weak, because people do say "thank you".
 """
 
 import re
@@ -36,11 +36,11 @@ te[şs]ekk[üu]rler|izledi[ğg]iniz i[çc]in te[şs]ekk[üu]r.*
 شكرا( للمشاهدة)?|اشتركوا في القناة.*|ترجمة.*
 """
 
-_INVENTED = re.compile("|".join(f"(?:{line})" for line in _PATTERNS.split("\n") if line))
+_HALLUCINATED = re.compile("|".join(f"(?:{line})" for line in _PATTERNS.split("\n") if line))
 
 
-def is_known_invention(text: str) -> bool:
-    """Whether the whole text is something Whisper writes when nobody speaks."""
+def is_known_hallucination(text: str) -> bool:
+    """Whether the whole text is a phrase that Whisper writes when there is no speech."""
     lower = text.lower().replace("\u2019", "'")
     spoken = re.sub(r"[^\w'\- ]+", " ", lower).split()
     if not spoken:
@@ -48,4 +48,4 @@ def is_known_invention(text: str) -> bool:
     half = spoken[: len(spoken) // 2]
     if half and spoken == half * 2:
         spoken = half
-    return _INVENTED.fullmatch(" ".join(spoken)) is not None
+    return _HALLUCINATED.fullmatch(" ".join(spoken)) is not None

@@ -1,4 +1,4 @@
-"""The one queue in front of the model: finals first, then speculation, then partials."""
+"""The priority queue of the model: finals first, then speculative requests, then partials."""
 
 import asyncio
 import heapq
@@ -10,36 +10,36 @@ from sessions_app.engines.base import Priority, Transcription, TranscriptionRequ
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One request and the future its caller waits on."""
+    """One request and the future that its caller awaits."""
 
     request: TranscriptionRequest
     future: "asyncio.Future[Transcription]"
     priority: Priority
-    crashes: int = 0  # times the engine process died with it
+    crashes: int = 0  # times that the engine process failed with it
     order: int = field(default=0)
 
     @property
-    def abandoned(self) -> bool:
-        """Nobody waits for the answer any more."""
+    def cancelled(self) -> bool:
+        """The caller no longer waits for the answer."""
         return self.future.done()
 
 
 class RequestQueue:
-    """Entries by priority, then by arrival. Belongs to one event loop."""
+    """Entries ordered by priority, then by arrival. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Entry]] = []
         self._arrivals = itertools.count()
 
     def push(self, entry: Entry) -> None:
-        """Add an entry; one that was in work before keeps its place in line."""
+        """Add an entry. An entry that is retried keeps its place."""
         entry.order = entry.order or next(self._arrivals) + 1
         heapq.heappush(self._heap, (entry.priority, entry.order, entry))
 
     def promote(self, request: TranscriptionRequest, priority: Priority) -> bool:
-        """Move a waiting request up; whether it was still waiting."""
+        """Give a waiting request a higher priority; whether it was still waiting."""
         for _, order, entry in self._heap:
-            if entry.request is request and not entry.abandoned:
+            if entry.request is request and not entry.cancelled:
                 if priority < entry.priority:
                     entry.priority = priority
                     heapq.heappush(self._heap, (priority, order, entry))
@@ -47,11 +47,10 @@ class RequestQueue:
         return False
 
     def take(self, limit: int, seconds: float) -> list[Entry]:
-        """The next batch: up to ``limit`` entries of the foremost priority, in line order.
+        """The next batch: up to ``limit`` entries of the highest waiting priority, in order.
 
-        They hold at most ``seconds`` of audio together, so that whoever comes next does not wait
-        long; the first is taken whatever its length. One that was in a batch that crashed runs
-        alone from then on.
+        A batch holds at most ``seconds`` of audio, so that later requests do not wait long; its
+        first entry may be longer. An entry whose batch failed is retried alone.
         """
         batch: list[Entry] = []
         total = 0.0
@@ -66,18 +65,18 @@ class RequestQueue:
         return batch
 
     def waiting(self) -> list[Entry]:
-        """Every entry somebody waits for."""
+        """All entries that are not cancelled."""
         return [
             entry
             for priority, _, entry in self._heap
-            if not entry.abandoned and entry.priority == priority
+            if not entry.cancelled and entry.priority == priority
         ]
 
     def _first(self) -> Entry | None:
-        # Withdrawn and promoted entries leave their old place behind; drop it when it surfaces.
+        # Cancelled and promoted entries stay in the heap at their old place: drop them here.
         while self._heap:
             priority, _, entry = self._heap[0]
-            if not entry.abandoned and entry.priority == priority:
+            if not entry.cancelled and entry.priority == priority:
                 return entry
             heapq.heappop(self._heap)
         return None
