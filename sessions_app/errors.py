@@ -1,16 +1,16 @@
-"""What can go wrong with sessions, each with its contract code."""
+"""Domain errors of sessions, with their API codes."""
 
 from kallglot_site.api.errors import ApiError
 
 
 class FeatureNotAvailable(ApiError):
-    """This installation has no engine for what was asked."""
+    """This installation has no engine for the feature."""
 
     code = "feature_not_available"
 
 
 class UnsupportedLanguagePair(ApiError):
-    """No configured engine translates between the two."""
+    """No configured engine translates between the two languages."""
 
     code = "unsupported_language_pair"
 
@@ -20,12 +20,12 @@ class SessionNotEnded(ApiError):
 
 
 class TranscriptUnavailable(ApiError):
-    """Nothing was said, or nothing was transcribed."""
+    """There was no speech, or it was not transcribed."""
 
     code = "transcript_unavailable"
 
 
 class ConcurrentSessionsExceeded(ApiError):
-    """The plan's number of sessions is created or active."""
+    """As many sessions as the plan allows are created or active."""
 
     code = "concurrent_sessions_exceeded"

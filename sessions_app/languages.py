@@ -1,4 +1,4 @@
-"""ISO 639-1: the two-letter language codes, and how a request may write them."""
+"""ISO 639-1: the two-letter language codes, and the forms that requests may use."""
 
 import re
 

@@ -19,7 +19,7 @@ def as_text(segments: Iterable[Segment], include_translations: bool) -> str:
 
 
 def as_srt(segments: Iterable[Segment], include_translations: bool) -> str:
-    """SubRip, as players read it: numbered cues, a comma before the milliseconds."""
+    """SubRip: numbered cues, a comma before the milliseconds."""
     return "\n".join(
         f"{number}\n{_clock(segment.start_time, ',')} --> {_clock(segment.end_time, ',')}\n"
         f"{_speaker(segment)}: " + "\n".join(_lines(segment, include_translations)) + "\n"
@@ -28,7 +28,7 @@ def as_srt(segments: Iterable[Segment], include_translations: bool) -> str:
 
 
 def as_vtt(segments: Iterable[Segment], include_translations: bool) -> str:
-    """WebVTT (W3C), with voice spans and cue ids that are the segments' own."""
+    """WebVTT (W3C), with voice spans; the ids of the cues are those of the segments."""
     return "WEBVTT\n" + "".join(
         f"\n{segment.id}\n{_clock(segment.start_time, '.')} --> {_clock(segment.end_time, '.')}\n"
         f"<v {_speaker(segment)}>"
@@ -46,7 +46,7 @@ RENDERERS: dict[str, tuple[str, Render]] = {
 
 
 def _lines(segment: Segment, include_translations: bool) -> list[str]:
-    # A blank line would end the cue: whatever white space the words hold becomes one space.
+    # A blank line would end the cue, so all white space becomes one space.
     lines = [" ".join(segment.text.split())]
     if include_translations and segment.translation:
         lines.append(" ".join(segment.translation.split()))

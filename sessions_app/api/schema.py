@@ -62,7 +62,7 @@ _STREAM = {
         "url": _TEXT,
         "token": {
             **nullable(_TEXT),
-            "description": "Fresh with every retrieval; null for keys without `sessions:write`.",
+            "description": "New with every retrieval; null for keys without `sessions:write`.",
         },
         "expires_at": nullable(MOMENT),
     },
@@ -76,8 +76,14 @@ _SESSION = object_schema(
         "environment": {"enum": ["live", "test"]},
         "status": {"enum": Session.Status.values},
         "mode": {"enum": Session.Mode.values},
-        "source_language": {**_LANGUAGE, "description": "The customer's. Null: detected."},
-        "target_language": {**_LANGUAGE, "description": "The agent's. Null: detected."},
+        "source_language": {
+            **_LANGUAGE,
+            "description": "The language of the customer. Null: detected.",
+        },
+        "target_language": {
+            **_LANGUAGE,
+            "description": "The language of the agent. Null: detected.",
+        },
         "provider": {
             "type": "object",
             "required": ["type", "phone_number", "call_sid", "status"],
@@ -169,8 +175,8 @@ _LANGUAGE_OBJECT = object_schema(
         "id": {**_TEXT, "description": "ISO 639-1.", "examples": ["es"]},
         "object": {"const": "language"},
         "name": _TEXT,
-        "transcription": {"type": "boolean", "description": "Whether it is understood."},
-        "speech": {"type": "boolean", "description": "Whether it is spoken."},
+        "transcription": {"type": "boolean", "description": "Whether it can be transcribed."},
+        "speech": {"type": "boolean", "description": "Whether it can be synthesized."},
         "translates_to": {"type": "array", "items": _TEXT},
     },
 )

@@ -1,4 +1,4 @@
-"""What comes in over REST about sessions."""
+"""Validation of REST requests about sessions."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ _PROVIDER = r"^[a-z0-9][a-z0-9_-]{0,31}$"
     }
 )
 class LanguageField(StrictCharField):
-    """ISO 639-1, alone or with a region; null: detected per speaker from the audio."""
+    """ISO 639-1, alone or with a region; null: detected from the audio for each speaker."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, allow_null=True, max_length=16, **kwargs)
@@ -62,7 +62,9 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if not isinstance(data, dict):
-            raise serializers.ValidationError("Must be an object of string pairs.")
+            raise serializers.ValidationError(
+                "Must be an object whose keys and values are strings."
+            )
         if len(data) > MAX_METADATA:
             raise serializers.ValidationError(f"May hold at most {MAX_METADATA} pairs.")
         for key, value in data.items():

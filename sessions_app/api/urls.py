@@ -1,4 +1,4 @@
-"""The addresses of sessions under /v1."""
+"""The URLs of sessions under /v1."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Sessions over REST: HTTP shape only."""
+"""Sessions over REST. Rules are in services and selectors."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from sessions_app.transcripts import RENDERERS
 
 
 class SessionViewSet(V1ViewSet):
-    """The life of a session, apart from its stream."""
+    """All operations on sessions, except the stream."""
 
     throttle_group = "sessions"
     scopes = {
@@ -102,7 +102,7 @@ class SessionViewSet(V1ViewSet):
     @operation(
         "Retrieve a transcript",
         "Transcript",
-        description="What was said, in the order of time, while the call goes on and after.",
+        description="All segments so far in the order of time, during the call and after it.",
         media=("text/plain", "application/x-subrip", "text/vtt"),
     )
     def transcript(self, request: Request, session_id: str) -> HttpResponse | Response:
@@ -124,7 +124,7 @@ class SessionViewSet(V1ViewSet):
         return selectors.session_get(tenant=self.tenant, session_id=session_id)
 
     def _with_stream(self, session: Session, status: int = 200) -> Response:
-        """The session with its stream: a fresh token for keys that may write, else a null one."""
+        """The session with its stream: a new token for keys that may write, else null."""
         if session.is_ended:
             return Response(session_payload(session), status=status)
         stream: dict[str, Any] = {
@@ -141,7 +141,7 @@ class SessionViewSet(V1ViewSet):
 
 
 class LanguageViewSet(V1ViewSet):
-    """What this installation hears, translates and speaks."""
+    """The languages that this installation transcribes, translates and speaks."""
 
     throttle_group = "sessions"
     scopes = {"list": Scope.SESSIONS_READ}

@@ -1,5 +1,5 @@
-"""Full-text search in what was said and its translations.
+"""Full-text search in transcripts and their translations.
 
-PostgreSQL searches through a GIN index over ``to_tsvector``; SQLite through an FTS5 table that
-triggers keep in step. ``index`` builds either, ``terms`` reads what a person typed.
+PostgreSQL uses a GIN index over ``to_tsvector``; SQLite uses an FTS5 table that triggers keep up to
+date. ``index`` creates and queries them, ``terms`` parses the text of the search box.
 """

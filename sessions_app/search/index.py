@@ -1,8 +1,8 @@
-"""The search index: built after every ``migrate``, and asked here.
+"""The search index: created after every ``migrate``, and queried here.
 
-It is no model: Django knows neither FTS5 nor triggers, and rebuilding a table on SQLite (which
-migrations do) drops the table's triggers. So the index is put in place after migrating, whatever
-is missing of it; what is there already is left alone.
+It is not a model, because Django supports neither FTS5 nor triggers, and migrations on SQLite
+rebuild tables, which drops their triggers. Therefore the missing parts of the index are created
+after every migration.
 """
 
 import json
@@ -18,15 +18,15 @@ from django.db.models.functions import Coalesce, Concat
 from sessions_app.models import Segment, Session
 from sessions_app.search.terms import Term, like_pattern, postgres_query, sqlite_query
 
-RARE: Final = 2000
-"""Lines. Words that are in no more of them are rare: what holds them is named from the index."""
+RARE_WORD_SEGMENTS: Final = 2000
+"""Words in at most this many segments are rare: their sessions are read from the index."""
 _VECTOR: Final = SearchVector("text", "translation", config="simple")
 _POSTGRES: Final = (
     (Segment, GinIndex(_VECTOR, name="segments_by_words")),
     (Session, GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="sessions_by_meta")),
 )
 
-# The segment's own rowid would not do: VACUUM may renumber it, for its key is a text.
+# Not the rowid of the segment: its primary key is a text, so VACUUM may renumber the rowids.
 _SQLITE: Final = (
     """CREATE TABLE IF NOT EXISTS segment_search_rows (
         id INTEGER PRIMARY KEY, segment_id TEXT NOT NULL UNIQUE, session_id TEXT NOT NULL)""",
@@ -53,7 +53,7 @@ _SQLITE: Final = (
             WHERE rowid = (SELECT id FROM segment_search_rows WHERE segment_id = old.id);
         DELETE FROM segment_search_rows WHERE segment_id = old.id;
     END""",
-    # Segments from before the index, or from a time when the triggers were missing.
+    # Segments that were stored before the index existed, or while triggers were missing.
     """INSERT INTO segment_search_rows (segment_id, session_id)
         SELECT id, session_id FROM sessions_app_segment
         WHERE id NOT IN (SELECT segment_id FROM segment_search_rows)""",
@@ -65,7 +65,7 @@ _SQLITE: Final = (
 
 
 def install(using: str) -> None:
-    """Put in place whatever of the index is missing. Safe to repeat."""
+    """Create the missing parts of the index. Safe to repeat."""
     connection = connections[using]
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -86,8 +86,8 @@ def after_migrate(using: str, **kwargs: Any) -> None:
     install(using)
 
 
-def segments_with(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Segment]:
-    """Those segments that hold every term."""
+def segments_matching(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Segment]:
+    """The segments that contain every term."""
     if connections[segments.db].vendor == "postgresql":
         query = SearchQuery(postgres_query(terms), config="simple", search_type="raw")
         return segments.annotate(words=_VECTOR).filter(words=query)
@@ -98,49 +98,49 @@ def segments_with(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Se
     return segments.filter(id__in=RawSQL(found, [sqlite_query(terms)]))  # noqa: S611 - a parameter
 
 
-def sessions_naming(terms: list[Term], using: str) -> set[str] | None:
-    """The sessions, of whatever tenant, in which some segment holds every term; None: too many.
+def session_ids_from_index(terms: list[Term], using: str) -> set[str] | None:
+    """Ids of sessions, of all tenants, with a segment that contains every term; None: too many.
 
-    Never reads a long list of the index: that of a word as usual as "the" takes seconds. SQLite
-    meets its entries one by one, newest first; PostgreSQL estimates from its statistics.
+    Never reads a long list of the index, which takes seconds for a word like "the". SQLite reads
+    the entries one by one, newest first; PostgreSQL estimates their number from its statistics.
     """
     if connections[using].vendor == "postgresql":
-        holding = segments_with(Segment.objects.using(using), terms).values_list("session_id")
-        if _estimate(holding) > RARE:
+        holding = segments_matching(Segment.objects.using(using), terms).values_list("session_id")
+        if _estimate(holding) > RARE_WORD_SEGMENTS:
             return None
-        named = [session_id for (session_id,) in holding[: RARE + 1]]
+        found_ids = [session_id for (session_id,) in holding[: RARE_WORD_SEGMENTS + 1]]
     else:
         with connections[using].cursor() as cursor:
             cursor.execute(
                 "SELECT r.session_id FROM (SELECT rowid FROM segment_search"
                 " WHERE segment_search MATCH %s ORDER BY rowid DESC LIMIT %s) f"
                 " JOIN segment_search_rows r ON r.id = f.rowid",
-                [sqlite_query(terms), RARE + 1],
+                [sqlite_query(terms), RARE_WORD_SEGMENTS + 1],
             )
-            named = [session_id for (session_id,) in cursor.fetchall()]
-    return set(named) if len(named) <= RARE else None
+            found_ids = [session_id for (session_id,) in cursor.fetchall()]
+    return set(found_ids) if len(found_ids) <= RARE_WORD_SEGMENTS else None
 
 
 def _estimate(segments: QuerySet[Segment, Any]) -> int:
-    """How many rows the planner expects."""
+    """The number of rows that the planner expects."""
     plan = segments.explain(format="json")
     return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
 
-def sessions_holding(
+def sessions_matching_by_scan(
     sessions: QuerySet[Session],
     terms: list[Term],
     window: QuerySet[Session] | None = None,
     *,
     few: bool = False,
 ) -> QuerySet[Session]:
-    """Those sessions in which some segment holds every term, found by looking into each.
+    """The sessions with a segment that contains every term, found by reading each session.
 
-    For words that are met soon. On SQLite only that part of the index is read which belongs to the
-    sessions of ``window``, an ordered list that has all of ``sessions``; ``few``: it is short.
+    For frequent words. SQLite reads only the part of the index that belongs to the sessions of
+    ``window``, an ordered list that contains all of ``sessions``; ``few``: the list is short.
     """
     if connections[sessions.db].vendor == "postgresql":
-        # Not Exists: the planner would turn it round and look for the words everywhere first.
+        # Not Exists: the planner would search all tenants' segments for the words first.
         said = _searched(Segment.objects.filter(session=OuterRef("pk")), terms)
         return sessions.annotate(said=Subquery(said.values("id")[:1])).filter(said__isnull=False)
     found = (
@@ -157,7 +157,7 @@ def sessions_holding(
         )
         parameters += [*oldest[1], *newest[1]] * 2
         if few:
-            # The plus keeps the lines from being looked up in the index of words one by one.
+            # The plus keeps SQLite from looking up the rows in the FTS5 index one by one.
             every = _sql(window.order_by())
             found += f" AND +f.rowid IN (SELECT id {rows} IN ({every[0]}))"
             parameters += every[1]
@@ -165,15 +165,15 @@ def sessions_holding(
 
 
 def _sql(sessions: QuerySet[Session]) -> tuple[str, list[Any]]:
-    """The ids of ``sessions`` as a statement and its parameters."""
+    """The query for the ids of ``sessions``, and its parameters."""
     sql, parameters = sessions.values("id").query.sql_with_params()
     return sql, list(parameters)
 
 
-def lines_holding(
+def segments_matching_in(
     segments: QuerySet[Segment], session_ids: list[str], terms: list[Term]
 ) -> QuerySet[Segment]:
-    """What of ``segments`` was said in those sessions and holds every term."""
+    """Those of ``segments`` that belong to the sessions and contain every term."""
     if connections[segments.db].vendor == "postgresql":
         return _searched(segments.filter(session__in=session_ids), terms)
     marks = ", ".join(["%s"] * len(session_ids))
@@ -191,9 +191,10 @@ def _text(value: str) -> Value:
 
 
 def _searched(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Segment]:
-    """Those that hold every term, read one by one: worded unlike the index, so that it is left.
+    """The segments that contain every term, read one by one.
 
-    A plain comparison comes first: it is twelve times faster than making a vector of the words.
+    The expression differs from that of the index, so that PostgreSQL does not use the index. ILIKE
+    comes first: it is twelve times faster than computing a text search vector.
     """
     said = Concat("text", _text(" "), Coalesce("translation", _text("")), output_field=TextField())
     segments = segments.annotate(said=said)
@@ -210,12 +211,12 @@ def _searched(segments: QuerySet[Segment], terms: list[Term]) -> QuerySet[Segmen
     return segments.annotate(words=SearchVector("said", config="simple")).filter(words=query)
 
 
-def sessions_with(sessions: QuerySet[Session], terms: list[Term]) -> QuerySet[Session]:
-    """Those sessions in which some segment holds every term, all of them.
+def sessions_matching(sessions: QuerySet[Session], terms: list[Term]) -> QuerySet[Session]:
+    """All sessions with a segment that contains every term.
 
-    Asks a first question at once: whether the words are rare.
+    Runs one query immediately, to find out whether the words are rare.
     """
-    named = sessions_naming(terms, sessions.db)
-    if named is not None:
-        return sessions.filter(id__in=named)
-    return sessions_holding(sessions, terms)
+    found_ids = session_ids_from_index(terms, sessions.db)
+    if found_ids is not None:
+        return sessions.filter(id__in=found_ids)
+    return sessions_matching_by_scan(sessions, terms)

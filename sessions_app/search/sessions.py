@@ -1,4 +1,4 @@
-"""The dashboard's list of sessions: every filter that it offers, and the hits to show beside."""
+"""The filters of the dashboard's list of sessions, and the search hits shown in it."""
 
 import datetime
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from django.db.models.functions import RowNumber
 
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.models import Segment, Session, Track
-from sessions_app.search.index import lines_holding, sessions_with
+from sessions_app.search.index import segments_matching_in, sessions_matching
 from sessions_app.search.terms import Piece, Term, highlighted
 from sessions_app.selectors import session_list
 
@@ -21,7 +21,7 @@ AROUND: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What a list is narrowed to. Empty values narrow nothing; durations are in seconds."""
+    """The filters of a list. Empty values do not filter; durations are in seconds."""
 
     terms: list[Term] = field(default_factory=list)
     status: str = ""
@@ -35,8 +35,8 @@ class Criteria:
     compliance: str = ""  # "passed" or "failed"
     metadata: tuple[str, str] | None = None
 
-    def is_checked(self, using: str) -> bool:
-        """Whether sessions must be read to know which of them meet it: no index does."""
+    def needs_scan(self, using: str) -> bool:
+        """Whether sessions must be read to apply the filters, because no index covers them."""
         return (
             bool(self.language)
             or self.compliance == "passed"
@@ -47,16 +47,18 @@ class Criteria:
 
 
 def session_find(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]:
-    """The tenant's sessions that meet all of it, unordered, to be read whole in whatever time.
+    """All of the tenant's sessions that match, unordered. The time is not bounded.
 
-    A page of them: ``search.pages``.
+    For one page: ``search.pages``.
     """
-    sessions = sessions_checked(sessions_indexed(tenant=tenant, criteria=criteria), criteria)
-    return sessions_with(sessions, criteria.terms) if criteria.terms else sessions
+    sessions = sessions_filtered_by_scan(
+        sessions_filtered_by_index(tenant=tenant, criteria=criteria), criteria
+    )
+    return sessions_matching(sessions, criteria.terms) if criteria.terms else sessions
 
 
-def sessions_indexed(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]:
-    """Narrowed by what an index of the list answers."""
+def sessions_filtered_by_index(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]:
+    """The tenant's sessions, with the filters that an index covers."""
     sessions = session_list(
         tenant=tenant,
         status=criteria.status or None,
@@ -74,13 +76,13 @@ def sessions_indexed(*, tenant: Tenant, criteria: Criteria) -> QuerySet[Session]
     return sessions
 
 
-def sessions_checked(sessions: QuerySet[Session], criteria: Criteria) -> QuerySet[Session]:
-    """Narrowed by what is seen only by reading a session. Words are apart: ``search.index``."""
+def sessions_filtered_by_scan(sessions: QuerySet[Session], criteria: Criteria) -> QuerySet[Session]:
+    """``sessions`` with the filters that need a scan. Words are searched in ``search.index``."""
     if criteria.language:
         heard = Track.objects.filter(session=OuterRef("pk"), language=criteria.language)
-        # Not Exists: the planner would read the tracks of all sessions to ask none.
+        # Not Exists: the planner would read the tracks of all sessions first.
         sessions = sessions.annotate(heard=Subquery(heard.values("language")[:1]))
-        sessions = sessions.filter(_promised(criteria.language) | Q(heard__isnull=False))
+        sessions = sessions.filter(_spoken_in(criteria.language) | Q(heard__isnull=False))
     if criteria.compliance == "passed":
         sessions = sessions.filter(compliance_passed=True)
     if criteria.shortest is not None:
@@ -89,7 +91,7 @@ def sessions_checked(sessions: QuerySet[Session], criteria: Criteria) -> QuerySe
         sessions = sessions.filter(duration__lte=criteria.longest)
     if criteria.metadata is not None and connections[sessions.db].vendor != "postgresql":
         key, value = criteria.metadata
-        # A key may hold anything, dots and double underscores too: compare it as a whole.
+        # A key may hold dots and double underscores, which Django lookups would split.
         sessions = sessions.extra(
             where=[
                 "EXISTS (SELECT 1 FROM json_each(sessions_app_session.metadata) pair"
@@ -100,17 +102,17 @@ def sessions_checked(sessions: QuerySet[Session], criteria: Criteria) -> QuerySe
     return sessions
 
 
-def _promised(language: str) -> Q:
-    """Either party speaks it, as said at creation; ``es`` includes ``es-MX``."""
-    promised = Q()
+def _spoken_in(language: str) -> Q:
+    """The session was created with this language for a party; ``es`` includes ``es-MX``."""
+    requested = Q()
     for column in ("source_language", "target_language"):
-        promised |= Q(**{column: language}) | Q(**{f"{column}__startswith": f"{language}-"})
-    return promised
+        requested |= Q(**{column: language}) | Q(**{f"{column}__startswith": f"{language}-"})
+    return requested
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A line in which the words were found, cut into pieces for marking."""
+    """A segment that contains the words, split into pieces to highlight them."""
 
     segment_id: str
     start_time: float
@@ -119,8 +121,10 @@ class Hit:
 
 
 def hits_in(sessions: Iterable[Session], terms: list[Term]) -> dict[str, list[Hit]]:
-    """The first lines of each session that hold the words, by the session's id. One query."""
-    found = lines_holding(Segment.objects.all(), [each.id for each in sessions], terms).annotate(
+    """The first segments of each session that contain the words, by session id. One query."""
+    found = segments_matching_in(
+        Segment.objects.all(), [each.id for each in sessions], terms
+    ).annotate(
         place=Window(RowNumber(), partition_by=F("session_id"), order_by=[F("start_time"), F("id")])
     )
     hits: dict[str, list[Hit]] = {}

@@ -1,9 +1,8 @@
-"""What a person typed into the search box, for both databases, and its hits in a text.
+"""Parses the text of the search box for both databases, and highlights its hits.
 
-``refund "order number" ship`` finds segments that hold *refund*, the phrase *order number* and a
-word that begins with *ship*: all terms must be there, the last word may still be being typed (from
-its third letter on).
-Only letters and digits count, so nothing typed can be read as an operator.
+``refund "order number" ship`` finds segments that contain *refund*, the phrase *order number* and a
+word that begins with *ship*. All terms must match; the last word, if it has three letters or more,
+may be incomplete. Only letters and digits are used, so that no text is read as an operator.
 """
 
 import re
@@ -19,7 +18,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that follow each other; ``prefix``: the last one may go on."""
+    """Words in a row; ``prefix``: the last one is the beginning of a word."""
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -27,14 +26,14 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text and whether it is a hit."""
+    """A part of a text and whether it is a hit."""
 
     text: str
     hit: bool
 
 
 def parse(typed: str) -> list[Term]:
-    """The terms of a search; none if nothing can be searched for."""
+    """The terms of a search; empty if the text has no letter or digit."""
     terms: list[Term] = []
     typed = typed[:MAX_LENGTH]
     for phrase, word in _PART.findall(typed):
@@ -43,7 +42,7 @@ def parse(typed: str) -> list[Term]:
             terms.append(Term(words))
     if terms and not typed.rstrip().endswith('"'):
         last = terms[-1].words[-1]
-        # Half of all words begin with some letter: only other scripts say much in one or two.
+        # One or two ASCII letters match too many words; in other scripts they may be a word.
         terms[-1] = Term(terms[-1].words, prefix=len(last) >= 3 or not last.isascii())
     return terms[:MAX_TERMS]
 
@@ -62,13 +61,13 @@ def sqlite_query(terms: list[Term]) -> str:
 
 
 def like_pattern(term: Term) -> str:
-    """For ``ILIKE``: what every text that holds the term matches, and some others too."""
+    """A pattern for ``ILIKE`` that matches every text with the term, and some other texts."""
     words = (re.sub(r"([\\%_])", r"\\\1", word) for word in term.words)
     return f"%{'%'.join(words)}%"
 
 
 def fold(text: str) -> str:
-    """Without case and accents, every character in its place."""
+    """``text`` in lower case and without accents; the number of characters stays the same."""
     return "".join(
         plain if len(plain := unicodedata.normalize("NFD", char)[0].lower()) == 1 else char
         for char in text
@@ -76,9 +75,10 @@ def fold(text: str) -> str:
 
 
 def highlighted(text: str, terms: list[Term], around: int | None = None) -> list[Piece]:
-    """``text`` cut into hits and what stands between, to be printed with escaping.
+    """``text`` split into hits and the text between them, not escaped.
 
-    ``around`` keeps only so many characters before the first hit and thrice as many after it.
+    ``around`` limits the text to that many characters before the first hit and three times as many
+    after it.
     """
     patterns = [
         r"\b"

@@ -1,4 +1,4 @@
-"""Sessions over REST, as a customer's program sees them."""
+"""Sessions over REST, tested as a client uses them."""
 
 import pytest
 from django.test import Client
@@ -46,7 +46,7 @@ def test_a_key_that_may_only_read_gets_a_null_token(cast: Cast, client: Client) 
     assert body["stream"]["token"] is None
 
 
-def test_ending_twice_returns_the_ended_session(cast: Cast, api: Client) -> None:
+def test_ending_a_session_twice_returns_the_ended_session(cast: Cast, api: Client) -> None:
     session = SessionFactory.create(organization=cast.organization)
 
     first = api.post(
@@ -153,7 +153,9 @@ def test_lists_filter_by_time(cast, api, created_after, created_before, found) -
         ),
     ],
 )
-def test_a_wrong_create_says_what_is_wrong_and_where(api, cast, body, status, code, param) -> None:
+def test_an_invalid_create_names_the_error_and_the_field(
+    api, cast, body, status, code, param
+) -> None:
     response = api.post("/v1/sessions", body, content_type="application/json")
 
     assert response.status_code == status, response.content
@@ -163,7 +165,7 @@ def test_a_wrong_create_says_what_is_wrong_and_where(api, cast, body, status, co
     assert not Session.objects.exists()
 
 
-def test_everything_that_create_takes_comes_back(cast: Cast, api: Client) -> None:
+def test_all_fields_of_create_are_returned(cast: Cast, api: Client) -> None:
     sent = {
         "mode": "transcription",
         "source_language": "es-MX",

@@ -1,4 +1,4 @@
-"""A page of found sessions: whole where an index answers, bounded where sessions must be read."""
+"""A page of search results: complete with an index, bounded in time with a scan."""
 
 import pytest
 from django.db import connection
@@ -17,7 +17,7 @@ from tests.factories import SegmentFactory, SessionFactory
 
 
 def calls(cast: Cast, *said: str, **columns) -> list[Session]:
-    """A call for each line, the oldest first."""
+    """One session for each text, the oldest first."""
     made = []
     for text in said:
         session = SessionFactory.create(organization=cast.organization, **columns)
@@ -35,7 +35,7 @@ def find(
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """No time at all, and stretches of three sessions: each page ends after the first of them."""
+    """No time and scans of three sessions: each page ends after the first scan."""
     monkeypatch.setattr(bounded_search, "PATIENCE", 0.0)
     monkeypatch.setattr(pages, "FIRST_STRETCH", 3)
     monkeypatch.setattr(pages, "FIRST_STRETCH_FOR_WORDS", 3)
@@ -44,7 +44,7 @@ def hasty(monkeypatch):
 @pytest.fixture
 def frequent(monkeypatch):
     """Every word counts as frequent."""
-    monkeypatch.setattr(index, "RARE", 0)
+    monkeypatch.setattr(index, "RARE_WORD_SEGMENTS", 0)
 
 
 def test_rare_and_frequent_words_give_the_same_pages(cast, monkeypatch):
@@ -63,12 +63,12 @@ def test_rare_and_frequent_words_give_the_same_pages(cast, monkeypatch):
 
     rare = walk()
     assert [len(page) for page in rare] == [2, 2, 1]
-    monkeypatch.setattr(index, "RARE", 0)
+    monkeypatch.setattr(index, "RARE_WORD_SEGMENTS", 0)
     assert walk() == rare
 
 
 @pytest.mark.usefixtures("hasty", "frequent")
-def test_a_search_that_runs_out_of_time_says_how_far_it_came_and_goes_on_from_there(cast):
+def test_a_search_that_runs_out_of_time_returns_a_cursor_to_continue(cast):
     made = calls(cast, "a refund", "no", "no", "a refund", "no", "no", "no")
     first = find(cast, "refund")
     assert (first.rows, first.more, first.reached) == ([], False, made[4].id)
@@ -79,7 +79,7 @@ def test_a_search_that_runs_out_of_time_says_how_far_it_came_and_goes_on_from_th
 
 
 @pytest.mark.usefixtures("hasty", "frequent")
-def test_it_goes_forward_in_time_too(cast):
+def test_a_search_also_continues_forward_in_time(cast):
     made = calls(cast, "no", "no", "no", "no", "a refund", "a refund", "no")
     first = find(cast, "refund", KeysetPagination(2, ending_before=made[0].id))
     assert (first.rows, first.reached) == ([], made[3].id)
@@ -87,7 +87,7 @@ def test_it_goes_forward_in_time_too(cast):
     assert (second.rows, second.more, second.reached) == ([made[5], made[4]], False, made[6].id)
 
 
-def test_with_time_left_it_looks_a_second_and_longer_stretch(cast, monkeypatch):
+def test_with_time_left_a_second_and_longer_scan_follows(cast, monkeypatch):
     monkeypatch.setattr(pages, "FIRST_STRETCH", 1)
     monkeypatch.setattr(bounded_search, "PATIENCE", 60.0)
     made = calls(cast, "rare", *["no"] * 8)
@@ -97,7 +97,7 @@ def test_with_time_left_it_looks_a_second_and_longer_stretch(cast, monkeypatch):
 
 
 @pytest.mark.usefixtures("hasty")
-def test_other_filters_are_bounded_as_words_are(cast):
+def test_other_filters_are_bounded_like_words(cast):
     made = calls(cast, *["hello"] * 5)
     Track.objects.create(session=made[0], speaker="customer", language="pt")
     first = find(cast, language="pt")
@@ -107,7 +107,7 @@ def test_other_filters_are_bounded_as_words_are(cast):
 
 
 @pytest.mark.usefixtures("frequent")
-def test_words_and_filters_together_narrow_frequent_words(cast):
+def test_filters_also_apply_to_frequent_words(cast):
     wanted = calls(cast, "a refund", duration=100.0, status="ended")
     calls(cast, "a refund", duration=5.0, status="ended")
     calls(cast, "a refund", duration=100.0)
@@ -118,7 +118,7 @@ def test_words_and_filters_together_narrow_frequent_words(cast):
 @pytest.mark.parametrize(
     "typed", ['"order number"', "REFUND order", "refu", '"número"', "question"]
 )
-def test_frequent_words_are_compared_as_the_index_does(cast, typed):
+def test_frequent_words_match_like_in_the_index(cast, typed):
     wanted = calls(cast, "Refund my order, número, order: number five")
     Session.objects.get(pk=wanted[0].pk).segments.update(translation="A question")
     calls(cast, "number order", "ordering renumber refunds", "")
@@ -128,13 +128,13 @@ def test_frequent_words_are_compared_as_the_index_does(cast, typed):
 
 @pytest.mark.parametrize("typed", ["%", "100% sure", "a_b", "back\\slash", "'"])
 @pytest.mark.usefixtures("frequent")
-def test_nothing_typed_breaks_the_comparison(cast, typed):
+def test_no_search_text_breaks_the_scan(cast, typed):
     calls(cast, "100% sure of a_b and a back\\slash, isn't it")
     find(cast, typed)
 
 
 @pytest.mark.usefixtures("hasty", "frequent")
-def test_the_page_offers_to_look_further(cast):
+def test_the_page_offers_to_continue_the_search(cast):
     made = calls(cast, "a refund", *["no"] * 4)
     client = Client()
     client.force_login(cast.teammate)
@@ -158,10 +158,10 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("rare", [0, 2000])
-def test_a_list_takes_few_queries_whatever_is_asked(
+def test_a_list_takes_few_queries_with_any_filters(
     cast, monkeypatch, django_assert_max_num_queries, address, rare
 ):
-    monkeypatch.setattr(index, "RARE", rare)
+    monkeypatch.setattr(index, "RARE_WORD_SEGMENTS", rare)
     monkeypatch.setattr(pages, "FIRST_STRETCH", 2)
     monkeypatch.setattr(pages, "FIRST_STRETCH_FOR_WORDS", 2)
     calls(cast, *["a refund", "no"] * 5)
@@ -171,9 +171,9 @@ def test_a_list_takes_few_queries_whatever_is_asked(
         assert client.get(address).status_code == 200
 
 
-def test_the_index_of_words_is_asked_by_its_own_means(cast):
-    # A plan, for no test has rows enough to feel it.
+def test_a_scan_on_postgresql_does_not_use_the_index(cast):
+    # The plan, because a test has too few rows to measure a difference.
     if connection.vendor != "postgresql":
         pytest.skip("SQLite reads a stretch of its index instead")
-    plan = index.sessions_holding(Session.objects.all(), parse("refund")).explain()
+    plan = index.sessions_matching_by_scan(Session.objects.all(), parse("refund")).explain()
     assert "segments_by_words" not in plan

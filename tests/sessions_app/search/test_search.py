@@ -26,7 +26,7 @@ def found(cast: Cast, typed: str = "", **criteria) -> set[str]:
     return {session.id for session in session_find(tenant=cast.tenant, criteria=sought)}
 
 
-def test_a_session_is_found_by_words_phrases_and_beginnings(cast):
+def test_a_session_is_found_by_words_phrases_and_prefixes(cast):
     refund = call(cast, "I would like a refund for my order", "The order number is twelve")
     call(cast, "Good morning")
     for typed in ("refund", "REFUND order", "ref", '"order number"', '"number is" twel'):
@@ -35,13 +35,13 @@ def test_a_session_is_found_by_words_phrases_and_beginnings(cast):
         assert found(cast, typed) == set(), typed
 
 
-def test_frequent_words_are_found_as_rare_ones_are(cast, monkeypatch):
-    monkeypatch.setattr("sessions_app.search.index.RARE", 1)
+def test_frequent_words_are_found_like_rare_ones(cast, monkeypatch):
+    monkeypatch.setattr("sessions_app.search.index.RARE_WORD_SEGMENTS", 1)
     sessions = {call(cast, "a refund", "another refund").id for _ in range(3)}
     assert found(cast, "refund") == sessions
 
 
-def test_translations_are_searched_too_and_as_they_join(cast):
+def test_a_translation_is_found_when_it_is_added(cast):
     session = call(cast, "Tengo una pregunta")
     assert found(cast, "question") == set()
     segment = Segment.objects.get(session=session)
@@ -51,7 +51,7 @@ def test_translations_are_searched_too_and_as_they_join(cast):
     assert found(cast, "pregunta question") == {session.id}
 
 
-def test_an_erased_session_leaves_nothing_to_find(cast):
+def test_an_erased_session_is_not_found(cast):
     call(cast, "a secret word").delete()
     assert found(cast, "secret") == set()
     if connection.vendor == "sqlite":
@@ -62,7 +62,7 @@ def test_an_erased_session_leaves_nothing_to_find(cast):
             assert cursor.fetchone() == (0,)
 
 
-def test_other_tenants_words_are_never_found(cast):
+def test_words_of_other_tenants_are_never_found(cast):
     call(cast, "a rare word", environment="test")
     other = SessionFactory.create(organization=cast.other_tenant.organization)
     SegmentFactory.create(session=other, text="a rare word")
@@ -73,19 +73,19 @@ def test_other_tenants_words_are_never_found(cast):
     "typed",
     ["'", '"', "\\", "a' OR 1=1 --", "NEAR(", "col:x", "^a", "-", "日本", "🙂 x", "%s", "a\\:*"],
 )
-def test_nothing_typed_breaks_the_search(cast, typed):
+def test_no_search_text_breaks_the_search(cast, typed):
     call(cast, "hello")
     found(cast, typed)
 
 
-def test_the_first_lines_that_hold_the_words_are_shown(cast):
+def test_the_first_segments_with_the_words_are_shown(cast):
     session = call(cast, "hello", "about the refund", "no", "a refund", "refund again")
     lines = hits_in([session], parse("refund"))[session.id]
     assert [hit.start_time for hit in lines] == [4.0, 12.0]
     assert [[piece.text for piece in hit.pieces if piece.hit] for hit in lines] == [["refund"]] * 2
 
 
-def test_the_index_mends_itself_when_triggers_were_lost(cast):
+def test_installing_repairs_an_index_that_lost_its_triggers(cast):
     if connection.vendor != "sqlite":
         pytest.skip("only SQLite has triggers")
     with connection.cursor() as cursor:
@@ -97,7 +97,7 @@ def test_the_index_mends_itself_when_triggers_were_lost(cast):
     assert call(cast, "more unheard").id in found(cast, "unheard")
 
 
-def test_every_filter_narrows(cast):
+def test_every_filter_works(cast):
     at = datetime.datetime(2026, 3, 5, 12, tzinfo=datetime.UTC)
     wanted = call(
         cast,
@@ -113,7 +113,7 @@ def test_every_filter_narrows(cast):
     )
     call(cast, status="active", mode="assistive_translation", duration=10.0, metadata={"n": "2"})
     day = datetime.timedelta(days=1)
-    for narrowing in (
+    for filters in (
         {"status": "ended"},
         {"mode": "transcription"},
         {"language": "es"},
@@ -124,13 +124,13 @@ def test_every_filter_narrows(cast):
         {"metadata": ("a.b__c", "x'y")},
         {"metadata": ("n", "1")},
     ):
-        assert found(cast, **narrowing) == {wanted.id}, narrowing
+        assert found(cast, **filters) == {wanted.id}, filters
     assert wanted.id not in found(cast, longest=200.0)
     assert found(cast, compliance="passed") == set()
     assert found(cast, metadata=("n", "3")) == set()
 
 
-def test_a_language_that_was_heard_counts(cast):
+def test_a_detected_language_is_found(cast):
     session = call(cast)
     Track.objects.create(session=session, speaker="customer", language="pt")
     assert found(cast, language="pt") == {session.id}

@@ -19,7 +19,7 @@ def hits(text: str, typed: str) -> list[str]:
     return [piece.text for piece in highlighted(text, parse(typed)) if piece.hit]
 
 
-def test_words_phrases_and_a_last_word_still_being_typed():
+def test_words_phrases_and_an_incomplete_last_word_are_parsed():
     assert parse('refund "order number" ship') == [
         Term(("refund",)),
         Term(("order", "number")),
@@ -28,23 +28,23 @@ def test_words_phrases_and_a_last_word_still_being_typed():
 
 
 @pytest.mark.parametrize("typed", ["", "   ", '""', "!!", "___", "*", "& | !"])
-def test_nothing_to_search_for_is_no_search(typed):
+def test_a_text_without_letters_and_digits_has_no_terms(typed):
     assert parse(typed) == []
 
 
-def test_operators_of_the_databases_are_only_words():
+def test_database_operators_are_read_as_words():
     terms = parse("a:* | !b NEAR(c) -d 'eve")
     assert postgres_query(terms) == "('a') & ('b') & ('NEAR' <-> 'c') & ('d') & ('eve':*)"
     assert sqlite_query(terms) == '"a" AND "b" AND "NEAR c" AND "d" AND "eve"*'
 
 
-def test_a_word_of_one_or_two_letters_is_whole():
+def test_a_last_word_of_one_or_two_letters_is_not_a_prefix():
     assert parse("no") == [Term(("no",))]
     assert parse("non") == [Term(("non",), prefix=True)]
     assert parse("日本") == [Term(("日本",), prefix=True)]
 
 
-def test_a_plain_comparison_takes_every_sign_for_itself():
+def test_wildcards_are_escaped_in_like_patterns():
     assert like_pattern(Term(("order", "a_b"))) == r"%order%a\_b%"
 
 
@@ -63,7 +63,7 @@ def test_a_long_line_is_cut_around_its_first_hit():
 
 
 @given(st.text(max_size=80), st.text(max_size=30))
-def test_pieces_always_add_up_to_the_text(text: str, typed: str):
+def test_the_pieces_joined_are_the_text(text: str, typed: str):
     pieces = highlighted(text, parse(typed))
     assert "".join(piece.text for piece in pieces) == text
     assert len(fold(text)) == len(text)
