@@ -36,16 +36,29 @@ te[şs]ekk[üu]rler|izledi[ğg]iniz i[çc]in te[şs]ekk[üu]r.*
 شكرا( للمشاهدة)?|اشتركوا في القناة.*|ترجمة.*
 """
 
+# Whisper writes these on noise too, but callers answer with them all the time.
+_SHORT_ANSWERS = frozenset({"okay", "ok", "yeah", "so"})
+
 _HALLUCINATED = re.compile("|".join(f"(?:{line})" for line in _PATTERNS.split("\n") if line))
 
 
 def is_known_hallucination(text: str) -> bool:
     """Whether the whole text is a phrase that Whisper writes when there is no speech."""
-    lower = text.lower().replace("\u2019", "'")
-    spoken = re.sub(r"[^\w'\- ]+", " ", lower).split()
+    spoken = _words(text)
     if not spoken:
         return True
     half = spoken[: len(spoken) // 2]
     if half and spoken == half * 2:
         spoken = half
     return _HALLUCINATED.fullmatch(" ".join(spoken)) is not None
+
+
+def is_short_answer(text: str) -> bool:
+    """Whether the text is one word that callers often answer with, such as "okay"."""
+    spoken = _words(text)
+    return len(spoken) == 1 and spoken[0] in _SHORT_ANSWERS
+
+
+def _words(text: str) -> list[str]:
+    lower = text.lower().replace("\u2019", "'")
+    return re.sub(r"[^\w'\- ]+", " ", lower).split()

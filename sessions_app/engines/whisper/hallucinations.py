@@ -5,13 +5,26 @@ videos, and it repeats a phrase without end when its audio window is short. Thre
 the original (https://github.com/openai/whisper, ``transcribe.py``) where it has one.
 """
 
+import math
 import re
 import zlib
 from dataclasses import dataclass
 
+from sessions_app.engines.whisper.hallucination_phrases import (
+    is_known_hallucination,
+    is_short_answer,
+)
+
 MAX_COMPRESSION_RATIO = 2.4
 MIN_LOG_PROBABILITY = -1.0
 NO_SPEECH = 0.6
+# Log of (probability per token * probability of speech). Voice activity detection finds less than
+# 0.1 s of speech in many short answers of real callers; these reach -1.1 or more. In two hours of
+# synthesized noise, tones and music only hums ("Hmm") and one "oh" exceeded this.
+MIN_SURE = -1.2
+# A less probable text is not what was said, unless there is more than half a second of speech.
+MIN_BRIEF_LOG_PROBABILITY = -1.4
+BRIEF = 0.5  # s of speech
 # The fastest speakers reach about 25 characters a second; a loop reaches hundreds.
 MAX_CHARACTERS_PER_SECOND = 28.0
 FREE_CHARACTERS = 24
@@ -40,13 +53,29 @@ class Evidence:
         return self.speech_seconds >= 0.25 and self.log_probability > -0.7 and self.no_speech < 0.5
 
     @property
+    def sure(self) -> bool:
+        """The decoder is sure of the words and that there is speech, however short."""
+        speech = max(1.0 - self.no_speech, 1e-9)
+        return self.log_probability + math.log(speech) > MIN_SURE
+
+    @property
     def absent(self) -> bool:
         """There was no speech, whatever the text says."""
         if self.speech_seconds < 0.1:
-            return self.log_probability < -0.5
+            return not self.sure
         # Voice activity detection found speech: the decoder must be surer that there was none.
-        certain = NO_SPEECH if self.speech_seconds < 0.5 else 0.85
+        certain = NO_SPEECH if self.speech_seconds < BRIEF else 0.85
         return self.no_speech > certain and self.log_probability < MIN_LOG_PROBABILITY
+
+
+def is_hallucination(text: str, evidence: Evidence) -> bool:
+    """Whether to drop a text after all decodings."""
+    brief = evidence.speech_seconds < BRIEF
+    if evidence.absent or (brief and evidence.log_probability < MIN_BRIEF_LOG_PROBABILITY):
+        return True
+    if evidence.strong or not is_known_hallucination(text):
+        return False
+    return not (evidence.sure and is_short_answer(text))
 
 
 def words(text: str) -> list[str]:

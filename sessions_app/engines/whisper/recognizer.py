@@ -26,7 +26,6 @@ from sessions_app.engines.whisper.chunks import (
     Decoded,
     split_at_silences,
 )
-from sessions_app.engines.whisper.hallucination_phrases import is_known_hallucination
 
 _FRAMES_PER_SECOND = 100
 _WARM_UP_WINDOW = 10  # s
@@ -301,7 +300,7 @@ class Recognizer:
             redo = self._decode_without_dots if stopped_early else self._decode_full_window
             decoded = replace(redo(chunk, decoded), redone=reason)
         evidence = decoded.evidence(chunk)
-        if evidence.absent or (not evidence.strong and is_known_hallucination(decoded.text)):
+        if hallucinations.is_hallucination(decoded.text, evidence):
             return replace(decoded, text="")
         return replace(decoded, text=hallucinations.remove_loops(decoded.text))
 

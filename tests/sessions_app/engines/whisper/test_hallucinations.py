@@ -81,8 +81,51 @@ def test_speech_and_a_sure_decoder_are_strong_evidence() -> None:
 
 
 def test_an_unsure_text_without_speech_is_dropped() -> None:
-    assert evidence(speech=0.0, log_probability=-0.8).absent
-    assert not evidence(speech=0.0, log_probability=-0.1).absent
+    assert evidence(speech=0.05, log_probability=-0.8, no_speech=0.5).absent
+    assert not evidence(speech=0.05, log_probability=-0.1).absent
+
+
+# Decoded from short answers of real callers: speech seconds, log probability, no speech.
+@pytest.mark.parametrize(
+    ("text", "measured"),
+    [
+        ("Okay.", (0.096, -0.518, 0.444)),
+        ("Yeah.", (0.096, -0.506, 0.130)),
+        ("Yeah.", (0.032, -0.454, 0.137)),
+        ("So.", (0.032, -0.931, 0.116)),
+        ("ASK NOT!", (0.096, -0.683, 0.031)),
+    ],
+)
+def test_a_short_answer_of_which_the_decoder_is_sure_is_kept(
+    text: str, measured: tuple[float, float, float]
+) -> None:
+    assert not evidence(*measured).absent
+    assert not hallucinations.is_hallucination(text, evidence(*measured))
+
+
+# Decoded from synthesized sounds without speech.
+@pytest.mark.parametrize(
+    ("text", "measured"),
+    [
+        ("Hmm?", (0.064, -0.746, 0.255)),
+        ("Huh?", (0.064, -0.735, 0.401)),
+        ("Oh...", (0.224, -1.050, 0.364)),
+        ("oh", (0.352, -0.745, 0.298)),
+        ("A BEEP BEEP", (0.416, -1.515, 0.256)),
+        ("Whoop.", (0.064, -1.088, 0.480)),
+        ("Thank you.", (0.128, -1.021, 0.661)),
+        ("BELL", (0.128, -2.108, 0.559)),
+    ],
+)
+def test_words_from_sounds_without_speech_are_dropped(
+    text: str, measured: tuple[float, float, float]
+) -> None:
+    assert hallucinations.is_hallucination(text, evidence(*measured))
+
+
+def test_a_phrase_from_the_end_of_a_video_needs_strong_evidence() -> None:
+    assert hallucinations.is_hallucination("Thank you.", evidence(0.2, -0.4, 0.1))
+    assert not hallucinations.is_hallucination("Thank you.", evidence(0.6, -0.4, 0.1))
 
 
 def test_unclear_speech_is_still_speech() -> None:
