@@ -241,7 +241,12 @@ class Transcriber(Engine):
         Cancelling the call withdraws the request. ``timeout`` is in seconds and includes retries
         and waiting in the engine's queue. Raises ``EngineError`` after the retries.
         """
-        result = await self._call(lambda: self._transcribe(request), timeout)
+        try:
+            result = await self._call(lambda: self._transcribe(request), timeout)
+        except EngineTimeout:
+            if self._never_started(request):
+                raise EngineOverloaded(f"{self.name} is full: the request only waited") from None
+            raise
         metrics.AUDIO.labels(self.name, request.priority.name.lower()).inc(request.duration)
         return replace(result, text=_storable(result.text))
 
@@ -265,6 +270,10 @@ class Transcriber(Engine):
 
         ``request`` is the object that was given to ``transcribe``; that call gets the answer.
         """
+        return False
+
+    def _never_started(self, request: TranscriptionRequest) -> bool:
+        """Whether a request that timed out spent all its time in the engine's own queue."""
         return False
 
     @abstractmethod

@@ -157,6 +157,9 @@ class WhisperTranscriber(Transcriber):
     def promote(self, request: TranscriptionRequest) -> bool:
         return self._queue.promote(request, Priority.FINAL)
 
+    def _never_started(self, request: TranscriptionRequest) -> bool:
+        return self._queue.holds(request)
+
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
         if self._batch_loop is None or self._batch_loop.done():
             if self._closed:

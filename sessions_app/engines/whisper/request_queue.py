@@ -72,6 +72,13 @@ class RequestQueue:
             if not entry.cancelled and entry.priority == priority
         ]
 
+    def holds(self, request: TranscriptionRequest) -> bool:
+        """Whether the request has not been taken; also true if it was cancelled while it waited."""
+        return any(
+            entry.request is request and entry.priority == priority
+            for priority, _, entry in self._heap
+        )
+
     def _first(self) -> Entry | None:
         # Cancelled and promoted entries stay in the heap at their old place: drop them here.
         while self._heap:

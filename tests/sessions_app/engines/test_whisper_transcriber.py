@@ -184,6 +184,27 @@ async def test_more_than_two_minutes_of_waiting_speech_is_an_overload(
     await waiting
 
 
+async def test_a_request_that_only_waited_in_the_queue_is_an_overload(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    working = asyncio.create_task(engine.transcribe(request(1)))
+    await process.entered.wait()
+    with pytest.raises(EngineOverloaded):
+        await engine.transcribe(request(2), timeout=0.02)
+    process.gate.set()
+    await working
+
+
+async def test_a_request_that_the_process_does_not_answer_is_a_timeout(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    with pytest.raises(EngineTimeout):
+        await engine.transcribe(request(1), timeout=0.02)
+    process.gate.set()
+
+
 async def test_closing_fails_all_waiting_requests(
     engine: WhisperTranscriber, process: ScriptedProcess
 ) -> None:

@@ -59,6 +59,15 @@ async def test_a_promoted_request_runs_first_and_only_once() -> None:
     assert not queue.promote(speculative.request, Priority.FINAL)
 
 
+async def test_a_promoted_request_that_was_taken_is_not_in_the_queue() -> None:
+    speculative = entry(Priority.SPECULATIVE)
+    queue = queue_of(entry(), speculative)
+    assert queue.promote(speculative.request, Priority.FINAL)
+    assert queue.holds(speculative.request)
+    queue.take(9, 60)
+    assert not queue.holds(speculative.request)
+
+
 async def test_a_retried_request_keeps_its_place() -> None:
     first, second = entry(), entry()
     queue = queue_of(first, second)
