@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from django.db import connection
 
-PATIENCE: Final = 30.0
+TIMEOUT: Final = 30.0
 """Seconds that a test waits for something that is to come."""
 
 
@@ -32,7 +32,7 @@ def waiting(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
             connection.close()
 
     done = pool.submit(run)
-    pid = backend.get(timeout=PATIENCE)
+    pid = backend.get(timeout=TIMEOUT)
     while not done.done() and not _is_blocked(pid):
         time.sleep(0.01)  # a lock that is waited for tells nobody
     return done

@@ -12,7 +12,7 @@ from analysis_app.engines.base import AnalysisOutcome
 from analysis_app.models import Analysis
 from sessions_app.models import Session
 from sessions_app.services import session_erase
-from tests.locks import PATIENCE, row_locks_require, waiting
+from tests.locks import TIMEOUT, row_locks_require, waiting
 
 OUTCOME = AnalysisOutcome({"sentiment": {"label": "positive"}}, "scripted")
 
@@ -32,7 +32,7 @@ def test_a_result_waits_for_whoever_erases_the_session_and_holds_nothing_meanwhi
             # Erasing takes this row next; were it held, each would wait for the other.
             Analysis.objects.select_for_update(nowait=True, of=("self",)).get()
             session_erase(session=session)
-        assert done.result(PATIENCE) is False
+        assert done.result(TIMEOUT) is False
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TEXT, BINARY, CLOSE, PING = 0x1, 0x2, 0x8, 0x9
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 
 class RawSocket:
@@ -27,7 +27,7 @@ class RawSocket:
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(TIMEOUT)
         self.socket.connect((parts.hostname, parts.port))
         self._unread = b""
         request = (

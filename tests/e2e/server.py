@@ -139,11 +139,11 @@ def running(
     *,
     server: str = "daphne",
     settings: Mapping[str, str] | None = None,
-    patience: float = 180,
+    timeout: float = 180,
 ) -> Iterator[Server]:
     """Start ``up``, bootstrap an organization, yield when it is ready; stop it all afterwards.
 
-    ``settings`` are further environment variables. ``patience`` is in seconds, for the start.
+    ``settings`` are further environment variables. ``timeout`` is in seconds, for the start.
     """
     environment = clean_environment(data_dir, **(settings or {}))
     port = free_port()
@@ -171,7 +171,7 @@ def running(
 
     threading.Thread(target=read, daemon=True).start()
     try:
-        url = wait_for(lines, "ready http", patience, output).split()[1]
+        url = wait_for(lines, "ready http", timeout, output).split()[1]
         made = subprocess.run(
             [*MANAGE, "bootstrap", "--organization", "Acme Support", "--json"],
             env=environment,
@@ -190,17 +190,17 @@ def running(
 
 
 def wait_for(
-    lines: "queue.Queue[str | None]", start: str, patience: float, output: list[str]
+    lines: "queue.Queue[str | None]", start: str, timeout: float, output: list[str]
 ) -> str:
     """The first line that begins with ``start``. Fails with everything printed until then."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         try:
             line = lines.get(timeout=max(0.01, deadline - time.monotonic()))
         except queue.Empty:
             line = None
         if line is None:
-            raise AssertionError(f"no line {start!r} within {patience} s in:\n{''.join(output)}")
+            raise AssertionError(f"no line {start!r} within {timeout} s in:\n{''.join(output)}")
         if line.startswith(start):
             return line
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.e2e.raw_socket import BINARY, PATIENCE, PING, TEXT, RawSocket, frame
+from tests.e2e.raw_socket import BINARY, PING, TEXT, TIMEOUT, RawSocket, frame
 from tests.e2e.scripted_engine import ScriptedEngine
 from tests.e2e.server import Server, running, same_size
 from tests.fakes.audio import silence, speech
@@ -195,7 +195,7 @@ def flooded(raw: RawSocket, data: bytes, times: int) -> None:
     with contextlib.suppress(OSError):
         for _ in range(times):
             raw.socket.sendall(data)
-    raw.socket.settimeout(PATIENCE)
+    raw.socket.settimeout(TIMEOUT)
 
 
 def test_a_flood_of_pings_is_refused(line):

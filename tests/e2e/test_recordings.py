@@ -88,7 +88,7 @@ class Party:
         """Send a session.control. Returns when, in seconds of the call, its answer came."""
         assert self.connection is not None
         self.connection.send(json.dumps({"type": "session.control", "action": action}))
-        until(answer, lambda: answer in self.received, patience=20)
+        until(answer, lambda: answer in self.received, timeout=20)
         return time.monotonic() - self.started
 
     def _drain(self, connection: ClientConnection) -> None:
@@ -99,8 +99,8 @@ class Party:
             return
 
 
-def until(what: str, check: Any, patience: float = 60) -> Any:
-    deadline = time.monotonic() + patience
+def until(what: str, check: Any, timeout: float = 60) -> Any:
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
             if found := check():
@@ -108,7 +108,7 @@ def until(what: str, check: Any, patience: float = 60) -> Any:
         except (httpx.HTTPError, OSError, WebSocketException):
             pass
         time.sleep(0.2)
-    raise AssertionError(f"not within {patience} s: {what}")
+    raise AssertionError(f"not within {timeout} s: {what}")
 
 
 def gateway_process(server: Server) -> psutil.Process:
@@ -152,7 +152,7 @@ def finish(server: Server, session_id: str) -> dict[str, tuple[Samples, ...]]:
             assert not [each for each in listed if each["status"] == "failed"]
             return listed if {each["status"] for each in listed} == {"ready"} else None
 
-        recordings = until("recordings are ready", ready, patience=120)
+        recordings = until("recordings are ready", ready, timeout=120)
         heard = {}
         for each in recordings:
             answer = client.get(each["download_url"])
@@ -240,7 +240,7 @@ def test_nothing_received_is_lost_when_the_gateway_is_killed(tmp_path):
                     party.connect()
             return True
 
-        until("the gateway is back", reconnected, patience=45)
+        until("the gateway is back", reconnected, timeout=45)
         back = time.monotonic() - agent.started
         assert gateway_process(server).pid != gateway.pid
         assert back < 50, "too little of the call is left to compare"

@@ -20,7 +20,7 @@ from tests.fakes.twilio import CONNECTED, TwilioMessages
 
 SCRIPT = (Line("agent", "How can I help you today?"), Line("customer", "My parcel is late."))
 PIECE = 160  # bytes of mu-law: 20 ms
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
@@ -43,7 +43,7 @@ def documented_twiml(server: Server) -> ElementTree.Element:
         [sys.executable, "-c", program, server.url, server.credentials.live_key, "+15550001111"],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=True,
     ).stdout
     return ElementTree.fromstring(printed)
@@ -67,14 +67,14 @@ def received(socket: ClientConnection) -> tuple[list[str | bytes], int | None]:
     messages: list[str | bytes] = []
     try:
         while True:
-            messages.append(socket.recv(timeout=PATIENCE))
+            messages.append(socket.recv(timeout=TIMEOUT))
     except ConnectionClosed as closed:
         return messages, closed.rcvd.code if closed.rcvd else None
 
 
 def transcript_of(client: httpx.Client, session_id: str) -> dict[str, Any]:
     """The complete one."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         transcript: dict[str, Any] = client.get(f"/v1/sessions/{session_id}/transcript").json()
         if transcript["status"] == "complete" or time.monotonic() > deadline:

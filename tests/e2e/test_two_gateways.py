@@ -28,7 +28,7 @@ from tests.requirements import needs_postgres, needs_redis
 
 pytestmark = [needs_postgres, needs_redis, pytest.mark.timeout(300)]
 
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Gateway:
         return httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             headers={"Authorization": f"Bearer {key}"},
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             trust_env=False,
         )
 
@@ -61,7 +61,7 @@ class Installation:
         gateway = Gateway(port, process)
         self.gateways.append(gateway)
         transport = httpx.HTTPTransport(retries=10)  # pauses 0, 0.5, 1, 2 … s while refused
-        with httpx.Client(transport=transport, trust_env=False, timeout=PATIENCE) as client:
+        with httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT) as client:
             for _ in range(200):
                 if client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
                     return gateway
@@ -98,7 +98,7 @@ def installation(
                     capture_output=True,
                     text=True,
                     check=True,
-                    timeout=PATIENCE * 3,
+                    timeout=TIMEOUT * 3,
                 )
             printed = json.loads(done.stdout)
             made.key = printed["live_key"]
@@ -140,7 +140,7 @@ class Party:
 
     def next(self, kind: str) -> dict[str, Any]:
         while True:
-            message: dict[str, Any] = json.loads(self.socket.recv(timeout=PATIENCE))
+            message: dict[str, Any] = json.loads(self.socket.recv(timeout=TIMEOUT))
             self.heard.append(message)
             if message["type"] == kind:
                 return message
@@ -148,7 +148,7 @@ class Party:
     def closed(self) -> int | None:
         try:
             while True:
-                self.heard.append(json.loads(self.socket.recv(timeout=PATIENCE)))
+                self.heard.append(json.loads(self.socket.recv(timeout=TIMEOUT)))
         except ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else None
 
@@ -162,7 +162,7 @@ def on_the_line(
         token = client.get(f"/v1/sessions/{session_id}").json()["stream"]["token"]
     address = f"ws://127.0.0.1:{gateway.port}/v1/sessions/{session_id}/connect"
     query = f"?token={token}&speaker={speaker}&clock=media"
-    with connect(address + query, open_timeout=PATIENCE, proxy=None) as socket:
+    with connect(address + query, open_timeout=TIMEOUT, proxy=None) as socket:
         yield Party(socket)
 
 
@@ -273,8 +273,8 @@ def test_a_gateway_told_to_stop_finishes_what_was_said_and_sends_everyone_away(
         began = time.monotonic()
         stopped.process.send_signal(signal.SIGTERM)
         assert customer.closed() == 1001
-        assert stopped.process.wait(PATIENCE) == 0
-        assert time.monotonic() - began < PATIENCE
+        assert stopped.process.wait(TIMEOUT) == 0
+        assert time.monotonic() - began < TIMEOUT
     assert len(transcript(installation, survivor, session_id)["segments"]) == 1
 
 
@@ -296,9 +296,9 @@ def test_ringing_at_a_dead_channel_layer_does_not_hold_up_a_call(installation):
         token = client.get(f"/v1/sessions/{session_id}").json()["stream"]["token"]
     address = f"ws://127.0.0.1:{port}/v1/sessions/{session_id}/connect?token={token}&clock=media"
     transport = httpx.HTTPTransport(retries=10)
-    with httpx.Client(transport=transport, trust_env=False, timeout=PATIENCE) as client:
+    with httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT) as client:
         client.get(f"http://127.0.0.1:{port}/healthz")
-    with connect(address, open_timeout=PATIENCE, proxy=None) as socket:
+    with connect(address, open_timeout=TIMEOUT, proxy=None) as socket:
         customer = Party(socket)
         customer.say()
         customer.next("transcript.final")
@@ -316,7 +316,7 @@ def listening_in(
     """The socket of an admin's page on that gateway."""
     site = f"http://127.0.0.1:{gateway.port}"
     email, password = installation.staff
-    with httpx.Client(base_url=site, trust_env=False, timeout=PATIENCE) as browser:
+    with httpx.Client(base_url=site, trust_env=False, timeout=TIMEOUT) as browser:
         browser.get("/login")
         form = {"username": email, "password": password}
         token = {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}
@@ -324,8 +324,8 @@ def listening_in(
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in browser.cookies.items())}
     address = f"ws{site.removeprefix('http')}/dashboard/sessions/{session_id}/listen"
     with connect(address, origin=Origin(site), additional_headers=headers, proxy=None) as socket:
-        assert json.loads(socket.recv(timeout=PATIENCE)) == {"type": "hello"}
-        assert json.loads(socket.recv(timeout=PATIENCE))["type"] == "state"
+        assert json.loads(socket.recv(timeout=TIMEOUT)) == {"type": "hello"}
+        assert json.loads(socket.recv(timeout=TIMEOUT))["type"] == "state"
         yield socket
 
 
@@ -333,7 +333,7 @@ def hear(socket: ClientConnection, seconds: float) -> Samples:
     """So much of the customer's audio as the page would hear it."""
     heard: list[Samples] = []
     while sum(map(len, heard)) < seconds * 16000:
-        message = socket.recv(timeout=PATIENCE)
+        message = socket.recv(timeout=TIMEOUT)
         if isinstance(message, bytes):
             assert message[:2] == b"\1\0"
             heard.append(np.frombuffer(message[2:], dtype="<i2"))
@@ -372,5 +372,5 @@ def test_a_gateway_told_to_stop_notes_that_listening_in_has_stopped(installation
     session_id = new_session(installation, stopped)
     with listening_in(installation, stopped, session_id):
         stopped.process.send_signal(signal.SIGTERM)
-        assert stopped.process.wait(PATIENCE) == 0
+        assert stopped.process.wait(TIMEOUT) == 0
     assert audited(installation, session_id) == ["listen_in.started", "listen_in.stopped"]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.server import MANAGE, ROOT, Server, clean_environment, running
 
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 
 
 def processes_of(server: Server) -> list[psutil.Process]:
@@ -35,7 +35,7 @@ def one(server: Server, command: str) -> psutil.Process:
 
 def ready(server: Server) -> httpx.Response:
     """The answer of /readyz once it is 200; connections are refused until the gateway is back."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     with httpx.Client(timeout=5, trust_env=False) as client:
         while True:
             try:
@@ -81,7 +81,7 @@ def test_a_busy_port_is_named(tmp_path):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
     assert refused.returncode == 1
@@ -96,7 +96,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert refused.returncode == 1
@@ -109,11 +109,11 @@ def test_it_survives_a_crash_and_stops_whole(tmp_path, kind):
         killed = [one(server, name) for name in ("gateway", "worker", "clock")]
         for process in killed:
             process.kill()
-        psutil.wait_procs(killed, timeout=PATIENCE)
+        psutil.wait_procs(killed, timeout=TIMEOUT)
         ready(server)
         everything = processes_of(server)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=PATIENCE) == 0
+        assert server.process.wait(timeout=TIMEOUT) == 0
         assert psutil.wait_procs(everything, timeout=5)[1] == []
         assert server.output[-1] == "stopped\n"
 
@@ -123,4 +123,4 @@ def test_nothing_outlives_it_even_when_it_is_killed(tmp_path):
         everything = processes_of(server)
         assert len(everything) >= 4
         os.kill(server.process.pid, signal.SIGKILL)
-        assert psutil.wait_procs(everything, timeout=PATIENCE)[1] == []
+        assert psutil.wait_procs(everything, timeout=TIMEOUT)[1] == []

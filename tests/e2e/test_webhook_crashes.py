@@ -31,13 +31,13 @@ from tests.requirements import missing
 pytestmark = pytest.mark.timeout(400)
 
 OUTAGE = 60.0  # seconds that the broker is away
-PATIENCE = 90.0  # seconds until everything must have arrived
+TIMEOUT = 90.0  # seconds until everything must have arrived
 
 
-def eventually(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
+def eventually(condition: Callable[[], bool], what: str, timeout: float = TIMEOUT) -> None:
+    deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
         time.sleep(0.1)
 
 
@@ -191,7 +191,7 @@ def test_killed_after_the_post(drill: Drill, receiver: Receiver) -> None:
     receiver.script = never_answer
     worker = drill.worker()
     ids = drill.ask("record", 10, "sess_1")["ids"]
-    receiver.wait(1, PATIENCE)
+    receiver.wait(1, TIMEOUT)
     drill.kill(worker)
     receiver.script = reply()
     drill.worker()
@@ -218,7 +218,7 @@ def test_the_broker_is_away_for_a_minute(drill: Drill, receiver: Receiver) -> No
     """Nobody who records an event waits for it, and all arrive once it is back."""
     drill.worker()
     ids = drill.ask("record", 5, "sess_before")["ids"]
-    receiver.wait(5, PATIENCE)
+    receiver.wait(5, TIMEOUT)
     drill.kill(next(p for p in drill.processes if "redis-server" in str(p.args)))
     until = time.monotonic() + OUTAGE
     number = 0

@@ -4,15 +4,15 @@ from typing import Any
 
 from channels.testing import WebsocketCommunicator
 
-from tests.fakes.sockets import PATIENCE
+from tests.fakes.sockets import TIMEOUT
 
 
 class PageSocket(WebsocketCommunicator):
     """Waits for what is to come as long as any other client in these tests: Channels' own gives up,
     and ends the application, after a second, which a busy machine may need to look a person up."""
 
-    async def receive_output(self, timeout: float = PATIENCE) -> dict[str, Any]:  # noqa: ASYNC109 - overridden
-        return await super().receive_output(max(timeout, PATIENCE))
+    async def receive_output(self, timeout: float = TIMEOUT) -> dict[str, Any]:  # noqa: ASYNC109 - overridden
+        return await super().receive_output(max(timeout, TIMEOUT))
 
-    async def wait(self, timeout: float = PATIENCE) -> None:  # noqa: ASYNC109 - overridden
-        await super().wait(max(timeout, PATIENCE))
+    async def wait(self, timeout: float = TIMEOUT) -> None:  # noqa: ASYNC109 - overridden
+        await super().wait(max(timeout, TIMEOUT))

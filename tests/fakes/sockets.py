@@ -15,7 +15,7 @@ from sessions_app.media import Samples, encode
 from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 """Seconds a test waits for something that is to come."""
 
 
@@ -81,7 +81,7 @@ class StreamClient:
         """As when the network is gone."""
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1006})
         assert self._task is not None
-        await asyncio.wait({self._task}, timeout=PATIENCE)
+        await asyncio.wait({self._task}, timeout=TIMEOUT)
 
     async def _take(self, event: dict[str, Any]) -> None:
         if event["type"] == "websocket.send" and not self._reading:
@@ -117,7 +117,7 @@ class StreamClient:
 
     async def next(self, *types: str) -> dict[str, Any]:
         """The next message, or the next of one of ``types``; others are kept in ``heard``."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while True:
                 event = await self._outbox.get()
                 if event["type"] == "websocket.close":
@@ -133,7 +133,7 @@ class StreamClient:
 
     async def closed(self) -> int:
         """The code the server closes with."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while self.close_code is None:
                 event = await self._outbox.get()
                 if event["type"] == "websocket.close":
@@ -145,12 +145,12 @@ class StreamClient:
     async def gone(self) -> None:
         """The application has let go of the connection."""
         assert self._task is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await asyncio.wait({self._task})
 
     async def handled(self) -> None:
         """Wait as ``ping`` does, for clients that get no pong."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await self._inbox.join()
 
     async def ping(self) -> None:

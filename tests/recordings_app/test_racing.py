@@ -11,7 +11,7 @@ from recordings_app import assembly, leases
 from recordings_app.models import Assembly, Recording, RecordingFile, Tombstone
 from sessions_app.services import session_erase
 from tests.factories import recording_ready
-from tests.locks import PATIENCE, row_locks_require, waiting
+from tests.locks import TIMEOUT, row_locks_require, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ def test_a_file_made_while_the_session_is_being_erased_is_deleted_too(recording)
             RecordingFile.objects.create(
                 recording=recording, format="ogg", sample_rate=8000, name="just/made.ogg"
             )
-        erased.result(PATIENCE)
+        erased.result(TIMEOUT)
     assert Tombstone.objects.filter(name="just/made.ogg", due_at__lte=timezone.now()).exists()
 
 
@@ -49,7 +49,7 @@ def test_who_erases_takes_the_rows_in_the_order_in_which_workers_do(recording, d
             erased = waiting(pool, lambda: session_erase(session=recording.session))
             # Refused at once if the one who waits for us had it already.
             assert list(next.objects.select_for_update(of=("self",), nowait=True))
-        erased.result(PATIENCE)
+        erased.result(TIMEOUT)
     assert not Recording.objects.exists()
 
 
@@ -61,7 +61,7 @@ def test_a_worker_that_lost_its_lease_fails_nobody_else_s_attempt(recording, due
             failed = waiting(
                 pool, lambda: assembly._failed_attempt(due.pk, "mine", RuntimeError("a fault"))
             )
-        failed.result(PATIENCE)
+        failed.result(TIMEOUT)
     due.refresh_from_db()
     assert (due.lease, due.error) == ("another's", "")
 
@@ -78,4 +78,4 @@ def test_a_lease_is_renewed_again_once_the_database_is_back(due, monkeypatch):
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     monkeypatch.setattr(leases, "close_old_connections", once_away)
     with leases.kept(Assembly, due.pk, "mine"):
-        assert again.wait(PATIENCE)
+        assert again.wait(TIMEOUT)

@@ -13,7 +13,7 @@ from sessions_app.services.sessions import recording_pause_set
 from sessions_app.streaming.live import pause
 from sessions_app.streaming.wire import controls
 from tests.fakes.audio import silence, speech
-from tests.fakes.sockets import PATIENCE, StreamClient
+from tests.fakes.sockets import TIMEOUT, StreamClient
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -65,7 +65,7 @@ async def test_a_pause_is_answered_once_also_when_its_bell_is_the_quicker(
 
     def slowly(*, session_id: str, paused: bool) -> None:
         recording_pause_set(session_id=session_id, paused=paused)
-        heard.wait(PATIENCE)
+        heard.wait(TIMEOUT)
 
     monkeypatch.setattr(pause, "recording_pause_set", slowly)
     async with StreamClient(session, speaker="none") as client:
@@ -87,7 +87,7 @@ async def test_a_pause_asked_for_again_holds_while_what_came_before_it_is_still_
         calls.append(paused)
         if calls == [True, False, True]:
             reached.set()
-            go_on.wait(PATIENCE)
+            go_on.wait(TIMEOUT)
         recording_pause_set(session_id=session_id, paused=paused)
 
     monkeypatch.setattr(pause, "recording_pause_set", slowly)
@@ -98,7 +98,7 @@ async def test_a_pause_asked_for_again_holds_while_what_came_before_it_is_still_
             await track.begun()
         for action in ("pause", "resume", "pause"):
             client.send(type="session.control", action=f"{action}_recording")
-        assert await asyncio.to_thread(reached.wait, PATIENCE)
+        assert await asyncio.to_thread(reached.wait, TIMEOUT)
         client.send_audio(silence(0.5))
         await client.ping()
         assert tapes[0].seconds == pytest.approx(0.5)

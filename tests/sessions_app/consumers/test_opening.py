@@ -15,7 +15,7 @@ from sessions_app.streaming.live import gateway as gateways
 from sessions_app.streaming.live import track as live_tracks
 from sessions_app.streaming.live.gateway import Gateway
 from tests.fakes.audio import silence
-from tests.fakes.sockets import PATIENCE, StreamClient
+from tests.fakes.sockets import TIMEOUT, StreamClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,10 +44,10 @@ class HeldUp:
 
     def _wait(self) -> None:
         self._reached.set()
-        self._gate.wait(PATIENCE)
+        self._gate.wait(TIMEOUT)
 
     async def reached(self) -> None:
-        assert await asyncio.to_thread(self._reached.wait, PATIENCE)
+        assert await asyncio.to_thread(self._reached.wait, TIMEOUT)
         self.on = False  # for whoever comes next
 
     def go_on(self) -> None:

@@ -31,7 +31,7 @@ from tests.factories import SessionFactory
 from tests.fakes.audio import speech
 from tests.fakes.engines import FakeTranscriber
 from tests.fakes.pages import PageSocket
-from tests.fakes.sockets import PATIENCE, StreamClient
+from tests.fakes.sockets import TIMEOUT, StreamClient
 from tests.sessions_app.dashboard.test_live import ORIGIN, close_code, cookie_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,7 +105,7 @@ async def entries(action: str, count: int = 1) -> list[AuditEntry]:
     def read() -> list[AuditEntry]:
         return list(AuditEntry.objects.filter(action=action).select_related("actor"))
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while len(found := await sync_to_async(read)()) < count:  # noqa: ASYNC110 - a row has no event
             await asyncio.sleep(0.01)  # the socket writes it after it has gone
     return found
@@ -326,14 +326,14 @@ async def test_no_more_are_let_in_while_the_log_is_being_written(cast, session, 
 
     def slowly(**values: Any) -> None:
         writing.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(TIMEOUT)
         audit_record(**values)
 
     monkeypatch.setattr(listen_in, "audit_record", slowly)
     cookie = await sync_to_async(cookie_of)(cast.owner)
     first, second = Page(session.id, cookie), Page(session.id, cookie)
     await first.connect()
-    assert await asyncio.to_thread(writing.wait, PATIENCE)
+    assert await asyncio.to_thread(writing.wait, TIMEOUT)
     await second.connect()
     assert await close_code(second) == 1013
     go_on.set()

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from kallglot_site import celery_app, doorbell
 from tests.fakes.receivers import receiving, reply
-from tests.fakes.sockets import PATIENCE
+from tests.fakes.sockets import TIMEOUT
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery import claims, dispatcher
@@ -216,7 +216,7 @@ def test_ringing_never_fails_and_never_waits_even_without_a_broker(monkeypatch):
     rung, failed = threading.Event(), threading.Event()
 
     def broken(task, **options):
-        rung.wait(PATIENCE)
+        rung.wait(TIMEOUT)
         failed.set()
         raise ConnectionError
 
@@ -225,4 +225,4 @@ def test_ringing_never_fails_and_never_waits_even_without_a_broker(monkeypatch):
         doorbell.ring("some.task")
     assert not failed.is_set()  # all have returned, and the broker has not
     rung.set()
-    assert failed.wait(PATIENCE)
+    assert failed.wait(TIMEOUT)

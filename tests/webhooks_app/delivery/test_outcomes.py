@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from tests.locks import PATIENCE, row_locks_require, waiting
+from tests.locks import TIMEOUT, row_locks_require, waiting
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery.claims import Limits, claim
@@ -198,7 +198,7 @@ def test_rows_are_locked_in_one_order_also_when_an_endpoint_is_disabled(cast, en
             Delivery.objects.select_for_update().get(id=first.id)
             recorded = waiting(pool, lambda: outcomes_record("dsp_a", [(message, answer(410))]))
             Delivery.objects.select_for_update(nowait=True).get(id=second.id)
-        recorded.result(PATIENCE)
+        recorded.result(TIMEOUT)
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, second.status) == ("cancelled", "failed")

@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.fakes.receivers import receiving, reply
-from tests.fakes.sockets import PATIENCE
+from tests.fakes.sockets import TIMEOUT
 from webhooks_app import signing
 from webhooks_app.delivery import network, urls
 from webhooks_app.delivery.messages import Message
@@ -100,7 +100,7 @@ async def test_a_receiver_that_never_answers_is_cut_off_at_the_deadline():
     given_up = threading.Event()
 
     def hang(received, connection):
-        given_up.wait(PATIENCE)
+        given_up.wait(TIMEOUT)
 
     with receiving(hang) as receiver:
         answer = await send(receiver.url, deadline=0.3)
