@@ -1,8 +1,8 @@
 """Utterances waiting for their final transcript, in order; never dropped.
 
-Two minutes of speech wait in memory. Beyond that the audio goes to a journal on disk and is read
-back when its turn comes, so that a slow engine cannot eat the server's memory. The journal is an
-unnamed file: it vanishes with the process (an utterance lost that way is still in the recording).
+Two minutes of speech wait in memory. Audio beyond that goes to a journal on disk and is read back
+when its turn comes, so that a slow engine cannot use up the server's memory. The journal is an
+unnamed file and ends with the process (an utterance lost that way is still in the recording).
 """
 
 import asyncio
@@ -28,8 +28,8 @@ IN_MEMORY: Final = 120.0
 class Utterance:
     """One finished utterance. ``start`` and ``end`` are on the session's timeline.
 
-    ``ended`` is when its speech ended, in the clock's seconds. ``answer`` is a transcription
-    begun when the silence did: there already, or on its way.
+    ``ended`` is when its speech ended, in the clock's seconds. ``answer`` is the speculative final,
+    requested when the silence began: finished, or still running.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Utterance:
     audio: Samples
     sample_rate: int
     ended: float
-    shown: bool = False  # a partial of it has been sent
+    shown: bool = False  # whether a partial of it has been sent
     answer: Transcription | asyncio.Task[Transcription | None] | None = None
 
     @property
@@ -50,11 +50,11 @@ class Utterance:
 @dataclass(slots=True)
 class _Waiting:
     utterance: Utterance
-    spilled: tuple[int, int] | None = None  # offset and size in the journal
+    spilled: tuple[int, int] | None = None  # offset and bytes in the journal
 
 
 class Backlog:
-    """First in, first out. ``directory`` is where the journal goes (None: the system's)."""
+    """First in, first out. The journal is in ``directory`` (None: the system's temporary one)."""
 
     def __init__(self, directory: Path | None = None, in_memory: float = IN_MEMORY) -> None:
         self._directory = directory
@@ -64,14 +64,14 @@ class Backlog:
         self._held = 0.0  # seconds of speech in memory
         self._spilled = 0
         self.seconds = 0.0
-        """Seconds of speech that wait."""
+        """Seconds of speech waiting."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @property
     def spilled(self) -> int:
-        """How many utterances wait on disk."""
+        """Number of utterances on disk."""
         return self._spilled
 
     def append(self, utterance: Utterance) -> None:
@@ -84,7 +84,7 @@ class Backlog:
         self.seconds += utterance.duration
 
     def popleft(self) -> Utterance:
-        """The oldest. Raises ``IndexError`` when nothing waits."""
+        """The oldest utterance. Raises ``IndexError`` when there is none."""
         waiting = self._waiting.popleft()
         utterance = waiting.utterance
         if waiting.spilled is not None:
@@ -98,7 +98,7 @@ class Backlog:
         return utterance
 
     def close(self) -> None:
-        """Forget the journal; what waits there is gone."""
+        """Drop the journal and the audio in it."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -115,12 +115,12 @@ class Backlog:
             self._journal.write(audio.tobytes())
             self._journal.flush()
         except OSError as error:
-            # A full disk is no reason to drop speech: memory takes it after all.
+            # Speech is not dropped because the disk is full: it stays in memory.
             logger.warning("speech backlog cannot be written to disk: %s", error.strerror)
             return
         waiting.spilled = offset, audio.nbytes
         waiting.utterance.audio = audio[:0]
-        # An answer on its way holds its audio too; it is asked for anew in its turn.
+        # A running request holds the audio in memory too. It is repeated when its turn comes.
         if isinstance(waiting.utterance.answer, asyncio.Task):
             waiting.utterance.answer.cancel()
             waiting.utterance.answer = None

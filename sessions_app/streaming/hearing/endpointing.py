@@ -1,11 +1,11 @@
-"""Finds utterances in one speaker's audio: where speech opens, pauses, goes on and closes.
+"""Endpointing: finds where utterances begin, pause, resume and end in one speaker's audio.
 
-Works on media time, 30 ms at a time: an energy gate over an adaptive noise floor, and behind it
-WebRTC's voice activity detector, which is only asked about windows loud enough to matter. A
-silent stream costs a handful of numpy calls per frame.
+Works on media time, in windows of 30 ms: an energy gate over an adaptive noise floor, then WebRTC's
+voice activity detector for the windows that pass the gate. A silent stream costs a few numpy calls
+per frame.
 
-How much silence ends an utterance is ``Endpointer.patience``, which the pipeline sets from the
-words heard so far (see ``turns``).
+``Endpointer.delay`` is the endpointing delay: the silence that ends an utterance. The pipeline sets
+it from the words so far (see ``turns``).
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ WINDOW: Final = 0.03
 """Seconds; the longest window WebRTC's detector takes."""
 
 PRE_ROLL: Final = 0.25
-"""Seconds of audio kept from before speech was noticed: soft beginnings of words."""
+"""Seconds of audio kept from before speech was detected, for soft beginnings of words."""
 
 TAIL: Final = 0.2
 """Seconds of silence left at the end of an utterance's audio."""
@@ -33,59 +33,59 @@ SILENCE_BEGAN: Final = 0.15
 """Seconds of silence after which an utterance may be over."""
 
 LONGEST_UTTERANCE: Final = 28.0
-"""Seconds; Whisper hears 30 at a time."""
+"""Seconds; Whisper takes 30 at a time."""
 
 CUT_SEARCH: Final = 7.0
-"""Seconds before the longest length in which the quietest moment is looked for."""
+"""Seconds at the end of an overlong utterance in which the quietest moment is searched for."""
 
-GROWING_IMPATIENT: Final = 15.0
-"""Seconds of unbroken speech after which shorter and shorter pauses are taken."""
+SHORTER_DELAY_AFTER: Final = 15.0
+"""Seconds of an utterance after which its endpointing delay shrinks, so that it ends in a pause."""
 
-LONGEST_EARLY: Final = 0.05
-"""Seconds. Silence is only noticed a frame at a time: it is taken for enough half a frame early,
-so that on average the wait is as long as asked for and not half a frame longer."""
+MAX_FRAME_ALLOWANCE: Final = 0.05
+"""Seconds. Silence is measured once per frame, so half a frame is taken off the delay: the average
+wait is then the delay and not half a frame more. This is the most that is taken off."""
 
 _DETECTOR_MODE: Final = 2  # 0…3; 3 clips soft speech, 1 lets line noise through
-_OPENING_VOTES: Final = 3  # voiced windows out of the last five that open an utterance
+_OPENING_VOTES: Final = 3  # voiced windows out of the last five that begin an utterance
 _RESUMING_RUN: Final = 2  # voiced windows in a row that are speech and not a click
 _QUIETEST_SPEECH: Final = 60.0  # RMS of int16 samples, about -55 dB of full scale
 _GATE_OVER_FLOOR: Final = 2.0  # speech is at least 6 dB over the noise
-_HIGHEST_FLOOR: Final = 500.0  # RMS; a noisier line than that must not silence its speaker
-_HIGHEST_FIRST_FLOOR: Final = 150.0  # RMS; a stream may well begin in the middle of a word
+_HIGHEST_FLOOR: Final = 500.0  # RMS; on a noisier line the gate would stop speech as well
+_HIGHEST_FIRST_FLOOR: Final = 150.0  # RMS; a stream may begin in the middle of a word
 _VOICED_CROSSINGS: Final = 0.3  # of zero per sample; vowels stay far below, hiss is at 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceOpened:
-    """``start`` is where speech was first heard."""
+    """``start`` is where speech began."""
 
     start: float
-    continued: bool = False  # the rest of an utterance that was cut for its length
+    continued: bool = False  # the rest of an utterance that was cut because of its length
 
 
 @dataclass(frozen=True, slots=True)
 class SilenceBegan:
-    """The utterance may be over; ``at`` is the end of its speech so far."""
+    """The utterance may be over. ``at`` is the end of its speech so far."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechResumed:
-    """It was not over."""
+    """Speech goes on after ``SilenceBegan``: the utterance was not over."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceClosed:
-    """``audio`` holds the speech from ``start`` to ``end`` with a margin of silence around it."""
+    """``audio`` is the speech from ``start`` to ``end`` with a margin of silence on both sides."""
 
     start: float
     end: float
     audio: Samples
     sample_rate: int
-    cut: bool = False  # for its length: speech goes on
+    cut: bool = False  # because of its length: speech goes on
 
 
 EndpointEvent = UtteranceOpened | SilenceBegan | SpeechResumed | UtteranceClosed
@@ -104,11 +104,11 @@ class _Utterance:
 
 
 class Endpointer:
-    """One speaker's. Feed it placed frames in order; see the module."""
+    """For one speaker. Feed it placed frames in order. See the module."""
 
     def __init__(self) -> None:
-        self.patience: float = turns.UNKNOWN
-        """Seconds of silence that close the utterance; back to plain when one opens or speech
+        self.delay: float = turns.UNKNOWN
+        """Endpointing delay in seconds; ``turns.UNKNOWN`` again when an utterance begins or speech
         resumes."""
         self._vad = webrtcvad.Vad(_DETECTOR_MODE)
         self._source_rate = 0
@@ -121,16 +121,16 @@ class Endpointer:
         self._recent: deque[Samples] = deque()
         self._recent_size = 0
         self._votes = 0
-        self._floor = 0.0  # mean square of the line's noise; 0 until there is any
+        self._floor = 0.0  # mean square of the line's noise; 0: not known yet
         self._gate = _QUIETEST_SPEECH**2  # mean square from which a window may be speech
         self._utterance: _Utterance | None = None
-        self._early = 0.0  # seconds; see LONGEST_EARLY
+        self._frame_allowance = 0.0  # see MAX_FRAME_ALLOWANCE
 
-    # --- what the pipeline asks -----------------------------------------------------------
+    # --- state ----------------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody is speaking, or may be about to go on."""
+        """Whether an utterance is open: the speaker speaks, or may go on."""
         return self._utterance is not None
 
     @property
@@ -160,43 +160,42 @@ class Endpointer:
         assert self._utterance is not None
         return self._audio_of(self._utterance), self._rate
 
-    # --- what happens ---------------------------------------------------------------------
+    # --- input ----------------------------------------------------------------------------
 
     def feed(self, frame: PlacedFrame) -> Sequence[EndpointEvent]:
-        """Listen to the next frame."""
+        """Process the next frame."""
         gap = frame.start - self._expected
         events: list[EndpointEvent] | None = None
         if frame.format.sample_rate != self._source_rate or gap > 0.001:
             events = self._bridge(frame, gap)
         self._expected = frame.start + frame.duration
-        self._early = min(frame.duration / 2, LONGEST_EARLY)
+        self._frame_allowance = min(frame.duration / 2, MAX_FRAME_ALLOWANCE)
         samples = decode(frame.payload, frame.format.encoding)
         if self._resampler is not None:
             samples = self._resampler.feed(samples)
-        heard = self._listen(samples)
-        return [*events, *heard] if events else heard
+        found = self._process(samples)
+        return [*events, *found] if events else found
 
     def poll(self) -> Sequence[EndpointEvent]:
-        """Close the utterance if the silence so far is enough for a changed ``patience``."""
+        """Close the utterance if the silence so far exceeds a ``delay`` that was changed."""
         if self._utterance is None or not self._is_over(self._utterance):
             return _NOTHING
         return [self._close(self._utterance)]
 
     def flush(self) -> Sequence[EndpointEvent]:
-        """Close the open utterance now: no more audio will come, or not for long."""
+        """Close the open utterance now, whatever comes next."""
         return _NOTHING if self._utterance is None else [self._close(self._utterance)]
 
-    def discard(self) -> bool:
-        """Forget the open utterance and everything kept; whether one was open."""
-        was_open = self._utterance is not None
+    def discard(self) -> None:
+        """Drop the open utterance and all audio kept."""
         self._utterance = None
-        self._forget()
-        return was_open
+        self._drop_audio()
 
-    # --- audio in -------------------------------------------------------------------------
+    # --- audio ----------------------------------------------------------------------------
 
     def _bridge(self, frame: PlacedFrame, gap: float) -> list[EndpointEvent]:
-        """Silence up to ``frame``, and a new beginning where there is nothing to go on from."""
+        """Fill the gap before ``frame`` with silence, or start over if no utterance is open or the
+        sample rate changed."""
         rate = frame.format.sample_rate
         events: list[EndpointEvent] = []
         same_rate = rate == self._source_rate
@@ -205,11 +204,11 @@ class Endpointer:
             silence = np.zeros(round(seconds * rate), dtype=np.int16)
             if self._resampler is not None:
                 silence = self._resampler.feed(silence)
-            events.extend(self._listen(silence))
+            events.extend(self._process(silence))
         if same_rate and self._utterance is not None:
             return events
         events.extend(self.flush())
-        self._forget()
+        self._drop_audio()
         self._at = frame.start
         if not same_rate:
             self._source_rate = rate
@@ -218,11 +217,11 @@ class Endpointer:
         self._resampler = Resampler(rate, self._rate) if rate != self._rate else None
         return events
 
-    def _forget(self) -> None:
+    def _drop_audio(self) -> None:
         self._pending = _EMPTY
-        self._forget_recent()
+        self._drop_recent()
 
-    def _listen(self, samples: Samples) -> Sequence[EndpointEvent]:
+    def _process(self, samples: Samples) -> Sequence[EndpointEvent]:
         if len(self._pending):
             samples = np.concatenate((self._pending, samples))
         size = self._window
@@ -235,23 +234,23 @@ class Endpointer:
         levels = windows.astype(np.float32)
         energies: list[float] = (np.vecdot(levels, levels) / size).tolist()
         if self._utterance is None and not self._votes and max(energies) < self._gate:
-            self._hear_noise(min(energies), count)
-            self._remember(samples[:whole])
+            self._measure_noise(min(energies), count)
+            self._keep_recent(samples[:whole])
             self._at += whole / self._rate
             return _NOTHING
         events: list[EndpointEvent] = []
         for window, energy in zip(windows, energies, strict=True):
             voiced = energy >= self._gate and self._vad.is_speech(window.tobytes(), self._rate)
             self._at += size / self._rate
-            self._adapt(energy, voiced)
+            self._adapt_floor(energy, voiced)
             if self._utterance is None:
-                self._wait(window, energy, voiced, events)
+                self._detect_start(window, energy, voiced, events)
             else:
-                self._grow(self._utterance, window, energy, voiced, events)
+                self._extend(self._utterance, window, energy, voiced, events)
         return events
 
-    def _remember(self, samples: Samples) -> None:
-        """Keep what may turn out to be the beginning of an utterance."""
+    def _keep_recent(self, samples: Samples) -> None:
+        """Keep audio that may be the beginning of an utterance."""
         self._recent.append(samples)
         self._recent_size += len(samples)
         wanted = (PRE_ROLL + 5 * WINDOW) * self._rate
@@ -260,16 +259,16 @@ class Endpointer:
 
     # --- noise ----------------------------------------------------------------------------
 
-    def _hear_noise(self, energy: float, count: int) -> None:
+    def _measure_noise(self, energy: float, count: int) -> None:
         """``count`` quiet windows, the quietest of mean square ``energy``."""
         if not energy:
-            return  # digital silence says nothing about the line
+            return  # digital silence tells nothing about the line's noise
         if not self._floor:
             self._floor = min(energy, _HIGHEST_FIRST_FLOOR**2)
         self._floor += (energy - self._floor) * (0.3 if energy < self._floor else 0.05 * count)
         self._set_gate()
 
-    def _adapt(self, energy: float, voiced: bool) -> None:
+    def _adapt_floor(self, energy: float, voiced: bool) -> None:
         if not energy:
             return
         if not self._floor:
@@ -279,7 +278,7 @@ class Endpointer:
         elif not voiced:
             self._floor += (energy - self._floor) * (0.05 if self._utterance is None else 0.01)
         else:
-            # Speech, or noise that sounds like it: give way in a minute, not in a sentence.
+            # Speech, or noise that sounds like it: adapt within a minute, not within a sentence.
             self._floor *= 1.001
         self._set_gate()
 
@@ -289,10 +288,10 @@ class Endpointer:
 
     # --- utterances -----------------------------------------------------------------------
 
-    def _wait(
+    def _detect_start(
         self, window: Samples, energy: float, voiced: bool, events: list[EndpointEvent]
     ) -> None:
-        self._remember(window)
+        self._keep_recent(window)
         self._votes = (self._votes << 1 | voiced) & 0b11111
         if self._votes.bit_count() < _OPENING_VOTES or not _is_vowel_like(window):
             return
@@ -300,21 +299,21 @@ class Endpointer:
         recent = np.concatenate(self._recent)
         kept = recent[-round((self._at - start + PRE_ROLL) * self._rate) :]
         audio_start = self._at - len(kept) / self._rate
-        self._forget_recent()
+        self._drop_recent()
         size = self._window
         lead = len(kept) % size
         audio_start += lead / self._rate
         energies = [energy] * (len(kept) // size)
         self._utterance = _Utterance(start, audio_start, self._at, [kept[lead:]], energies)
-        self.patience = turns.UNKNOWN
+        self.delay = turns.UNKNOWN
         events.append(UtteranceOpened(start))
 
-    def _forget_recent(self) -> None:
+    def _drop_recent(self) -> None:
         self._recent.clear()
         self._recent_size = 0
         self._votes = 0
 
-    def _grow(
+    def _extend(
         self,
         utterance: _Utterance,
         window: Samples,
@@ -329,7 +328,7 @@ class Endpointer:
             utterance.speech_end = self._at
             if utterance.silent:
                 utterance.silent = False
-                self.patience = turns.UNKNOWN
+                self.delay = turns.UNKNOWN
                 events.append(SpeechResumed(self._at))
         elif not utterance.silent and self._at - utterance.speech_end >= SILENCE_BEGAN - 1e-6:
             utterance.silent = True
@@ -340,11 +339,12 @@ class Endpointer:
             events.extend(self._cut(utterance))
 
     def _is_over(self, utterance: _Utterance) -> bool:
-        over = self._at - utterance.audio_start - GROWING_IMPATIENT
-        share = 1.0 if over <= 0 else max(0.4, 1 - over / (LONGEST_UTTERANCE - GROWING_IMPATIENT))
-        patience = min(self.patience, turns.LONGEST) * share
-        needed = max(SILENCE_BEGAN, patience - self._early)
-        # Not in the very moment in which speech may be going on.
+        excess = self._at - utterance.audio_start - SHORTER_DELAY_AFTER
+        range_ = LONGEST_UTTERANCE - SHORTER_DELAY_AFTER
+        share = 1.0 if excess <= 0 else max(0.4, 1 - excess / range_)
+        delay = min(self.delay, turns.LONGEST) * share
+        needed = max(SILENCE_BEGAN, delay - self._frame_allowance)
+        # Not while a voiced window may be the beginning of more speech.
         return not utterance.run and self._at - utterance.speech_end >= needed - 1e-6
 
     def _audio_of(self, utterance: _Utterance) -> Samples:
@@ -356,16 +356,16 @@ class Endpointer:
         closed = UtteranceClosed(
             utterance.start, utterance.speech_end, self._audio_of(utterance), self._rate
         )
-        # The silence after it is the pre-roll of what comes next.
+        # The silence after it is the pre-roll of the next utterance.
         seconds = min(PRE_ROLL, self._at - utterance.speech_end)
         audio = np.concatenate(utterance.windows)
         self._utterance = None
-        self._forget_recent()
-        self._remember(audio[len(audio) - round(seconds * self._rate) :])
+        self._drop_recent()
+        self._keep_recent(audio[len(audio) - round(seconds * self._rate) :])
         return closed
 
     def _cut(self, utterance: _Utterance) -> list[EndpointEvent]:
-        """Close at the quietest moment of the last seconds and go on from there."""
+        """Close at the quietest moment of the last seconds, and open an utterance for the rest."""
         first = len(utterance.energies) - round(CUT_SEARCH / WINDOW)
         tail = np.asarray(utterance.energies[first:], dtype=np.float64)
         smooth: npt.NDArray[np.float64] = np.convolve(tail, np.ones(5) / 5, mode="valid")
@@ -387,7 +387,8 @@ class Endpointer:
 
 
 def _is_vowel_like(window: Samples) -> bool:
-    """Few zero crossings: the detector takes the first seconds of hiss on a line for speech."""
+    """Whether there are few zero crossings. The detector takes the first seconds of hiss on a line
+    for speech, and hiss has many."""
     negative = np.signbit(window)
     crossings = np.count_nonzero(negative[1:] != negative[:-1])
     return bool(crossings < _VOICED_CROSSINGS * len(window))

@@ -1,4 +1,4 @@
-"""Turns one speaker's finished utterances into final transcripts, in order, whatever it takes."""
+"""Turns one speaker's finished utterances into final transcripts, in order, and drops none."""
 
 import asyncio
 import logging
@@ -43,25 +43,25 @@ LONGEST_BACKOFF: Final = 10.0
 
 WARN_AFTER_ATTEMPTS: Final = 3
 GIVE_UP_AFTER_FAULTS: Final = 5
-"""Attempts at an utterance on which an engine fails with something other than an engine error."""
+"""Attempts at an utterance that end in an exception other than ``EngineError``: an engine's bug."""
 
 DELAYED: Final = 20.0
-"""Seconds of waiting speech that the client is told of."""
+"""Seconds of waiting speech from which on the client is warned."""
 
 CONTEXT_LENGTH: Final = 200
-"""Characters of what the speaker said before that an engine is given."""
+"""Characters of the speaker's earlier words that an engine is given."""
 
-SAME_BREATH: Final = 3.0
-"""Seconds between two utterances that may belong together."""
+CONTEXT_LIFETIME: Final = 3.0
+"""Seconds after an utterance in which its words tell something about the next one."""
 
 Emit = Callable[[PipelineEvent], None]
 
 
 class FinalTranscriber:
-    """One speaker's queue of finished utterances, and the speaker's language and last words.
+    """One speaker's queue of finished utterances, language and latest words.
 
-    A task runs only while something waits. Failures of the engine are retried until ``close``;
-    only an utterance that the engine refuses for good is given up, with a warning.
+    A task runs only while utterances wait. Failures of the engine are retried until ``close``. An
+    utterance is given up, with a warning, when the engine rejects it twice or has a bug with it.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class FinalTranscriber:
         self._backlog = Backlog(journal_directory)
         self._current: Utterance | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._told_of_delay = False
+        self._warned_of_delay = False
 
     @property
     def busy(self) -> bool:
@@ -105,13 +105,13 @@ class FinalTranscriber:
         return self._language.likely
 
     def words_before(self, start: float) -> str:
-        """What the speaker said just before ``start``; empty after a longer pause."""
-        return self._context if start - self._context_end < SAME_BREATH else ""
+        """The speaker's words before ``start``; empty once ``CONTEXT_LIFETIME`` has passed."""
+        return self._context if start - self._context_end < CONTEXT_LIFETIME else ""
 
     def request(
         self, audio: Samples, sample_rate: int, priority: Priority, *, plain: bool = False
     ) -> TranscriptionRequest:
-        """What to ask the engine for this speaker (``plain``: without words to expect)."""
+        """A request for this speaker (``plain``: without vocabulary and context)."""
         return TranscriptionRequest(
             audio,
             sample_rate,
@@ -125,12 +125,12 @@ class FinalTranscriber:
         """Queue a finished utterance. Never blocks, never drops."""
         self._backlog.append(utterance)
         if self._backlog.seconds > DELAYED:
-            self._tell_of_delay("Transcription is behind the call; nothing is lost.")
+            self._warn_of_delay("Transcription is behind the call; nothing is lost.")
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - on the injected clock
-        """Wait until everything queued is final, ``timeout`` seconds at most; whether it is."""
+        """Wait until all utterances are final, ``timeout`` seconds at most. Whether they are."""
         worker = self._worker
         if worker is None:
             return True
@@ -142,7 +142,7 @@ class FinalTranscriber:
         return worker.done()
 
     def close(self) -> None:
-        """Stop at once; what waits is lost to the transcript."""
+        """Stop at once. Waiting utterances get no transcript."""
         if self._worker is not None:
             self._worker.cancel()
         self._backlog.close()
@@ -161,60 +161,59 @@ class FinalTranscriber:
             self._worker = None
 
     async def _answer(self, utterance: Utterance) -> Transcription | None:
-        """The engine's answer; None when there will never be one."""
+        """The transcription; None when the engine cannot make one."""
         result = utterance.answer
         if isinstance(result, asyncio.Task):
-            # Not the task itself: that one may be cancelled without this worker being so.
+            # Awaiting the task itself would raise its cancellation here, as if this worker's.
             await asyncio.wait({result})
             result = None if result.cancelled() else result.result()
         if result is None:
-            result = await self._persist(utterance)
-        if result is not None and self._learn(result, utterance):
-            # Written down in the language spoken before: once more in the one it is.
-            result = await self._persist(utterance) or result
+            result = await self._transcribe(utterance)
+        if result is not None and self._is_wrong_language(result, utterance):
+            # Transcribed in the speaker's previous language: repeat it in the new one.
+            result = await self._transcribe(utterance) or result
         return result
 
-    async def _persist(self, utterance: Utterance) -> Transcription | None:
-        attempt = faults = refusals = 0
+    async def _transcribe(self, utterance: Utterance) -> Transcription | None:
+        # A loop of its own and not a retry library: it sleeps on the injected clock, has no last
+        # attempt, and changes the request after a rejection.
+        attempt = faults = rejections = 0
         while True:
             wait = 0.0
             request = self.request(
-                utterance.audio, utterance.sample_rate, Priority.FINAL, plain=refusals > 0
+                utterance.audio, utterance.sample_rate, Priority.FINAL, plain=rejections > 0
             )
             try:
                 return await self._transcriber.transcribe(request)
             except EngineRejected:
-                refusals += 1
+                rejections += 1
             except EngineError as error:
                 logger.warning("transcription failed: %s", type(error).__name__)
                 wait = getattr(error, "retry_after", None) or 0.0
             except Exception as error:
-                # Not logged with its text: nobody knows what an engine's bug puts there.
+                # Logged without its text, which may hold words of the call.
                 logger.error("transcriber is broken: %s", type(error).__name__)
                 faults += 1
-            if refusals > 1 or faults >= GIVE_UP_AFTER_FAULTS:
-                self._warn(
-                    "transcription_failed",
-                    f"The speech from {utterance.start:.1f} s to {utterance.end:.1f} s could not "
-                    "be transcribed.",
-                )
+            if rejections > 1 or faults >= GIVE_UP_AFTER_FAULTS:
+                self._warn_of_failure(utterance)
                 return None
             attempt += 1
             if attempt == WARN_AFTER_ATTEMPTS:
-                self._tell_of_delay("The transcription engine does not answer; still trying.")
-            if not refusals:
+                self._warn_of_delay("The transcription engine does not answer; still trying.")
+            if not rejections:
                 wait = max(wait, FIRST_BACKOFF * 2 ** min(attempt - 1, 10))
                 await self._clock.sleep(min(wait, LONGEST_BACKOFF))
 
-    def _learn(self, result: Transcription, utterance: Utterance) -> bool:
-        """Note the language heard; whether this utterance was written down in the wrong one."""
+    def _is_wrong_language(self, result: Transcription, utterance: Utterance) -> bool:
+        """Record the language detected. Returns whether this utterance must be transcribed again,
+        because it changed the speaker's language."""
         before = self._language.settled
-        heard, probability = result.detected_language, result.detected_probability
-        if heard is None and before is None:
-            heard, probability = result.language, result.language_probability
+        language, probability = result.detected_language, result.detected_probability
+        if language is None and before is None:
+            language, probability = result.language, result.language_probability
         if not result.text.strip():
             return False
-        changed = self._language.observe(heard, probability, utterance.duration)
+        changed = self._language.observe(language, probability, utterance.duration)
         return changed and before is not None and result.language != self._language.settled
 
     def _publish(self, utterance: Utterance, result: Transcription | None) -> None:
@@ -226,7 +225,7 @@ class FinalTranscriber:
             return
         self._context = f"{self._context} {text}"[-CONTEXT_LENGTH:].strip()
         self._context_end = utterance.end
-        self._told_of_delay = self._told_of_delay and self._backlog.seconds > DELAYED / 4
+        self._warned_of_delay = self._warned_of_delay and self._backlog.seconds > DELAYED / 4
         SPEECH_END_TO_FINAL.observe(max(0.0, self._clock.time() - utterance.ended))
         self._emit(
             FinalTranscript(
@@ -240,10 +239,17 @@ class FinalTranscriber:
             )
         )
 
-    def _tell_of_delay(self, message: str) -> None:
-        if not self._told_of_delay:
-            self._told_of_delay = True
+    def _warn_of_delay(self, message: str) -> None:
+        if not self._warned_of_delay:
+            self._warned_of_delay = True
             self._warn("transcription_delayed", message)
+
+    def _warn_of_failure(self, utterance: Utterance) -> None:
+        self._warn(
+            "transcription_failed",
+            f"The speech from {utterance.start:.1f} s to {utterance.end:.1f} s could not "
+            "be transcribed.",
+        )
 
     def _warn(self, code: str, message: str) -> None:
         self._emit(StreamWarning(code, message, self._speaker))

@@ -1,8 +1,8 @@
 """One speaker's live audio: frames in, events out.
 
-Knows no Channels and no ORM. ``feed`` is the hot path: nothing in it waits. ``timeline`` places a
-frame, taps record it, ``utterances`` finds utterances and asks the engine while they last, and
-``finals`` turns finished ones into transcripts.
+Uses neither Channels nor the ORM. ``feed`` is the hot path: nothing in it waits. ``timeline``
+places a frame, taps record it, ``utterances`` finds utterances and requests partials and
+speculative finals, and ``finals`` turns finished utterances into transcripts.
 """
 
 import logging
@@ -23,13 +23,13 @@ from sessions_app.streaming.hearing.utterances import UtteranceFinder
 logger = logging.getLogger(__name__)
 
 WARNING_EVERY: Final = 1.0
-"""Seconds between two warnings of the same kind."""
+"""Seconds between two warnings with the same code."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """``language`` is ISO 639-1, None: detect. ``journal_directory`` is where speech waits when
-    the engine is minutes behind (None: the system's temporary directory)."""
+    """``language`` is ISO 639-1 (None: detect). ``journal_directory`` holds waiting speech when the
+    engine is minutes behind (None: the system's temporary directory)."""
 
     partials: bool = True
     vocabulary: tuple[str, ...] = ()
@@ -38,9 +38,9 @@ class PipelineOptions:
 
 
 class TrackPipeline:
-    """See the module. ``feed`` and the switches are synchronous and belong to the event loop.
+    """See the module. ``feed`` and the switches are synchronous: call them on the event loop.
 
-    The taps are written to in order and not closed: whoever made them does that.
+    Taps are written to in order. Their owner closes them, not the pipeline.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class TrackPipeline:
             clock=clock,
             partials=options.partials,
         )
-        self._muted = self._deaf = self._paused = self._closed = False
+        self._muted = self._transcription_paused = self._recording_paused = self._closed = False
         self._tap_failed = False
         self._warned: dict[str, tuple[float, int]] = {}
 
-    # --- what others ask --------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------
 
     @property
     def backlog_seconds(self) -> float:
@@ -93,7 +93,7 @@ class TrackPipeline:
         """End of the track's audio, seconds on the session's timeline."""
         return self.timeline.position
 
-    # --- audio in ---------------------------------------------------------------------------
+    # --- audio ------------------------------------------------------------------------------
 
     def feed(self, frame: AudioFrame) -> None:
         """Take the next frame of this speaker. Never waits, never raises."""
@@ -104,15 +104,15 @@ class TrackPipeline:
             for warning in placement.warnings:
                 self._warn(warning)
         placed = placement.frame
-        if placed is None or self._paused or self._muted:
+        if placed is None or self._recording_paused or self._muted:
             return
         if self._taps:
             self._record(placed)
-        if not self._deaf:
-            self._utterances.hear(placed)
+        if not self._transcription_paused:
+            self._utterances.feed(placed)
 
     def add_tap(self, tap: AudioTap) -> None:
-        """``tap`` is written to from the next frame on, under the same rules as the others."""
+        """Write to ``tap`` as well, from the next frame on."""
         self._taps = (*self._taps, tap)
 
     def remove_tap(self, tap: AudioTap) -> None:
@@ -130,7 +130,7 @@ class TrackPipeline:
     # --- switches ---------------------------------------------------------------------------
 
     def mute(self) -> None:
-        """This speaker is not to be heard: neither recorded nor transcribed."""
+        """Neither record nor transcribe this speaker. Speech before it is still transcribed."""
         self._utterances.finish()
         self._muted = True
 
@@ -138,27 +138,27 @@ class TrackPipeline:
         self._muted = False
 
     def pause_transcription(self) -> None:
-        """Record, but write nothing down. What was said before still is."""
+        """Record, but do not transcribe. Speech before it is still transcribed."""
         self._utterances.finish()
-        self._deaf = True
+        self._transcription_paused = True
 
     def resume_transcription(self) -> None:
-        self._deaf = False
+        self._transcription_paused = False
 
     def pause_recording(self) -> None:
-        """For card numbers: neither record nor transcribe, and forget the utterance under way."""
-        self._paused = True
+        """For card numbers: neither record nor transcribe, and discard the open utterance."""
+        self._recording_paused = True
         self._utterances.discard()
 
     def resume_recording(self) -> None:
-        self._paused = False
+        self._recording_paused = False
 
     # --- the end ----------------------------------------------------------------------------
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - on the injected clock
-        """No more audio will come: finish what was said, within ``timeout`` seconds.
+        """Take no more audio, and transcribe the rest within ``timeout`` seconds.
 
-        Returns whether every utterance is final. ``close`` afterwards in any case.
+        Returns whether every utterance is final. Call ``close`` afterwards in either case.
         """
         self._utterances.finish()
         self._closed = True
@@ -173,14 +173,14 @@ class TrackPipeline:
     # --- warnings ---------------------------------------------------------------------------
 
     def _warn(self, warning: StreamWarning) -> None:
-        """Tell the client, but not ten times a second."""
+        """Warn the client, once per ``WARNING_EVERY`` for each code."""
         now = self._clock.time()
-        last, held_back = self._warned.get(warning.code, (-WARNING_EVERY, 0))
+        last, suppressed = self._warned.get(warning.code, (-WARNING_EVERY, 0))
         if now - last < WARNING_EVERY:
-            self._warned[warning.code] = (last, held_back + 1)
+            self._warned[warning.code] = (last, suppressed + 1)
             return
         self._warned[warning.code] = (now, 0)
         message = warning.message
-        if held_back:
-            message = f"{message} ({held_back} more like it since the last such warning)"
+        if suppressed:
+            message = f"{message} ({suppressed} more since the last such warning)"
         self._emit(replace(warning, message=message, speaker=self.speaker))

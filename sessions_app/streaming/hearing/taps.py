@@ -1,7 +1,7 @@
-"""Audio taps: how another app receives every placed frame of a session.
+"""Audio taps: other apps receive every placed frame of a session through them.
 
-An app registers a factory once, in its AppConfig.ready. The gateway asks each factory for a tap
-when a track is claimed; a factory that is not interested answers None.
+An app registers a factory once, in its AppConfig.ready. When a track is claimed, the gateway calls
+each factory for a tap; a factory that does not want the track's audio returns None.
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TrackContext:
-    """What a tap may know of the track it listens to."""
+    """What a tap is told about its track."""
 
     session_id: str
     track_id: str
@@ -29,10 +29,10 @@ class TrackContext:
 
 class AudioTap(Protocol):
     def write(self, frame: PlacedFrame) -> None:
-        """Take one frame. Called on the event loop: append and return, never wait."""
+        """Take one frame. Called on the event loop: must not wait."""
 
     def close(self) -> None:
-        """The track is sealed or taken over: make what was written durable."""
+        """The track is sealed or another connection has taken it over: make the audio durable."""
 
 
 TapFactory = Callable[[TrackContext], AudioTap | None]
@@ -49,7 +49,7 @@ def taps_for(context: TrackContext) -> list[AudioTap]:
 
 
 def taps_close(taps: Iterable[AudioTap]) -> None:
-    """Close each, whatever becomes of the others."""
+    """Close all. One that fails is logged and does not stop the others."""
     for tap in taps:
         try:
             tap.close()

@@ -1,11 +1,11 @@
-"""Places one speaker's frames on the session's timeline, whose zero is its first audio's arrival.
+"""Places one speaker's frames on the session's timeline, which begins when its first audio arrives.
 
-What a client's clock says is used for differences only: the first frame of a connection is
-anchored where it arrives, later ones move by their timestamps from there. Whatever a client
-sends, placed audio never overlaps and never goes backwards.
+Only differences of a client's timestamps are used: the first frame of a connection is placed where
+it arrives (its anchor), later ones by their timestamps relative to the anchor. Placed audio never
+overlaps and never goes backwards, whatever a client sends.
 
-One ``Timeline`` lives as long as one connection speaks for one speaker; a reconnect makes a new
-one from the session's zero and the end of the track.
+There is one ``Timeline`` per connection and speaker. A reconnect makes a new one from the session's
+zero and the end of the track.
 """
 
 from dataclasses import dataclass
@@ -17,42 +17,42 @@ from sessions_app.media import AudioFrame, PlacedFrame
 ClockMode = Literal["arrival", "media"]
 
 JUMP_BACK: Final = 1.0
-"""Seconds a client's clock may go back (or stand still) before it is anchored anew."""
+"""Seconds a client's clock may go back or stand still; then the next frame is a new anchor."""
 
 RUN_AHEAD: Final = 5.0
-"""Seconds a client's clock may be ahead of both arrival and the audio it sent."""
+"""Seconds a client's clock may be ahead of both the arrival and the audio sent."""
 
 ARRIVAL_GAP: Final = 0.5
-"""Without timestamps: seconds arrival must run ahead before it means silence, not jitter."""
+"""Without timestamps: seconds of late arrival that are silence. Less is jitter."""
 
 JITTER: Final = 0.015
-"""Timestamps are whole milliseconds and clients round: seconds that are no gap and no overlap.
-Less than the 20 ms of the shortest usual frame, so that one lost frame is still a gap."""
+"""Seconds that count neither as a gap nor as an overlap: clients round timestamps to milliseconds.
+Less than the 20 ms of the shortest usual frame, so that one lost frame is a gap."""
 
 LONGEST_SESSION: Final = 24 * 3600.0
-"""Seconds; a larger timestamp is an epoch or an uptime, not a place in the session."""
+"""Seconds; a larger timestamp is Unix time or an uptime, not a position in the session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """``frame`` is None when nothing of it is left to place."""
+    """``frame`` is None when all of it was dropped."""
 
     frame: PlacedFrame | None
     warnings: tuple[StreamWarning, ...] = ()
 
 
-_NOWHERE: Final = Placement(None)
+_NOTHING: Final = Placement(None)
 
 
 class Timeline:
     """See the module. Times are seconds; ``zero`` is in the clock of ``AudioFrame.arrived``.
 
     Args:
-        zero: arrival of the session's first audio; None when this track brings it.
+        zero: arrival of the session's first audio; None: the first frame of this track is it.
         position: end of this speaker's track so far.
-        clock_mode: ``media`` trusts timestamps alone (files, tests): the session's zero is then
-            where ``media_zero_ms`` says, and nothing is compared with arrival.
-        media_zero_ms: timestamp of the session's first audio, where known.
+        clock_mode: ``media`` uses timestamps only (files, tests): ``media_zero_ms`` is then the
+            session's zero, and timestamps are not compared with arrival.
+        media_zero_ms: timestamp of the session's first audio, if known.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Timeline:
         self.clock_mode: ClockMode = clock_mode
         self.media_zero_ms = media_zero_ms
         self.repeats = 0
-        """Frames dropped because their ``sequence`` had been received."""
+        """Frames dropped because their ``sequence`` had been received before."""
         self.missing = 0
-        """Frames that ``sequence`` says never came."""
+        """Frames missing according to ``sequence``."""
         self._started = False
         self._last_sequence: int | None = None
         self._repeating = False
@@ -81,15 +81,15 @@ class Timeline:
         self._trimmed = 0.0  # seconds of overlap since audio was last placed whole
 
     def place(self, frame: AudioFrame) -> Placement:
-        """Where ``frame`` belongs, cut to what is new; with what the client should be told."""
+        """The part of ``frame`` that is new, at its position, and warnings for the client."""
         warning: StreamWarning | None = None
         if frame.sequence is not None:
             accepted, warning = self._check_sequence(frame.sequence)
             if not accepted:
-                return Placement(None, (warning,)) if warning else _NOWHERE
+                return Placement(None, (warning,)) if warning else _NOTHING
         duration = frame.format.duration(frame.payload)
         if not duration:
-            return _NOWHERE
+            return _NOTHING
         start, reset = self._start_of(frame, duration)
         placed = self._cut(frame, start, duration)
         if warning is None and reset is None:
@@ -116,14 +116,14 @@ class Timeline:
         self._repeating = True
         message = (
             f"sequence {sequence} is not above {last}, the highest received on this connection: "
-            "the frame is taken for a repeat and dropped."
+            "the frame is dropped as a repeat."
         )
         return False, StreamWarning("audio_dropped", message)
 
     # --- time -----------------------------------------------------------------------------
 
     def _start_of(self, frame: AudioFrame, duration: float) -> tuple[float, StreamWarning | None]:
-        """Where the frame begins (perhaps before the end of the track: then it is cut)."""
+        """Where the frame begins. If that is before the end of the track, ``_cut`` trims it."""
         if not self._started:
             self._started = True
             start = self._first_start(frame)
@@ -170,7 +170,7 @@ class Timeline:
         start = self._anchor + (timestamp - self._anchor_ms) / 1000
         arrival = frame.arrived - (self.zero or 0.0)
         went_back = timestamp < self._last_ms - JUMP_BACK * 1000 or self._trimmed > JUMP_BACK
-        # Audio sent faster than real time is rightly ahead of arrival, by as much as was sent.
+        # Audio sent faster than real time may be ahead of arrival, by as much as was sent.
         limit = max(arrival, self._anchor + self._sent) + RUN_AHEAD
         if self.clock_mode == "media":
             limit = LONGEST_SESSION
@@ -181,7 +181,7 @@ class Timeline:
                 restart = max(arrival, restart)
             self._set_anchor(timestamp, restart, duration)
             what = "went back" if went_back else f"ran {ahead:.1f} s ahead of arrival"
-            message = f"timestamp_ms {what}: audio continues from where it arrives."
+            message = f"timestamp_ms {what}: audio is placed by its arrival from here on."
             return restart, StreamWarning("timestamp_reset", message)
         self._last_ms = max(self._last_ms, timestamp)
         self._sent += duration

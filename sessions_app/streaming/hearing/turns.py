@@ -1,34 +1,34 @@
-"""How long to wait after the last word, judged from the words so far.
+"""Turn detection: the endpointing delay after the last word, chosen from the words so far.
 
-People pause in the middle of what they spell out: "my number is … five five five …". Cutting
-there tears numbers, addresses and names apart; waiting that long after every sentence makes the
-transcript late. The text heard so far tells the two apart well enough. Word lists are small and
-only make the wait longer: a language that is not listed is judged by digits and punctuation.
+People pause while they dictate: "my number is … five five five …". Ending the utterance there cuts
+numbers, addresses and names apart; waiting that long after every sentence makes the transcript
+late. The text so far tells the two apart well enough. The word lists are small and only make the
+delay longer: for a language without a list, digits and punctuation decide.
 """
 
 import re
 from typing import Final
 
 FINISHED: Final = 0.4
-"""Seconds to wait after a finished sentence. Not less: recognizers put a full stop after whatever
-they are given, and readers pause that long within a sentence."""
+"""Seconds after a finished sentence. Not less: recognizers end every text with a full stop, and
+people who read aloud pause nearly that long within a sentence."""
 
 UNKNOWN: Final = 0.5
-"""Seconds to wait when nothing is known of the words (plain endpointing)."""
+"""Seconds when the words are not known."""
 
 UNFINISHED: Final = 0.55
-"""Seconds to wait after words that could go on: no full stop, a comma, a lone number.
-Little more than the plain wait: read-out text and real talk are full of such pauses."""
+"""Seconds after words that could go on: no full stop, a comma, a single number.
+Little more than ``UNKNOWN``: such pauses are frequent in ordinary speech."""
 
 CONTINUING: Final = 0.9
-"""Seconds to wait after a conjunction, an article, three dots, or the mention of a name, number
-or address: something more is likely to come."""
+"""Seconds after a conjunction, an article, three dots, or the mention of a name, number or address:
+more is likely to follow."""
 
 DICTATING: Final = 1.5
-"""Seconds to wait in the middle of a number, a spelled name, an address."""
+"""Seconds in the middle of a number, a spelled name, an address."""
 
 LONGEST: Final = 2.0
-"""No wait is longer than this."""
+"""Seconds; the upper limit of every delay."""
 
 _TERMINAL: Final = tuple(".?!。？！؟।")  # noqa: RUF001 - punctuation of other scripts is meant
 _COMPLETE_NUMBER: Final = 10
@@ -51,7 +51,7 @@ _JOINING: Final = _words(
 )
 
 _MAY_END: Final = _words("so that when which who with for to of is are was in on from es est ist")
-"""Of these, what may well end a sentence: "come in", "I think so"."""
+"""Those of ``_JOINING`` that can end a sentence: "come in", "I think so"."""
 
 _NUMBER_WORDS: Final = _words(
     "zero oh one two three four five six seven eight nine ten eleven twelve twenty thirty forty "
@@ -62,15 +62,15 @@ _NUMBER_WORDS: Final = _words(
     "due quattro cinque sei sette otto nove dieci dois quatro sete oito"
 )
 
-_TOLD: Final = re.compile(
+_ANNOUNCED: Final = re.compile(
     r"\b(?:numbers?|names?|address(?:es)?|e-?mail|codes?|zip|password|account|spell(?:ed|ing)?|"
     r"reference|card|número|nombre|dirección|correo|código|numéro|nom|adresse|nummer|heiße|"
     # A full stop within a word ("example.com") does not end the sentence.
     r"numero|nome|indirizzo|codice|endereço)\b(?:[^.?!]|\.(?=\w))*$",
     re.IGNORECASE,
 )
-_TOLD_AND_OPEN: Final = re.compile(
-    # "My address is" is often heard as "My addresses".
+_ANNOUNCED_AND_OPEN: Final = re.compile(
+    # Recognizers often write "My addresses" for "My address is".
     r"(?:\b(?:is|it's|its|are|at|es|est|ist|lautet|è|é|addresses|names|numbers|codes)|:)\W*$",
     re.IGNORECASE,
 )
@@ -87,8 +87,8 @@ _SOUND_LIKE_DIGITS: Final = _words("to too for ate won o")
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)  # noqa: RUF001 - an apostrophe
 
 
-def patience_after(text: str) -> float:
-    """Seconds of silence that should end an utterance which so far reads ``text``."""
+def delay_after(text: str) -> float:
+    """The endpointing delay, in seconds, for an utterance whose text so far is ``text``."""
     text = text.rstrip().rstrip("\"'”’»)")  # noqa: RUF001 - closing quotes of several languages
     if not text:
         return UNKNOWN
@@ -96,36 +96,39 @@ def patience_after(text: str) -> float:
     if not tokens:
         return UNFINISHED
     body = text.rstrip("".join(_TERMINAL))
-    told = _TOLD.search(body)
-    dictated = _dictation(tokens, told.group() if told else "")
+    announced = _ANNOUNCED.search(body)
+    dictated = _dictation(tokens, announced.group() if announced else "")
     if dictated is not None:
         return dictated
     trailing_off = text.endswith(("...", "…", "-", "–", "—"))  # noqa: RUF001 - an en dash is meant
     finished = text.endswith(_TERMINAL) and not trailing_off
-    if told and (_TOLD_AND_OPEN.search(body) or _is_address_open(told.group(), finished)):
+    if announced and (
+        _ANNOUNCED_AND_OPEN.search(body) or _is_address_open(announced.group(), finished)
+    ):
         return DICTATING
-    # A full stop after "at" is the recognizer's, who puts one after whatever it is given.
+    # A full stop after "at" comes from the recognizer, which ends every text with one.
     ended = finished and (not text.endswith((".", "。")) or tokens[-1] in _MAY_END)
     joining = tokens[-1] in _JOINING and not ended
-    if told or trailing_off or joining:
+    if announced or trailing_off or joining:
         return CONTINUING
     return FINISHED if finished else UNFINISHED
 
 
-def _is_address_open(told: str, finished: bool) -> bool:
-    """Whether ``told`` is an address under way; one with a host (``at example dot com``) is not.
+def _is_address_open(announced: str, finished: bool) -> bool:
+    """Whether ``announced`` is an address that is not complete.
 
-    A full stop behind a street and its number is the recognizer's: the town is still to come.
+    An e-mail address with a host ("at example dot com") is complete. A full stop after a street and
+    its number comes from the recognizer: the town has not been said yet.
     """
-    if not _ADDRESS.search(told) or _HOST.search(told):
+    if not _ADDRESS.search(announced) or _HOST.search(announced):
         return False
-    return not finished or bool(_EMAIL_BEGUN.search(told) or _STREET_BEGUN.search(told))
+    return not finished or bool(_EMAIL_BEGUN.search(announced) or _STREET_BEGUN.search(announced))
 
 
-def _dictation(tokens: list[str], told: str) -> float | None:
-    """The wait inside a number or a spelled word; None when the text does not end in one.
+def _dictation(tokens: list[str], announced: str) -> float | None:
+    """The delay inside a number or a spelled word; None when the text does not end in one.
 
-    ``told``: the words that say that a number, name or the like follows; empty when none do.
+    ``announced``: the words saying that a number, a name or the like follows; may be empty.
     """
     digits = spelled = 0
     for token in reversed(tokens):
@@ -138,14 +141,14 @@ def _dictation(tokens: list[str], told: str) -> float | None:
         spelled += 1
     if not spelled:
         return None
-    if digits >= (_COMPLETE_CARD if _CARD.search(told) else _COMPLETE_NUMBER):
+    if digits >= (_COMPLETE_CARD if _CARD.search(announced) else _COMPLETE_NUMBER):
         return UNFINISHED
-    if told or spelled >= 2 or digits >= 5 or _is_mixed(tokens[-1]):
+    if announced or spelled >= 2 or digits >= 5 or _is_mixed(tokens[-1]):
         return DICTATING
-    # One short number or one letter ends many an ordinary sentence ("at 5.", "plan B.").
+    # Ordinary sentences often end in a short number or a letter ("at 5.", "plan B.").
     return UNFINISHED
 
 
 def _is_mixed(token: str) -> bool:
-    """Letters and digits together, as in a booking code."""
+    """Whether the token has letters and digits, as in a booking code."""
     return any(each.isdigit() for each in token) and any(each.isalpha() for each in token)

@@ -1,8 +1,8 @@
-"""What one speaker says, utterance by utterance, and what the engine is asked meanwhile.
+"""Finds one speaker's utterances, and requests hypotheses while they are being spoken.
 
-What the engine is asked while somebody still speaks (partials, and the *speculative* final begun
-as soon as silence does) is best effort: one request in flight, only while the engine is idle.
-Finished utterances go to ``finals``, which never drops any.
+Hypotheses are partials, and the *speculative* final that is requested as soon as silence begins.
+They are best effort: one request in flight, and only while the engine is idle. Finished utterances
+go to ``finals``, which never drops any.
 """
 
 import asyncio
@@ -41,54 +41,53 @@ from sessions_app.streaming.hearing.finals import Emit, FinalTranscriber
 logger = logging.getLogger(__name__)
 
 FIRST_PARTIAL: Final = 0.8
-"""Seconds of an utterance before it is worth a partial."""
+"""Seconds of an utterance before its first partial is requested."""
 
 PARTIAL_EVERY: Final = 1.0
 """Seconds of audio from one partial to the next."""
 
 PARTIAL_SHARE: Final = 3.0
-"""And at least so many times what the last one took: a partial that is being computed when the
-speaker stops delays the final."""
+"""The pause between two partials is at least so many times the duration of the last request: a
+partial that is still computed when the speaker stops delays the final."""
 
 WAIT_FOR_WORDS: Final = 1.2
-"""Seconds of silence to wait for the speculative transcript that says how long to wait. The
-final cannot be sent before that transcript is there anyway."""
+"""Endpointing delay in seconds until the speculative final is there, whose words choose the delay.
+The final could not be sent before that anyway."""
 
 HYPOTHESIS_TIMEOUT: Final = 10.0
-"""Seconds an engine may take for what is only a hypothesis; then the final is asked for anew."""
+"""Seconds that an engine may take for a hypothesis. A final is requested again after that."""
 
 CUT_SHORT: Final = 0.7
-"""Seconds between two utterances that say the first was closed too soon."""
+"""A pause between two utterances of fewer seconds means that the first was ended too early."""
 
-MOST_EXTRA_PATIENCE: Final = 0.2
-"""Seconds that are waited longer for a speaker with long pauses."""
+MAX_EXTRA_DELAY: Final = 0.2
+"""Seconds that the endpointing delay may grow for a speaker who makes long pauses."""
 
 STALLED: Final = 1.2
-"""Seconds without any audio after which an open utterance is over: some clients send none while
-nobody speaks."""
+"""Seconds without audio that end an utterance: some clients send no audio during silence."""
 
 CATCH_UP: Final = 0.25
-"""Seconds of lateness after which a stall is taken for the server's own."""
+"""If a timer fires so many seconds late, this process stalled, and not the client."""
 
 
 @dataclass(slots=True, eq=False)
-class _Live:
+class _OpenUtterance:
     """The utterance being spoken."""
 
     id: str
     start: float  # on the timeline
     opened_at: float  # on the clock
-    asked: float = 0.0  # seconds of it that the latest partial was asked for
-    text: str = ""  # the latest partial
+    partial_at: float = 0.0  # its length, in seconds, at the latest partial's request
+    text: str = ""  # of the latest partial
     request: TranscriptionRequest | None = None  # the latest
-    speculated_end: float | None = None  # end of the speech that the latest speculation holds
-    speculation: asyncio.Task[Transcription | None] | None = None  # holds all that was said
-    answer: Transcription | None = None  # the speculation's
+    speculated_end: float | None = None  # end of the speech in the latest speculative request
+    speculation: asyncio.Task[Transcription | None] | None = None  # its request, if still valid
+    answer: Transcription | None = None  # its result, if still valid
 
 
 class UtteranceFinder:
-    """One speaker's. ``hear`` is the hot path; nothing here waits except in tasks of its own,
-    and none of those runs while nobody speaks."""
+    """For one speaker. ``feed`` is the hot path. Waiting is done in tasks, which run only while an
+    utterance is open."""
 
     def __init__(
         self,
@@ -107,50 +106,55 @@ class UtteranceFinder:
         self._clock = clock
         self._partials = partials
         self._endpointer = Endpointer()
-        self._live: _Live | None = None
+        self._open_utterance: _OpenUtterance | None = None
         self._hypothesis: asyncio.Task[Transcription | None] | None = None
         self._hypothesis_took = 0.0
         self._watcher: asyncio.Task[None] | None = None
         self._fed_at = 0.0  # on the clock
-        self._heard_until = 0.0  # on the timeline
-        self._last_end = -CUT_SHORT  # of the last utterance
-        self._extra_patience = 0.0
+        self._fed_until = 0.0  # on the timeline
+        self._last_end = -CUT_SHORT  # of the previous utterance
+        self._extra_delay = 0.0
 
-    def hear(self, frame: PlacedFrame) -> None:
-        """Listen to the next frame."""
+    @property
+    def is_silent(self) -> bool:
+        """Whether the open utterance may be over: its speech has ended."""
+        return self._endpointer.is_silent
+
+    def feed(self, frame: PlacedFrame) -> None:
+        """Process the next frame."""
         self._fed_at = self._clock.time()
-        self._heard_until = frame.start + frame.duration
+        self._fed_until = frame.start + frame.duration
         events = self._endpointer.feed(frame)
         if events:
             self._handle(events)
-        if self._live is not None:
-            self._consider()
+        if self._open_utterance is not None:
+            self._request_hypothesis()
 
     def finish(self) -> None:
-        """Close the open utterance: it is final, whatever comes next."""
+        """Close the open utterance now, whatever comes next."""
         self._handle(self._endpointer.flush())
 
     def discard(self) -> None:
-        """Forget the open utterance, and take back what was shown of it."""
+        """Drop the open utterance, and withdraw its partial."""
         end = self._endpointer.speech_end if self._endpointer.is_open else 0.0
-        live = self._forget()
-        if live is None:
+        utterance = self._drop()
+        if utterance is None:
             return
-        if live.text:
-            self._emit_partial(live, "", None)
+        if utterance.text:
+            self._emit_partial(utterance, "", None)
         self._emit(SpeechStopped(self._speaker, round(end, 3)))
 
     def close(self) -> None:
         """Stop all work at once."""
-        self._forget()
+        self._drop()
         if self._watcher is not None:
             self._watcher.cancel()
 
-    def _forget(self) -> _Live | None:
+    def _drop(self) -> _OpenUtterance | None:
         self._endpointer.discard()
-        live, self._live = self._live, None
+        utterance, self._open_utterance = self._open_utterance, None
         self._drop_hypothesis()
-        return live
+        return utterance
 
     # --- utterances -------------------------------------------------------------------------
 
@@ -162,78 +166,82 @@ class UtteranceFinder:
                 case UtteranceClosed():
                     self._close(event)
                 case SpeechResumed():
-                    if self._live is not None:
-                        self._live.answer = self._live.speculation = None
+                    if self._open_utterance is not None:
+                        self._open_utterance.answer = self._open_utterance.speculation = None
                 case SilenceBegan():
-                    if self._live is not None and self._endpointer.is_silent:
-                        self._be_patient(self._live)
+                    if self._open_utterance is not None and self._endpointer.is_silent:
+                        self._set_delay(self._open_utterance)
 
     def _open(self, event: UtteranceOpened) -> None:
         if not event.continued:
-            self._judge_haste(event.start)
-        self._live = _Live(new_id("seg"), event.start, self._fed_at)
+            self._adapt_delay(event.start)
+        self._open_utterance = _OpenUtterance(new_id("seg"), event.start, self._fed_at)
         if not event.continued:
             self._emit(SpeechStarted(self._speaker, round(event.start, 3)))
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
 
-    def _judge_haste(self, start: float) -> None:
-        """Learn the speaker's own pauses: one who goes on at once had not finished."""
+    def _adapt_delay(self, start: float) -> None:
+        """Adapt the delay to the speaker: one who goes on at once had not finished."""
         if start - self._last_end < CUT_SHORT:
-            self._extra_patience = min(self._extra_patience + 0.1, MOST_EXTRA_PATIENCE)
+            self._extra_delay = min(self._extra_delay + 0.1, MAX_EXTRA_DELAY)
         else:
-            self._extra_patience = max(self._extra_patience - 0.05, 0.0)
+            self._extra_delay = max(self._extra_delay - 0.05, 0.0)
 
     def _close(self, event: UtteranceClosed) -> None:
-        live, self._live = self._live, None
-        assert live is not None
+        utterance, self._open_utterance = self._open_utterance, None
+        assert utterance is not None
         self._last_end = event.end
-        answer = live.answer or live.speculation if live.speculated_end == event.end else None
+        answer = (
+            utterance.answer or utterance.speculation
+            if utterance.speculated_end == event.end
+            else None
+        )
         if answer is None or answer is not self._hypothesis:
             self._drop_hypothesis()
-        elif live.request is not None:
-            self._transcriber.promote(live.request)
+        elif utterance.request is not None:
+            self._transcriber.promote(utterance.request)
         if not event.cut:
             self._emit(SpeechStopped(self._speaker, round(event.end, 3)))
-        silence = max(0.0, self._heard_until - event.end)
+        silence = max(0.0, self._fed_until - event.end)
         self._finals.add(
             Utterance(
-                live.id,
+                utterance.id,
                 event.start,
                 event.end,
                 event.audio,
                 event.sample_rate,
                 ended=self._fed_at - silence,
-                shown=bool(live.text),
+                shown=bool(utterance.text),
                 answer=answer,
             )
         )
 
-    def _be_patient(self, live: _Live) -> None:
-        """Choose how much silence ends the utterance that has just fallen silent."""
-        if live.answer is not None:
-            text = live.answer.text.strip()
-            # No words in it: nothing to wait for.
-            wait = turns.patience_after(text) if text else turns.FINISHED
-            self._endpointer.patience = wait + self._extra_patience
+    def _set_delay(self, utterance: _OpenUtterance) -> None:
+        """Choose the endpointing delay: the utterance has just fallen silent."""
+        if utterance.answer is not None:
+            text = utterance.answer.text.strip()
+            # Without words there is nothing to wait for.
+            delay = turns.delay_after(text) if text else turns.FINISHED
+            self._endpointer.delay = delay + self._extra_delay
         elif self._hypothesis is not None:
-            # A partial is still on its way, and the speculation comes after it: a final begun
-            # without waiting would have to queue behind that partial just the same.
-            self._endpointer.patience = WAIT_FOR_WORDS
+            # A partial is being computed, and the speculative final is next. A final requested
+            # now would wait for that partial as well.
+            self._endpointer.delay = WAIT_FOR_WORDS
         else:
-            self._endpointer.patience = self._plain_patience(live)
+            self._endpointer.delay = self._plain_delay(utterance)
 
-    def _plain_patience(self, live: _Live) -> float:
-        """Older words can still tell of dictation, but not whether the sentence is finished."""
-        text = live.text or self._finals.words_before(live.start)
-        wait = turns.patience_after(text)
-        return wait if wait == turns.DICTATING else turns.UNKNOWN + self._extra_patience
+    def _plain_delay(self, utterance: _OpenUtterance) -> float:
+        """The delay from older words: they may show dictation, but not a finished sentence."""
+        text = utterance.text or self._finals.words_before(utterance.start)
+        delay = turns.delay_after(text)
+        return delay if delay == turns.DICTATING else turns.UNKNOWN + self._extra_delay
 
     async def _watch(self) -> None:
-        """Close an utterance whose audio just stops coming."""
+        """Close the utterance when its audio stops coming."""
         try:
-            while self._live is not None:
-                wait = max(STALLED, self._endpointer.patience)
+            while self._open_utterance is not None:
+                wait = max(STALLED, self._endpointer.delay)
                 left = self._fed_at + wait - self._clock.time()
                 if left <= 0:
                     self.finish()
@@ -241,67 +249,69 @@ class UtteranceFinder:
                 due = self._clock.time() + left
                 await self._clock.sleep(left)
                 if self._clock.time() - due > CATCH_UP:
-                    # It is this process that was away, and the audio is waiting to be read.
+                    # This process stalled. The audio is probably waiting to be read.
                     await self._clock.sleep(CATCH_UP)
         finally:
             self._watcher = None
 
     # --- hypotheses -------------------------------------------------------------------------
 
-    def _consider(self) -> None:
-        """Ask the engine about the open utterance, if that is worth it and costs nobody else."""
-        live = self._live
-        if live is None or self._hypothesis is not None:
+    def _request_hypothesis(self) -> None:
+        """Request a hypothesis of the open utterance, if it is due and delays no other request."""
+        utterance = self._open_utterance
+        if utterance is None or self._hypothesis is not None:
             return
         endpointer = self._endpointer
         if endpointer.is_silent:
-            if not self._covers(live):
-                self._speculate(live)
+            if not self._is_speculation_current(utterance):
+                self._speculate(utterance)
         elif self._partials and not endpointer.silence:
-            # In silence, however short, a partial would only be in the speculation's way.
+            # A partial requested in silence, however short, would delay the speculative final.
             pause = max(PARTIAL_EVERY, PARTIAL_SHARE * self._hypothesis_took)
-            wanted = live.asked + pause if live.asked else FIRST_PARTIAL
-            if endpointer.duration >= wanted and self._may_ask(live):
-                live.asked = endpointer.duration
-                self._ask(live, Priority.PARTIAL)
+            wanted = utterance.partial_at + pause if utterance.partial_at else FIRST_PARTIAL
+            if endpointer.duration >= wanted and self._may_request(utterance):
+                utterance.partial_at = endpointer.duration
+                self._request(utterance, Priority.PARTIAL)
 
-    def _speculate(self, live: _Live) -> None:
-        """Begin the final now, and wait for its words to say how long to wait."""
-        if not self._may_ask(live):
-            self._endpointer.patience = self._plain_patience(live)
+    def _speculate(self, utterance: _OpenUtterance) -> None:
+        """Request the final now; its words choose the endpointing delay."""
+        if not self._may_request(utterance):
+            self._endpointer.delay = self._plain_delay(utterance)
             return
-        live.speculated_end = self._endpointer.speech_end
-        live.speculation = self._ask(live, Priority.SPECULATIVE)
-        self._endpointer.patience = WAIT_FOR_WORDS
+        utterance.speculated_end = self._endpointer.speech_end
+        utterance.speculation = self._request(utterance, Priority.SPECULATIVE)
+        self._endpointer.delay = WAIT_FOR_WORDS
 
-    def _may_ask(self, live: _Live) -> bool:
+    def _may_request(self, utterance: _OpenUtterance) -> bool:
         if self._finals.busy or not self._transcriber.idle:
             return False
-        # Of a file sent faster than real time only the finals matter.
-        elapsed = self._clock.time() - live.opened_at
+        # A file sent faster than real time needs finals only.
+        elapsed = self._clock.time() - utterance.opened_at
         return elapsed >= 0.5 * (self._endpointer.duration - FIRST_PARTIAL)
 
-    def _ask(self, live: _Live, priority: Priority) -> asyncio.Task[Transcription | None]:
-        live.request = self._finals.request(*self._endpointer.audio(), priority)
-        self._hypothesis = asyncio.create_task(self._hypothesize(live, live.request))
+    def _request(
+        self, utterance: _OpenUtterance, priority: Priority
+    ) -> asyncio.Task[Transcription | None]:
+        utterance.request = self._finals.request(*self._endpointer.audio(), priority)
+        self._hypothesis = asyncio.create_task(self._hypothesize(utterance, utterance.request))
         return self._hypothesis
 
-    def _covers(self, live: _Live) -> bool:
-        """Whether the latest speculation holds everything said so far."""
-        return live.speculated_end == self._endpointer.speech_end
+    def _is_speculation_current(self, utterance: _OpenUtterance) -> bool:
+        """Whether the latest speculative request has all speech so far."""
+        return utterance.speculated_end == self._endpointer.speech_end
 
     def _drop_hypothesis(self) -> None:
-        """Whatever is being asked is of no use any more."""
+        """Cancel the request in flight."""
         if self._hypothesis is not None:
             self._hypothesis.cancel()
             self._hypothesis = None
 
     async def _hypothesize(
-        self, live: _Live, request: TranscriptionRequest
+        self, utterance: _OpenUtterance, request: TranscriptionRequest
     ) -> Transcription | None:
-        """One request in flight; None when the engine failed. Raises nothing."""
+        """The result of one request; None when the engine failed. Raises nothing."""
         task = asyncio.current_task()
-        asked_at = self._clock.time()
+        requested_at = self._clock.time()
         result: Transcription | None = None
         try:
             result = await self._transcriber.transcribe(request, timeout=HYPOTHESIS_TIMEOUT)
@@ -312,24 +322,24 @@ class UtteranceFinder:
         finally:
             if self._hypothesis is task:
                 self._hypothesis = None
-                self._hypothesis_took = self._clock.time() - asked_at
-        if live is self._live:
-            self._learn(live, result)
+                self._hypothesis_took = self._clock.time() - requested_at
+        if utterance is self._open_utterance:
+            self._use_hypothesis(utterance, result)
         return result
 
-    def _learn(self, live: _Live, result: Transcription | None) -> None:
-        """The words so far: show them, and decide with them how long to wait."""
+    def _use_hypothesis(self, utterance: _OpenUtterance, result: Transcription | None) -> None:
+        """Send the words so far as a partial, and choose the endpointing delay from them."""
         text = result.text.strip() if result is not None else ""
-        if self._covers(live) and self._endpointer.is_silent:
-            live.answer, live.speculation = result, None
-            self._be_patient(live)
+        if self._is_speculation_current(utterance) and self._endpointer.is_silent:
+            utterance.answer, utterance.speculation = result, None
+            self._set_delay(utterance)
             self._handle(self._endpointer.poll())
-        if live is self._live:
-            if self._partials and text and text != live.text:
-                live.text = text
-                self._emit_partial(live, text, result.language if result is not None else None)
-            self._consider()
+        if utterance is self._open_utterance:
+            if self._partials and text and text != utterance.text:
+                utterance.text = text
+                self._emit_partial(utterance, text, result.language if result is not None else None)
+            self._request_hypothesis()
 
-    def _emit_partial(self, live: _Live, text: str, language: str | None) -> None:
-        start = round(live.start, 3)
-        self._emit(PartialTranscript(live.id, self._speaker, language, text, start))
+    def _emit_partial(self, utterance: _OpenUtterance, text: str, language: str | None) -> None:
+        start = round(utterance.start, 3)
+        self._emit(PartialTranscript(utterance.id, self._speaker, language, text, start))

@@ -118,7 +118,7 @@ class TestPatience:
         for frame in frames(speech(1), silence(1.2), speech(1), silence(3)):
             heard = endpointer.feed(frame)
             if only(heard, SilenceBegan):
-                endpointer.patience = turns.DICTATING
+                endpointer.delay = turns.DICTATING
             events.extend(heard)
         assert len(only(events, UtteranceClosed)) == 1
 
@@ -126,14 +126,14 @@ class TestPatience:
         endpointer = Endpointer()
         events = hear(endpointer, speech(1), silence(0.45))
         assert not only(events, UtteranceClosed)
-        endpointer.patience = turns.FINISHED
+        endpointer.delay = turns.FINISHED
         [closed] = endpointer.poll()
         assert closed.end == pytest.approx(1.0, abs=0.15)
 
     def test_no_patience_is_longer_than_the_cap(self):
         endpointer = Endpointer()
         hear(endpointer, speech(1), silence(0.2))
-        endpointer.patience = 60
+        endpointer.delay = 60
         assert only(hear(endpointer, silence(2.5), start=1.2), UtteranceClosed)
 
     def test_a_long_utterance_takes_shorter_pauses(self):
@@ -147,7 +147,7 @@ class TestPatience:
             for frame in frames(speech(1 + shift / 1000), silence(2), length=0.1):
                 heard = endpointer.feed(frame)
                 if only(heard, SilenceBegan):
-                    endpointer.patience = 0.4
+                    endpointer.delay = 0.4
                 if closed := only(heard, UtteranceClosed):
                     waits.append(frame.end - closed[0].end)
         assert len(waits) == 10
@@ -222,7 +222,7 @@ class TestGapsAndChanges:
     def test_what_is_discarded_is_never_heard_again(self):
         endpointer = Endpointer()
         hear(endpointer, speech(1, level=20000))
-        assert endpointer.discard()
+        endpointer.discard()
         events = hear(endpointer, speech(1, level=4000), silence(1), start=1.0)
         [closed] = only(events, UtteranceClosed)
         assert np.abs(closed.audio).max() < 5000

@@ -6,7 +6,7 @@ from sessions_app.streaming.hearing.turns import (
     FINISHED,
     UNFINISHED,
     UNKNOWN,
-    patience_after,
+    delay_after,
 )
 
 
@@ -24,7 +24,7 @@ from sessions_app.streaming.hearing.turns import (
     ],
 )
 def test_a_finished_sentence_waits_least(text):
-    assert patience_after(text) == FINISHED
+    assert delay_after(text) == FINISHED
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_finished_sentence_waits_least(text):
     ],
 )
 def test_dictation_waits_longest(text):
-    assert patience_after(text) == DICTATING
+    assert delay_after(text) == DICTATING
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_dictation_waits_longest(text):
     ],
 )
 def test_a_sentence_that_goes_on_waits_longer(text):
-    assert patience_after(text) == CONTINUING
+    assert delay_after(text) == CONTINUING
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_sentence_that_goes_on_waits_longer(text):
     ],
 )
 def test_what_may_go_on_waits_a_little(text):
-    assert patience_after(text) == UNFINISHED
+    assert delay_after(text) == UNFINISHED
 
 
 def test_nothing_known_is_plain_endpointing():
-    assert patience_after("  ") == UNKNOWN
+    assert delay_after("  ") == UNKNOWN
 
 
 def test_waits_are_in_the_order_of_their_meaning():
