@@ -11,6 +11,7 @@ from prometheus_client import Histogram
 from sessions_app.clock import Clock
 from sessions_app.engines.base import (
     EngineError,
+    EngineOverloaded,
     EngineRejected,
     Priority,
     Transcriber,
@@ -179,7 +180,7 @@ class FinalTranscriber:
         # attempt, and changes the request after a rejection.
         attempt = faults = rejections = 0
         while True:
-            wait = 0.0
+            wait, problem = 0.0, "does not answer"
             request = self.request(
                 utterance.audio, utterance.sample_rate, Priority.FINAL, plain=rejections > 0
             )
@@ -187,9 +188,11 @@ class FinalTranscriber:
                 return await self._transcriber.transcribe(request)
             except EngineRejected:
                 rejections += 1
+            except EngineOverloaded as error:
+                logger.warning("the transcription engine is full")
+                wait, problem = error.retry_after or 0.0, "is full"
             except EngineError as error:
                 logger.warning("transcription failed: %s", type(error).__name__)
-                wait = getattr(error, "retry_after", None) or 0.0
             except Exception as error:
                 # Logged without its text, which may hold words of the call.
                 logger.error("transcriber is broken: %s", type(error).__name__)
@@ -199,7 +202,7 @@ class FinalTranscriber:
                 return None
             attempt += 1
             if attempt == WARN_AFTER_ATTEMPTS:
-                self._warn_of_delay("The transcription engine does not answer; still trying.")
+                self._warn_of_delay(f"The transcription engine {problem}; still trying.")
             if not rejections:
                 wait = max(wait, FIRST_BACKOFF * 2 ** min(attempt - 1, 10))
                 await self._clock.sleep(min(wait, LONGEST_BACKOFF))

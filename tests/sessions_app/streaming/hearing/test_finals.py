@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from sessions_app.engines.base import EngineRejected, EngineUnavailable
+from sessions_app.engines.base import (
+    EngineOverloaded,
+    EngineRejected,
+    EngineTimeout,
+    EngineUnavailable,
+)
+from sessions_app.live_events import StreamWarning
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
 from tests.fakes.audio import silence, speech
 from tests.fakes.calls import Call, quiet_call
@@ -19,6 +25,22 @@ class TestFinalsAreNeverDropped:
         await call.clock.advance(30)
         assert [final.text for final in call.finals] == ["Here it is."]
         assert call.warnings == ["transcription_delayed"]
+
+    @pytest.mark.parametrize(
+        ("error", "problem"),
+        [(EngineOverloaded(retry_after=0.1), "is full"), (EngineTimeout(), "does not answer")],
+    )
+    async def test_the_warning_tells_a_full_engine_from_one_that_does_not_answer(
+        self, error, problem
+    ):
+        call = quiet_call()
+        failures = iter([error] * 4)
+        call.engine.answer = lambda request: next(failures, "Here it is.")
+        await call.say(speech(1), silence(1))
+        await call.clock.advance(30)
+        [warning] = call.of(StreamWarning)
+        assert warning.message == f"The transcription engine {problem}; still trying."
+        assert [final.text for final in call.finals] == ["Here it is."]
 
     async def test_they_stay_in_order_behind_one_that_fails(self):
         call = quiet_call()
