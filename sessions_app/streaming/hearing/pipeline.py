@@ -146,9 +146,16 @@ class TrackPipeline:
         self._transcription_paused = False
 
     def pause_recording(self) -> None:
-        """For card numbers: neither record nor transcribe, and discard the open utterance."""
+        """For card numbers: neither record nor transcribe.
+
+        An utterance that is being spoken is discarded: it may be the number's beginning. One whose
+        speech has ended is in the recording, and is transcribed too.
+        """
         self._recording_paused = True
-        self._utterances.discard()
+        if self._utterances.is_silent:
+            self._utterances.finish()
+        else:
+            self._utterances.discard()
 
     def resume_recording(self) -> None:
         self._recording_paused = False

@@ -80,6 +80,25 @@ class TestSwitches:
         assert len(call.tap.frames) == recorded + 10
         assert call.tap.frames[recorded].start == pytest.approx(5.0)
 
+    @pytest.mark.parametrize(("engine_delay", "pause"), [(0.2, 0.3), (1.0, 0.4), (1.0, 0.9)])
+    async def test_a_pause_of_the_recording_keeps_a_sentence_that_had_ended(
+        self, call, engine_delay, pause
+    ):
+        call.engine.delay = engine_delay
+        await call.say(speech(2), silence(pause))
+        call.pipeline.pause_recording()
+        await call.say(speech(2), silence(1))
+        assert await call.drain()
+        [final] = call.finals
+        assert final.end_time == pytest.approx(2, abs=0.15)
+
+    async def test_a_pause_of_the_recording_discards_a_sentence_in_a_short_breath(self, call):
+        await call.say(speech(2), silence(0.1))
+        call.pipeline.pause_recording()
+        await call.say(silence(1))
+        assert await call.drain()
+        assert call.finals == []
+
     async def test_the_timeline_goes_on_while_paused(self, call):
         call.pipeline.pause_recording()
         await call.say(silence(3))
