@@ -6,25 +6,31 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall-clock-like seconds since the epoch that never go backwards within a process."""
+    """Seconds that only go forward, whatever happens to the machine's wall clock."""
 
-    def time(self) -> float: ...
+    def time(self) -> float:
+        """Seconds since a moment of this process's own: only for differences within it."""
+        ...
+
+    def epoch(self) -> float:
+        """Unix time, by the wall clock as it is set now, at which ``time`` was 0.
+
+        ``epoch() + time()`` is what other processes and the database can compare. Read it once per
+        session: a step of the wall clock changes it, and must not move a call that has begun.
+        """
+        ...
 
     async def sleep(self, seconds: float) -> None: ...
 
 
 class SystemClock:
-    """The machine's clock, read once; after that it is monotonic.
-
-    Arrival times of one session are compared across processes, hence the epoch; and a step of
-    the machine's clock in the middle of a call must not tear a hole into its timeline.
-    """
-
-    def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+    """The machine's clocks. See ``Clock``."""
 
     def time(self) -> float:
-        return self._offset + time.monotonic()
+        return time.monotonic()
+
+    def epoch(self) -> float:
+        return time.time() - time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""One speaker's live audio on a virtual clock, with an engine that does as it is told."""
+"""One speaker's live audio on a virtual clock, with a scripted engine."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class ListTap:
 
 @dataclass
 class Call:
-    """A pipeline and everything around it. ``say`` plays audio at real-time pace."""
+    """A pipeline and what it needs. ``say`` plays audio at real-time pace."""
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     options: PipelineOptions = field(default_factory=PipelineOptions)
@@ -33,6 +33,7 @@ class Call:
 
     def __post_init__(self):
         self.engine = FakeTranscriber(default="Hello there.", delay=0.2, sleep=self.clock.sleep)
+        self._began = self.clock.time()
         self.events = []
         self.emitted_at = []
         self.tap = ListTap()
@@ -49,7 +50,7 @@ class Call:
 
     def _emit(self, event):
         self.events.append(event)
-        self.emitted_at.append((self.clock.time() - 1_700_000_000.0, event))
+        self.emitted_at.append((self.clock.time() - self._began, event))
 
     async def say(self, *clips, pace=1.0):
         for placed in frames(*clips, start=self.sent):

@@ -1,4 +1,4 @@
-"""Time that moves only when a test says so."""
+"""A clock for tests, which moves only when a test says so."""
 
 import asyncio
 import heapq
@@ -6,18 +6,21 @@ import itertools
 
 
 class VirtualClock:
-    """A ``streaming.clock.Clock``. ``await advance(s)`` lets everything due in ``s`` happen."""
+    """A ``clock.Clock``. ``await advance(s)`` wakes everything that is due within ``s`` seconds."""
 
-    def __init__(self, start: float = 1_700_000_000.0) -> None:
-        self._now = start
+    def __init__(self) -> None:
+        self._now = 1000.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
     def time(self) -> float:
         return self._now
 
+    def epoch(self) -> float:
+        return 1_700_000_000.0
+
     def stall(self, seconds: float) -> None:
-        """Time passes while the event loop is stuck: nothing is woken in time."""
+        """Let time pass while the event loop is blocked: sleepers wake late."""
         self._now += seconds
 
     async def sleep(self, seconds: float) -> None:
@@ -26,7 +29,7 @@ class VirtualClock:
         await waiter
 
     async def advance(self, seconds: float) -> None:
-        """Move on, waking sleepers one after another, each at its own time."""
+        """Move on, and wake sleepers one after another, each at its own time."""
         target = self._now + seconds
         await settle()
         while self._sleepers and self._sleepers[0][0] <= target:

@@ -45,7 +45,7 @@ _NOTHING: Final = Placement(None)
 
 
 class Timeline:
-    """See the module. Times are seconds; ``zero`` is in the clock of ``AudioFrame.arrived``.
+    """See the module. Times are seconds; ``zero`` is a time of the same clock as ``arrived``.
 
     Args:
         zero: arrival of the session's first audio; None: the first frame of this track is it.

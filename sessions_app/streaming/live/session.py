@@ -1,6 +1,7 @@
 """One call as this process has it: who speaks, who is connected, who follows, who listens in."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Protocol
 
 from django.conf import settings
@@ -138,6 +139,11 @@ class LiveSession:
             del self._speaking[track.speaker]
         track.listen_in(None)
         self._left()
+
+    @cached_property
+    def epoch(self) -> float:
+        """See ``TrackHost``. Read once: a step of the wall clock must not move a call under way."""
+        return self.context.clock.epoch()
 
     @property
     def position(self) -> float:

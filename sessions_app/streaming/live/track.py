@@ -56,6 +56,10 @@ class TrackHost(Protocol):
 
     def track_released(self, track: "LiveTrack") -> None: ...
 
+    @property
+    def epoch(self) -> float:
+        """Unix time at which the clock was 0, the same for all tracks of the session here."""
+
     def publish(self, event: SpokenEvent) -> None: ...
 
 
@@ -179,7 +183,7 @@ class LiveTrack:
         if claim.handover and previous is None:
             await self._await_handover(claim)
         if claim.zero is not None:
-            self._begin(claim.zero.timestamp(), claim.media_zero_ms)
+            self._begin(claim.zero, claim.media_zero_ms)
         elif (first := self._early.first) is not None:
             self._start(first)
 
@@ -208,7 +212,8 @@ class LiveTrack:
 
     async def _start_session(self, first: AudioFrame) -> None:
         """Store that the first audio has arrived, and read the session's zero."""
-        arrived_at = datetime.datetime.fromtimestamp(first.arrived, datetime.UTC)
+        arrived = self._host.epoch + first.arrived
+        arrived_at = datetime.datetime.fromtimestamp(arrived, datetime.UTC)
         backoff = 0.2
         while True:
             try:
@@ -226,16 +231,16 @@ class LiveTrack:
         if zero is None:
             self._owner.session_gone()
             return
-        self._begin(zero.started_at.timestamp(), zero.media_zero_ms)
+        self._begin(zero.started_at, zero.media_zero_ms)
 
-    def _begin(self, zero: float, media_zero_ms: int | None) -> None:
+    def _begin(self, started_at: datetime.datetime, media_zero_ms: int | None) -> None:
         self._pipeline = pipeline = TrackPipeline(
             speaker=self.speaker,
             transcriber=self._host.context.transcriber,
             emit=self._emit,
             clock=self._host.context.clock,
             timeline=Timeline(
-                zero=zero,
+                zero=started_at.timestamp() - self._host.epoch,
                 position=self._position,
                 clock_mode=self._clock_mode,
                 media_zero_ms=media_zero_ms,
