@@ -15,10 +15,8 @@ class AnalysisConfig(AppConfig):
 
 
 def _on_transcript_completed(*, session: Any, **kwargs: Any) -> None:
-    """What waited for the transcript may run now; what the organization wants is queued."""
-    from django.db import transaction
-
+    """Queue the organization's automatic analysis, and wake a worker for what waited."""
     from analysis_app import services
 
     services.automatic_analysis_request(session=session)
-    transaction.on_commit(services.ring)
+    services.ANALYSES.ring()

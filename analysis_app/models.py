@@ -6,14 +6,15 @@ from django.utils import timezone
 
 from kallglot_site.accounts.models import Environment, Organization
 from kallglot_site.api.fields import IdField
+from kallglot_site.leases import LeasedRow
 from sessions_app.models import Session
 
 
-class Analysis(models.Model):
+class Analysis(LeasedRow):
     """One run of an analyzer over one session. The row is the work: a worker leases it.
 
-    Due when its session's transcript is complete and ``due_at`` has come; a worker holds it until
-    ``lease_expires_at`` under its ``claim``, and only that claim may write the result.
+    Due when its session's transcript is complete and ``due_at`` has come. Only the worker that has
+    the lease may write the result.
     """
 
     class Status(models.TextChoices):
@@ -36,9 +37,8 @@ class Analysis(models.Model):
     engine = models.CharField(max_length=200, blank=True)
     error = models.CharField(max_length=500, null=True, blank=True)
     results = models.JSONField(default=dict)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now)
-    claim = models.CharField(max_length=40, blank=True)
+    lease = models.CharField(max_length=40, blank=True, db_column="claim")
+    # Written only by workers of earlier versions: while one of them may run, it holds these rows.
     lease_expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -56,6 +56,11 @@ class Analysis(models.Model):
                 condition=Q(status__in=["queued", "processing"]),
                 name="analyses_to_do",
             ),
+            models.Index(
+                fields=["engine", "-id"],
+                condition=Q(status="complete"),
+                name="analyses_by_engine",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -63,7 +68,7 @@ class Analysis(models.Model):
 
 
 class AnalysisPolicy(models.Model):
-    """What an organization wants of every call: automatic types, and its compliance checks."""
+    """What an organization wants for every call: automatic analyses and its compliance checks."""
 
     organization = models.OneToOneField(
         Organization, on_delete=models.CASCADE, related_name="analysis_policy"

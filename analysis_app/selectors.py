@@ -14,6 +14,7 @@ from kallglot_site.api.lookup import get_or_not_found
 from sessions_app.models import Segment, Session
 
 HISTORY = 50  # finished runs that an estimate looks back on
+WAITING = 1000  # waiting runs that an estimate counts at most
 FIRST_GUESS = 5.0  # seconds a run takes while there is no history
 SECONDS_PER_MINUTE = 0.2  # engine seconds by minute of call while there is no history
 
@@ -76,7 +77,8 @@ def call_of(session: Session) -> Call:
 def estimate_completion(*, session: Session, engine: str) -> datetime.datetime:
     """When a run asked for now will be done, from how long this engine's runs took lately.
 
-    Each waiting run before it takes a median run's time; its own scales with the call's length.
+    Each waiting run before it takes a median run's time; its own scales with the call's length. It
+    reads a bounded number of rows by index: the caller may hold the session's lock.
     """
     history = [
         ((done - started).total_seconds(), duration)
@@ -95,8 +97,7 @@ def estimate_completion(*, session: Session, engine: str) -> datetime.datetime:
         )
     else:
         typical, by_minute = FIRST_GUESS, SECONDS_PER_MINUTE
-    waiting = Analysis.objects.filter(
-        status__in=[Analysis.Status.QUEUED, Analysis.Status.PROCESSING]
-    ).count()
+    to_do = Analysis.objects.filter(status__in=[Analysis.Status.QUEUED, Analysis.Status.PROCESSING])
+    waiting = to_do.order_by("due_at")[:WAITING].count()
     seconds = 1.0 + typical * waiting + max(typical, by_minute * minutes)
     return timezone.now() + datetime.timedelta(seconds=seconds)

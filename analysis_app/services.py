@@ -9,32 +9,48 @@ from collections.abc import Mapping, Sequence
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from analysis_app import selectors
 from analysis_app.engines.base import AnalysisOutcome, AnalysisRequest, Analyzer, AnalyzerError
 from analysis_app.engines.registry import analyzer_from_url
 from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
-from analysis_app.events import analysis_event
 from analysis_app.models import Analysis, AnalysisPolicy
-from kallglot_site import doorbell
+from analysis_app.payloads import analysis_event
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
-from kallglot_site.api.ids import new_id
+from kallglot_site.leases import LeaseLost, WorkQueue
 from sessions_app.models import Session
 from sessions_app.services import session_facets_set
 from sessions_app.services.locks import session_lock
 
 log = structlog.get_logger(__name__)
 
-LEASE = datetime.timedelta(minutes=10)  # renewed before each step; a step takes six at most
-ATTEMPTS = 4
-BACKOFF = datetime.timedelta(seconds=30)  # doubled each time, with jitter
+_BACKOFF = datetime.timedelta(seconds=30)
 
 
-class ClaimLost(Exception):
-    """The run is another worker's now, or was erased with its session."""
+def _backoff(attempts: int) -> datetime.timedelta:
+    """Doubled each time, with jitter."""
+    return _BACKOFF * (1 << (attempts - 1)) * random.uniform(0.8, 1.2)  # noqa: S311  # jitter
+
+
+ANALYSES = WorkQueue(
+    model=Analysis,
+    task="analysis_app.tasks.analyze_due",
+    open=Q(status__in=[Analysis.Status.QUEUED, Analysis.Status.PROCESSING]),
+    ready=Q(session__transcript_status=Session.TranscriptStatus.COMPLETE)
+    & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())),
+    related=("session", "organization"),
+    max_attempts=4,
+    backoff=_backoff,
+    at_claim=lambda now: {
+        "status": Analysis.Status.PROCESSING,
+        "started_at": now,
+        "lease_expires_at": None,
+    },
+)
 
 
 def configured_analyzer() -> Analyzer:
@@ -80,51 +96,26 @@ def analysis_request(
                 session=session, engine=analyzer.name
             ),
         )
-        transaction.on_commit(ring)
+        ANALYSES.ring()
     return analysis
 
 
-def ring() -> None:
-    """Wake a worker. The row is the truth: when the broker is down, the sweep finds it."""
-    doorbell.ring("analysis_app.tasks.analyze_due")
+def analyses_run_due() -> int:
+    """Run every analysis that is due. Returns how many were begun."""
+    return ANALYSES.work_off(_run, _interrupted)
 
 
-def _free(now: datetime.datetime) -> Q:
-    """Its time has come and nobody is at it."""
-    abandoned = Q(status=Analysis.Status.PROCESSING, lease_expires_at__lte=now)
-    return (Q(status=Analysis.Status.QUEUED) | abandoned) & Q(due_at__lte=now)
+def _interrupted(analysis: Analysis, error: Exception | None) -> None:
+    """Its workers were killed each time, or its result could not be written."""
+    reason = "The analysis was interrupted too many times."
+    analysis_fail(analysis=analysis, reason=reason)
 
 
-def _due(now: datetime.datetime) -> Q:
-    return _free(now) & Q(session__transcript_status=Session.TranscriptStatus.COMPLETE)
+def _run(analysis: Analysis) -> None:
+    """Analyze a claimed run and record how it went. The engine runs outside any transaction.
 
-
-def analysis_claim() -> Analysis | None:
-    """Lease the next due run, or None. A conditional UPDATE: of two workers one gets the row."""
-    now = timezone.now()
-    for identifier in (
-        Analysis.objects.filter(_due(now)).order_by("due_at").values_list("id", flat=True)[:10]
-    ):
-        claim = new_id("claim")
-        taken = Analysis.objects.filter(_free(now), id=identifier).update(
-            status=Analysis.Status.PROCESSING,
-            claim=claim,
-            lease_expires_at=now + LEASE,
-            started_at=now,
-            attempts=F("attempts") + 1,
-        )
-        claimed = Analysis.objects.select_related("session", "organization").filter(claim=claim)
-        # It may have been erased with its session since.
-        if taken and (analysis := claimed.first()) is not None:
-            return analysis
-    return None
-
-
-def analysis_run(*, analysis: Analysis) -> None:
-    """Analyze a claimed run and record how it went. The engine runs outside any transaction."""
-    if analysis.attempts > ATTEMPTS:  # its workers died each time: it will not be better
-        analysis_fail(analysis=analysis, reason="The analysis was interrupted too many times.")
-        return
+    Raises LeaseLost.
+    """
     call = selectors.call_of(analysis.session)
     if not call.turns:
         analysis_fail(analysis=analysis, reason="Nothing was said in this session.")
@@ -134,51 +125,40 @@ def analysis_run(*, analysis: Analysis) -> None:
         language=analysis.language,
         checks=selectors.organization_checks(analysis.organization),
         custom_prompts=analysis.custom_prompts,
-        still_wanted=functools.partial(_renew, analysis),
+        # A worker that has lost the run stops before the next request to a language model.
+        still_wanted=functools.partial(ANALYSES.renew, analysis),
     )
     try:
         outcome = configured_analyzer().analyze(call, request)
-    except ClaimLost:
-        log.info("analysis_claim_lost", analysis_id=analysis.id)
+    except LeaseLost:
+        raise
     except AnalyzerError as error:
-        if error.retryable and analysis.attempts < ATTEMPTS:
-            _retry_later(analysis)
+        if error.retryable and analysis.attempts < (ANALYSES.max_attempts or 0):
+            ANALYSES.give_back(analysis, _backoff(analysis.attempts), status=Analysis.Status.QUEUED)
         else:
             analysis_fail(analysis=analysis, reason=str(error))
-    except Exception as error:  # an engine's own fault: the row must end, or it is run for ever
-        # Where, but not the message: it may quote what was said.
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        log.error(
-            "analysis_broke",
-            analysis_id=analysis.id,
-            reason=type(error).__name__,
-            where=f"{where.filename}:{where.lineno}",
-        )
+    except Exception as error:  # a defect of the engine: repeating it would not help
+        _log_defect(analysis, error)
         analysis_fail(analysis=analysis, reason="The analyzer met an internal error.")
     else:
         analysis_complete(analysis=analysis, outcome=outcome)
 
 
-def _renew(analysis: Analysis) -> None:
-    """Keep the lease while a slow engine works. Raises ClaimLost."""
-    renewed = Analysis.objects.filter(
-        id=analysis.id, claim=analysis.claim, status=Analysis.Status.PROCESSING
-    ).update(lease_expires_at=timezone.now() + LEASE)
-    if not renewed:
-        raise ClaimLost
-
-
-def _retry_later(analysis: Analysis) -> None:
-    wait = BACKOFF * 2 ** (analysis.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  # jitter
-    Analysis.objects.filter(id=analysis.id, claim=analysis.claim).update(
-        status=Analysis.Status.QUEUED, due_at=timezone.now() + wait, lease_expires_at=None
+def _log_defect(analysis: Analysis, error: Exception) -> None:
+    """Log where it happened, but not the message: that may quote the call."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    log.error(
+        "analysis_broke",
+        analysis_id=analysis.id,
+        reason=type(error).__name__,
+        where=f"{where.filename}:{where.lineno}",
     )
 
 
 @transaction.atomic
 def analysis_complete(*, analysis: Analysis, outcome: AnalysisOutcome) -> bool:
-    """Record the results and their event together; False when the claim was lost meanwhile."""
-    # First, as whoever erases it does: or each waits for the other.
+    """Record the results and their event together; False when the lease was lost meanwhile."""
+    # Locked before the analysis, as erasing a session does: no deadlock.
     session_lock(analysis.session_id)
     finished = _finish(
         analysis,
@@ -198,7 +178,7 @@ def analysis_fail(*, analysis: Analysis, reason: str) -> bool:
 
 
 def _record_facets(analysis: Analysis) -> None:
-    """What session lists can be filtered by."""
+    """Keep with the session what lists of sessions can be filtered by."""
     facets: dict[str, str | bool] = {}
     if "sentiment" in analysis.results:
         facets["sentiment"] = analysis.results["sentiment"]["label"]
@@ -209,11 +189,11 @@ def _record_facets(analysis: Analysis) -> None:
 
 
 def _finish(analysis: Analysis, **values: object) -> bool:
-    """Write the end of a run under its claim, and tell of it."""
-    changed = Analysis.objects.filter(
-        id=analysis.id, claim=analysis.claim, status=Analysis.Status.PROCESSING
-    ).update(completed_at=timezone.now(), lease_expires_at=None, **values)
-    if not changed:
+    """Write the end of a run and its event. False: another worker has it, or it was erased."""
+    try:
+        ANALYSES.finish(analysis, completed_at=timezone.now(), **values)
+    except LeaseLost:
+        log.info("analysis_lease_lost", analysis_id=analysis.id)
         return False
     analysis.refresh_from_db()
     analysis_event(analysis)
@@ -237,7 +217,10 @@ def policy_update(
 
 
 def automatic_analysis_request(*, session: Session) -> Analysis | None:
-    """What the organization wants of every call, queued in the transaction that completes it."""
+    """Queue what the organization wants for every call.
+
+    Part of the transaction that completes the transcript.
+    """
     if not session.segment_count:
         return None
     policy = AnalysisPolicy.objects.filter(organization_id=session.organization_id).first()
@@ -262,5 +245,5 @@ def analyses_retry(*, queryset: QuerySet[Analysis]) -> int:
         completed_at=None,
         due_at=timezone.now(),
     )
-    ring()
+    ANALYSES.ring()
     return count

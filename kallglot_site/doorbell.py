@@ -1,8 +1,8 @@
-"""Waking workers without ever holding up, or failing, the one who rings.
+"""Wakes workers, and never blocks or fails its caller.
 
-What there is to do stands in rows, and a sweep finds every row: a ring that is lost only costs a
-second. So ringing hands the task's name to a background thread and returns; the thread talks to
-the broker, however slow or absent that is, and repeats within ``INTERVAL`` are one ring.
+What there is to do stands in rows, and a sweep finds every row: a message that is lost only costs
+seconds. So ``ring`` hands the task's name to a background thread and returns. The thread talks to
+the broker, however slow that is; rings for one task within ``INTERVAL`` become one message.
 """
 
 import logging
@@ -14,8 +14,9 @@ from kallglot_site.celery import app
 
 logger = logging.getLogger(__name__)
 
-INTERVAL = 0.05  # seconds between two rings of one task from this process
-_COMPLAIN_EVERY = 60.0  # seconds
+INTERVAL = 0.05  # seconds between two messages for one task from this process
+EXPIRES = 60  # seconds until a message that no worker took is dropped: a sweep has come by then
+_WARN_EVERY = 60.0  # seconds
 
 
 class _Ringer:
@@ -24,7 +25,7 @@ class _Ringer:
     def __init__(self) -> None:
         self._wanted: dict[str, None] = {}
         self._changed = threading.Condition()
-        self._complained_at = float("-inf")
+        self._warned_at = float("-inf")
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
     def ring(self, task: str) -> None:
@@ -43,26 +44,39 @@ class _Ringer:
 
     def _send(self, task: str) -> None:
         try:
-            app.send_task(task, expires=60, retry=False, ignore_result=True)
+            app.send_task(task, expires=EXPIRES, retry=False, ignore_result=True)
         except Exception as error:  # a broker fails in the ways of every transport
-            now = time.monotonic()
-            if now - self._complained_at >= _COMPLAIN_EVERY:
-                self._complained_at = now
-                logger.warning(
-                    "cannot reach the broker (%s): sweeps take over", type(error).__name__
-                )
+            self._warn("cannot reach the broker", error)
+
+    def _warn(self, what: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._warned_at >= _WARN_EVERY:
+            self._warned_at = now
+            logger.warning("%s (%s): sweeps take over", what, type(error).__name__)
 
 
-_ringer: tuple[int, _Ringer] | None = None
+_ringer: _Ringer | None = None
 _starting = threading.Lock()
+
+
+def _after_fork() -> None:
+    """A forked child has neither the thread nor whoever held the lock."""
+    global _ringer, _starting
+    _ringer, _starting = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def ring(task: str) -> None:
     """Ask a worker to run the Celery task of that name, soon. Call it in ``on_commit``."""
     global _ringer
-    with _starting:
-        # A forked child inherits the object but not its thread.
-        if _ringer is None or _ringer[0] != os.getpid():
-            _ringer = (os.getpid(), _Ringer())
-        ringer = _ringer[1]
+    try:
+        with _starting:
+            if _ringer is None:
+                _ringer = _Ringer()
+            ringer = _ringer
+    except RuntimeError as error:  # no thread can be started
+        logger.warning("cannot ring for %s (%s): sweeps take over", task, error)
+        return
     ringer.ring(task)

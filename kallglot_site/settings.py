@@ -249,9 +249,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Sweeps find what no doorbell rang for; each is one indexed query when there is nothing to do.
+# Sweeps find work whose message was lost; each is one indexed query when there is nothing to do.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # A sweep that no worker took in time is dropped: they must not pile up.
+    # Every entry expires: messages that no worker takes must not accumulate.
     "end-idle-sessions": {
         "task": "sessions_app.tasks.end_idle_sessions",
         "schedule": 15.0,
@@ -292,8 +292,26 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
-    "assemble-recordings": {"task": "recordings_app.tasks.sweep", "schedule": 2.0},
-    "sweep-recordings": {"task": "recordings_app.tasks.sweep_leftovers", "schedule": 30.0},
+    "assemble-recordings": {
+        "task": "recordings_app.tasks.assemble_due",
+        "schedule": 2.0,
+        "options": {"expires": 5.0},
+    },
+    "make-recording-variants": {
+        "task": "recordings_app.tasks.make_variants_due",
+        "schedule": 2.0,
+        "options": {"expires": 5.0},
+    },
+    "delete-recordings": {
+        "task": "recordings_app.tasks.delete_due",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "sweep-recordings": {
+        "task": "recordings_app.tasks.sweep_leftovers",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False

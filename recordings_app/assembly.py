@@ -1,8 +1,8 @@
-"""Making an ended session's recordings out of its spool: take, gather, make, store, verify, commit.
+"""Makes an ended session's recordings from its spool: claim, gather, make, store, verify, commit.
 
-Whatever line a worker dies on, the spool is still there, the work is due again when the lease runs
-out, and files that were stored but never adopted are deleted by their tombstones. The spool goes
-only after what was stored has been read back and compared.
+Wherever a worker dies, the spool is still there, the work is due again when its lease runs out, and
+files that were stored but not adopted are deleted as scheduled when they were named. The spool is
+deleted only after what was stored has been read back and compared.
 """
 
 import datetime
@@ -15,26 +15,23 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from recordings_app import leases
-from recordings_app.events import RECORDING_FAILED, RECORDING_READY, recording_event
+from recordings_app.deletions import ADOPTION, deletions_cancel, deletions_schedule
 from recordings_app.media import storage
 from recordings_app.media.encoding import CONTENT_TYPES
-from recordings_app.media.encryption import MediaKeyError
 from recordings_app.media.mixing import MadeFile, MadeRecording, make
 from recordings_app.models import Assembly, Recording, RecordingFile, SpoolPart
+from recordings_app.payloads import RECORDING_FAILED, RECORDING_READY, recording_event
+from recordings_app.queues import ASSEMBLIES
 from recordings_app.spool.gathering import Gathered, gather
 from recordings_app.spool.parts import parts_remove
 from recordings_app.spool.reader import TrackSurvey, survey
-from recordings_app.tombstones import ADOPTION, tombstones_lift, tombstones_raise
 from sessions_app.models import Session
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS: Final = 6
 GRACE: Final = datetime.timedelta(minutes=2)
 """How long parts of a dead or silent server are waited for."""
 _LOOK_AGAIN: Final = datetime.timedelta(seconds=1)
-_BACKOFF: Final = datetime.timedelta(seconds=10)
 
 _CUT_SHORT: Final = "The recording could not be written to the end of the call."
 _NOTHING: Final = "No audio was recorded."
@@ -53,31 +50,28 @@ class _Adopted:
     file: RecordingFile
 
 
+def assemblies_run_due() -> int:
+    """Make the recordings of sessions for which that is due. Returns how many were tried."""
+    return ASSEMBLIES.work_off(_assemble, _give_up)
+
+
 def session_assemble(*, session_id: str) -> bool:
-    """Make the recordings of a session, if that is due and nobody else is at it.
+    """Make the recordings of one session, if that is due. Returns whether they were made.
 
-    Returns whether they were made. Never raises for what another attempt may mend.
+    Raises no error that another attempt may mend.
     """
-    row = Assembly.objects.filter(session_id=session_id, status=Assembly.Status.DUE)
-    token = leases.take(row)
-    if token is None:
+    assembly = ASSEMBLIES.claim(session_id)
+    if assembly is None or not ASSEMBLIES.work_on(assembly, _assemble, _give_up):
         return False
-    try:
-        with leases.kept(Assembly, session_id, token):
-            return _assemble(session_id, token)
-    except leases.LeaseLost:
-        log.warning("assembly of %s went to another worker", session_id)
-    except Exception as error:
-        log.exception("assembly of %s failed", session_id)
-        _failed_attempt(session_id, token, error)
-    return False
+    return Assembly.objects.filter(pk=session_id, status=Assembly.Status.DONE).exists()
 
 
-def _assemble(session_id: str, token: str) -> bool:
-    session = Session.objects.select_related("organization").get(pk=session_id)
+def _assemble(assembly: Assembly) -> None:
+    """Raises LeaseLost, and whatever makes the attempt fail."""
+    session = Session.objects.select_related("organization").get(pk=assembly.session_id)
     gathered = gather(session, workspace())
-    if not gathered.complete and _wait_for_parts(session_id, token):
-        return False
+    if not gathered.complete and _wait_for_parts(assembly):
+        return
     tracks = {speaker: survey(parts) for speaker, parts in gathered.parts.items()}
     made = make(
         tracks,
@@ -87,23 +81,19 @@ def _assemble(session_id: str, token: str) -> bool:
     )
     try:
         adopted = _store(session, made)
-        _commit(session, token, gathered, made, adopted, _failure(tracks))
+        _commit(session, assembly, gathered, made, adopted, _failure(tracks))
     finally:
         for file in made.files:
             file.content.close()
-    return True
 
 
-def _wait_for_parts(session_id: str, token: str) -> bool:
-    """Let go of the work for a moment. False: what is missing has been waited for long enough."""
-    assembly = Assembly.objects.get(pk=session_id)
+def _wait_for_parts(assembly: Assembly) -> bool:
+    """Give the work back for a moment. False: the missing parts were waited for long enough."""
     now = timezone.now()
     since = assembly.waiting_since or now
     if now - since > GRACE:
         return False
-    Assembly.objects.filter(pk=session_id, lease=token).update(
-        lease="", waiting_since=since, due_at=now + _LOOK_AGAIN, attempts=assembly.attempts - 1
-    )
+    ASSEMBLIES.give_back(assembly, _LOOK_AGAIN, counted=False, waiting_since=since)
     return True
 
 
@@ -134,11 +124,11 @@ def _store(session: Session, made: MadeRecording) -> list[_Adopted]:
 
 
 def stored_file(recording: Recording, format: str, sample_rate: int) -> RecordingFile:
-    """An unsaved row with a name of its own, and the tombstone that guards it until it is saved."""
+    """An unsaved row with a new name. Schedules the file's deletion, in case it is never saved."""
     name = storage.object_name(
         recording.organization_id, recording.session_id, recording.id, format
     )
-    tombstones_raise(names=[name], after=ADOPTION)
+    deletions_schedule(names=[name], after=ADOPTION)
     return RecordingFile(
         recording=recording,
         format=format,
@@ -151,28 +141,26 @@ def stored_file(recording: Recording, format: str, sample_rate: int) -> Recordin
 @transaction.atomic
 def _commit(
     session: Session,
-    token: str,
+    assembly: Assembly,
     gathered: Gathered,
     made: MadeRecording,
     adopted: list[_Adopted],
     failure: str,
 ) -> None:
-    """Everything at once: files, recordings, events, and leave to delete the spool."""
-    done = Assembly.objects.filter(pk=session.pk, status=Assembly.Status.DUE, lease=token).update(
+    """Files, recordings and events in one transaction; the spool may be deleted after it."""
+    ASSEMBLIES.finish(
+        assembly,
         status=Assembly.Status.DONE,
-        lease="",
         error="",
         waiting_since=None,
         incomplete=not gathered.complete,
         consumed=gathered.names,
     )
-    if not done:
-        raise leases.LeaseLost
     for each in adopted:
         _adopt(each, made, failure)
     if gathered.complete:
         rows = SpoolPart.objects.filter(pk__in=[row.pk for row in gathered.uploaded])
-        tombstones_raise(names=[row.name for row in gathered.uploaded])
+        deletions_schedule(names=[row.name for row in gathered.uploaded])
         rows.delete()
         transaction.on_commit(lambda: parts_remove(session.id, gathered.local))
 
@@ -184,11 +172,11 @@ def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
         .get(pk=each.recording.pk)
     )
     if recording.status == Recording.Status.DELETED:
-        return  # its tombstone stands, and takes the file away again
+        return  # the file is deleted as scheduled
     former = recording.files.all()
-    tombstones_raise(names=list(former.values_list("name", flat=True)))
+    deletions_schedule(names=list(former.values_list("name", flat=True)))
     former.delete()
-    tombstones_lift(names=[each.file.name])
+    deletions_cancel(names=[each.file.name])
     each.file.save(force_insert=True)
     recording.status = Recording.Status.FAILED if failure else Recording.Status.READY
     recording.failure = failure
@@ -207,26 +195,12 @@ def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
 
 
 @transaction.atomic
-def _failed_attempt(session_id: str, token: str, error: Exception) -> None:
-    """Another try later, or, after enough of them, a failure. The spool stays either way."""
-    assembly = (
-        Assembly.objects.filter(pk=session_id, lease=token, status=Assembly.Status.DUE)
-        .select_for_update()  # or the lease may go to another before this is written
-        .first()
-    )
-    if assembly is None:
-        return
-    reason = type(error).__name__
-    if assembly.attempts < MAX_ATTEMPTS and not isinstance(error, MediaKeyError):
-        Assembly.objects.filter(pk=session_id).update(
-            lease="", error=reason, due_at=timezone.now() + _BACKOFF * 4 ** (assembly.attempts - 1)
-        )
-        return
-    Assembly.objects.filter(pk=session_id).update(
-        lease="", error=reason, status=Assembly.Status.FAILED
-    )
+def _give_up(assembly: Assembly, error: Exception | None) -> None:
+    """The recordings are failed, also when every worker was killed. The spool is kept."""
+    reason = type(error).__name__ if error else "the worker was killed each time"
+    ASSEMBLIES.finish(assembly, status=Assembly.Status.FAILED, error=reason)
     processing = Recording.objects.filter(
-        session_id=session_id, status=Recording.Status.PROCESSING
+        session_id=assembly.session_id, status=Recording.Status.PROCESSING
     ).select_related("organization")
     for recording in processing:
         recording.status = Recording.Status.FAILED

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from kallglot_site.accounts.models import Environment, Organization
 from kallglot_site.api.fields import IdField
+from kallglot_site.leases import LeasedRow
 from sessions_app.models import Session
 
 
@@ -96,10 +97,10 @@ class Recording(models.Model):
         return f"recording-{self.session_id}{suffix}"
 
 
-class RecordingFile(models.Model):
+class RecordingFile(LeasedRow):
     """One stored object: a recording's original, or a variant in another format or sample rate.
 
-    A variant is a row before it is a file: ``processing`` rows are work for the sweep.
+    A variant's row is written when it is first asked for: while ``processing``, it is work to do.
     """
 
     class Status(models.TextChoices):
@@ -117,9 +118,6 @@ class RecordingFile(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     encrypted = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now)
-    lease = models.CharField(max_length=40, blank=True)
 
     class Meta:
         constraints = [
@@ -137,12 +135,10 @@ class RecordingFile(models.Model):
         return f"{self.recording_id} {self.format} {self.sample_rate}"
 
 
-class Assembly(models.Model):
+class Assembly(LeasedRow):
     """The work of turning a session's spool into its recordings.
 
     Written in the transaction that ends the session; due once nobody may write its tracks any more.
-    A worker that takes it writes its ``lease`` and moves ``due_at`` to when the lease runs out, so
-    that work left behind is simply due again.
     """
 
     class Status(models.TextChoices):
@@ -155,12 +151,9 @@ class Assembly(models.Model):
         Session, on_delete=models.CASCADE, related_name="assembly", primary_key=True
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.WAITING)
-    due_at = models.DateTimeField(default=timezone.now)
     waiting_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when parts of the spool have been missing."
     )
-    lease = models.CharField(max_length=40, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
     incomplete = models.BooleanField(
         default=False, help_text="Made without parts that a lost machine may still bring back."
     )
@@ -201,12 +194,8 @@ class SpoolPart(models.Model):
         return f"{self.session_id} {self.part}"
 
 
-class Tombstone(models.Model):
-    """Something that must go: written in the transaction that decides it, carried out after.
-
-    Storing a file begins with one that lies ahead in time, and adopting the file deletes it: a
-    worker that dies in between leaves nothing behind that nobody knows of.
-    """
+class Deletion(LeasedRow):
+    """Something outside the database that is to be deleted (``recordings_app.deletions``)."""
 
     class Kind(models.TextChoices):
         FILE = "file", "An object in the storage"
@@ -215,10 +204,13 @@ class Tombstone(models.Model):
     kind = models.CharField(max_length=5, choices=Kind)
     name = models.CharField(max_length=200, help_text="Object name, or session id.")
     due_at = models.DateTimeField(default=timezone.now, db_index=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    # A default of the database: earlier versions insert rows without this column.
+    lease = models.CharField(max_length=40, blank=True, db_default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        db_table = "recordings_app_tombstone"
+        indexes = [models.Index(fields=["kind", "due_at"], name="recording_deletions_due")]
         constraints = [models.UniqueConstraint(fields=["kind", "name"], name="one_tombstone_each")]
 
     def __str__(self) -> str:

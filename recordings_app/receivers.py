@@ -1,10 +1,9 @@
-"""What recordings do when something happens to a session: rows only (``sessions_app.signals``)."""
+"""What a session's signals change in recordings: rows only (``sessions_app.signals``)."""
 
 from typing import Any
 
 from django.dispatch import receiver
 
-from recordings_app.doorbells import ASSEMBLE, ring
 from recordings_app.services import (
     assembly_make_due,
     session_recordings_create,
@@ -22,8 +21,7 @@ def expect_recordings(session: Session, **kwargs: Any) -> None:
 @receiver(signals.transcript_completed, dispatch_uid="recordings_app.transcript_completed")
 def begin_assembly(session: Session, **kwargs: Any) -> None:
     """From now on nobody may write the session's tracks."""
-    if assembly_make_due(session_id=session.id):
-        ring(ASSEMBLE, session.id)
+    assembly_make_due(session_id=session.id)
 
 
 @receiver(signals.session_erased, dispatch_uid="recordings_app.session_erased")

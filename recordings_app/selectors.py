@@ -2,7 +2,7 @@
 
 import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from kallglot_site.accounts.models import Organization
@@ -57,8 +57,15 @@ def recording_file_signed(file_id: str) -> RecordingFile | None:
 # --- For sweeps, over all tenants ----------------------------------------------------------------
 
 
-def recordings_expired(limit: int) -> list[Recording]:
+def recordings_expired(limit: int, *, after: Recording | None = None) -> list[Recording]:
+    """Recordings past their retention that have audio, the longest overdue first.
+
+    The next page begins ``after`` the last recording of the page before.
+    """
     expired = Recording.objects.exclude(status=Recording.Status.DELETED).filter(
         expires_at__lte=timezone.now()
     )
-    return list(expired.order_by("expires_at")[:limit])
+    if after is not None:
+        later = Q(expires_at__gt=after.expires_at)
+        expired = expired.filter(later | Q(expires_at=after.expires_at, id__gt=after.id))
+    return list(expired.order_by("expires_at", "id")[:limit])

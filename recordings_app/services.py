@@ -7,20 +7,19 @@ from django.db.models import F
 from django.utils import timezone
 
 from kallglot_site.accounts.models import Organization
-from recordings_app.doorbells import CARRY_OUT_TOMBSTONES, MAKE_VARIANT, ring
+from recordings_app.deletions import FILES, deletions_schedule
 from recordings_app.errors import RecordingExpired, RecordingFailed, RecordingProcessing
-from recordings_app.media import storage
 from recordings_app.media.encoding import Format
 from recordings_app.models import (
     Assembly,
+    Deletion,
     Recording,
     RecordingFile,
     RecordingPolicy,
     SpoolPart,
-    Tombstone,
 )
+from recordings_app.queues import ASSEMBLIES, VARIANTS
 from recordings_app.selectors import recording_original, retention
-from recordings_app.tombstones import tombstones_raise
 from sessions_app.models import Session
 
 _RETRY_FAILED_VARIANT = datetime.timedelta(minutes=10)
@@ -57,16 +56,20 @@ def session_recordings_create(*, session: Session) -> bool:
 
 
 def assembly_make_due(*, session_id: str) -> bool:
-    """Nobody may write the session's tracks any more."""
-    return bool(
-        Assembly.objects.filter(session_id=session_id, status=Assembly.Status.WAITING).update(
-            status=Assembly.Status.DUE, due_at=timezone.now()
-        )
+    """Have a session's recordings made: nobody may write its tracks any more.
+
+    Returns False where no recordings wait for that.
+    """
+    due = Assembly.objects.filter(session_id=session_id, status=Assembly.Status.WAITING).update(
+        status=Assembly.Status.DUE, due_at=timezone.now()
     )
+    if due:
+        ASSEMBLIES.ring()
+    return bool(due)
 
 
 def assembly_make_again(*, session_id: str) -> bool:
-    """Recordings that were made without some parts of the spool: those have come back."""
+    """Make recordings again that lack some parts of the spool, now that those have come back."""
     return bool(
         Assembly.objects.filter(
             session_id=session_id, status=Assembly.Status.DONE, incomplete=True
@@ -87,13 +90,13 @@ def assembly_retry(*, session_id: str) -> bool:
     return bool(again)
 
 
-# --- Giving audio out ----------------------------------------------------------------------------
+# --- Serving audio -------------------------------------------------------------------------------
 
 
 def recording_file_require(
     *, recording: Recording, format: str | None = None, sample_rate: int | None = None
 ) -> RecordingFile:
-    """The file to give out: the original, or a variant, whose making is begun if need be.
+    """The file to serve: the original, or a variant, which is made if it does not exist yet.
 
     Raises RecordingProcessing, RecordingFailed, RecordingExpired.
     """
@@ -128,34 +131,19 @@ def _variant(recording: Recording, format: str, sample_rate: int) -> RecordingFi
         variant.save(update_fields=["status", "attempts", "due_at", "lease"])
         created = True
     if created:
-        ring(MAKE_VARIANT, variant.id)
+        VARIANTS.ring()
     return variant
 
 
 # --- Deleting ------------------------------------------------------------------------------------
 
 
-def recording_purge(*, recording: Recording) -> None:
-    """Past retention: delete the files, then say so. Repeating it is harmless.
-
-    Raises what the storage raises; the row then still says that there is audio, as there may be.
-    """
-    for file in recording.files.exclude(name=""):
-        storage.remove(file.name)
-    _mark_deleted(recording)
-
-
 @transaction.atomic
 def recording_delete(*, recording: Recording) -> None:
-    """Delete a recording's audio now. Its files go right after the commit, and surely."""
-    _mark_deleted(recording)
-
-
-@transaction.atomic
-def _mark_deleted(recording: Recording) -> None:
+    """Delete a recording's audio. Its files are deleted after the commit, by workers."""
     Recording.objects.select_for_update(no_key=True).get(pk=recording.pk)
-    # Files that a worker has made meanwhile are among these, or find the recording deleted.
-    tombstones_raise(names=list(recording.files.values_list("name", flat=True)))
+    # A worker that makes a file either has committed it by now, or finds the recording deleted.
+    deletions_schedule(names=list(recording.files.values_list("name", flat=True)))
     recording.files.all().delete()
     recording.status = Recording.Status.DELETED
     recording.deleted_at = timezone.now()
@@ -164,33 +152,29 @@ def _mark_deleted(recording: Recording) -> None:
     others = Recording.objects.filter(session_id=recording.session_id)
     if not others.exclude(status=Recording.Status.DELETED).exists():
         _spool_forget(recording.session_id)
-    _carry_out_soon()
+    FILES.ring()
 
 
 @transaction.atomic
 def session_recordings_erase(*, session: Session) -> None:
-    """The session is being erased: so is everything heard in it."""
-    # In the order in which workers take them, and all before the files are looked up: what a worker
-    # commits until then is among those, and afterwards it finds nothing to commit to.
+    """Delete all audio of a session that is being erased."""
+    # Locked in the order in which workers lock them, and before the files are looked up: a worker
+    # either has committed its file by then, or finds no row to commit it to.
     Assembly.objects.filter(session=session).delete()
     recordings = Recording.objects.filter(session=session)
     locked = list(recordings.order_by("id").select_for_update().values_list("id", flat=True))
     names = RecordingFile.objects.filter(recording__in=locked).values_list("name", flat=True)
-    tombstones_raise(names=list(names))
+    deletions_schedule(names=list(names))
     _spool_forget(session.id)
     recordings.delete()
-    _carry_out_soon()
+    FILES.ring()
 
 
 def _spool_forget(session_id: str) -> None:
     uploaded = SpoolPart.objects.filter(session_id=session_id)
-    tombstones_raise(names=list(uploaded.values_list("name", flat=True)))
+    deletions_schedule(names=list(uploaded.values_list("name", flat=True)))
     uploaded.delete()
-    tombstones_raise(names=[session_id], kind=Tombstone.Kind.SPOOL)
-
-
-def _carry_out_soon() -> None:
-    ring(CARRY_OUT_TOMBSTONES)
+    deletions_schedule(names=[session_id], kind=Deletion.Kind.SPOOL)
 
 
 # --- Policy --------------------------------------------------------------------------------------

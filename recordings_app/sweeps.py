@@ -1,4 +1,4 @@
-"""What time brings: recordings past their retention, and spools that were left behind."""
+"""Periodic work: recordings past their retention, and spools that nobody has assembled."""
 
 import logging
 from typing import Final
@@ -6,18 +6,18 @@ from typing import Final
 from django.conf import settings
 
 from recordings_app.assembly import workspace
-from recordings_app.models import Assembly, Tombstone
+from recordings_app.deletions import spool_remove
+from recordings_app.models import Assembly, Deletion, Recording
 from recordings_app.selectors import recordings_expired
 from recordings_app.services import (
     assembly_make_again,
     assembly_make_due,
-    recording_purge,
+    recording_delete,
     session_recordings_create,
 )
 from recordings_app.spool import parts
 from recordings_app.spool.gathering import gather
 from recordings_app.spool.reader import survey
-from recordings_app.tombstones import spool_remove
 from sessions_app.models import Session
 
 log = logging.getLogger(__name__)
@@ -25,30 +25,36 @@ log = logging.getLogger(__name__)
 SWEEP_SIZE: Final = 200
 
 
-def recordings_purge_expired() -> int:
-    """Delete the audio of recordings past their retention. One that fails stops no other."""
-    purged = 0
-    for recording in recordings_expired(SWEEP_SIZE):
-        try:
-            recording_purge(recording=recording)
-            purged += 1
-        except Exception:
-            log.exception("could not purge %s; trying again", recording.id)
-    return purged
+def recordings_expire() -> int:
+    """Delete the audio of recordings past their retention, the longest overdue first.
+
+    One that fails stops no other, however many fail. Returns how many were deleted.
+    """
+    deleted = 0
+    last: Recording | None = None
+    while page := recordings_expired(SWEEP_SIZE, after=last):
+        for recording in page:
+            try:
+                recording_delete(recording=recording)
+                deleted += 1
+            except Exception:
+                log.exception("could not delete %s; trying again", recording.id)
+        last = page[-1]
+    return deleted
 
 
 def spool_leftovers_adopt() -> int:
-    """Turn spools that nobody asked for into recordings, and clear away what has become one.
+    """Have recordings made of spools that have none, and delete spools that have become some.
 
     Returns how many sessions were given to assembly.
     """
     if settings.SPOOL_UPLOAD:
-        return 0  # the shipper of each machine sees to its own
+        return 0  # each machine's shipper does this for its own spools
     here = list(parts.local_sessions())
     sessions = Session.objects.select_related("organization").in_bulk(here)
     assemblies = Assembly.objects.in_bulk(here)
     erased = set(
-        Tombstone.objects.filter(kind=Tombstone.Kind.SPOOL, name__in=here).values_list(
+        Deletion.objects.filter(kind=Deletion.Kind.SPOOL, name__in=here).values_list(
             "name", flat=True
         )
     )
@@ -76,7 +82,7 @@ def _adopt(session: Session, assembly: Assembly | None) -> bool:
         return False
     if assembly.incomplete:
         return gather(session, workspace()).complete and assembly_make_again(session_id=session.id)
-    # The worker died between its commit and this.
+    # The worker died after its commit and before it deleted the spool.
     consumed = set(assembly.consumed)
     found = parts.local_parts(session.id)
     parts.parts_remove(session.id, [part for part in found if str(part) in consumed])
@@ -84,7 +90,7 @@ def _adopt(session: Session, assembly: Assembly | None) -> bool:
 
 
 def _clear_away_if_empty(session: Session) -> None:
-    """Somebody connected and left without a word."""
+    """Delete the spool of a session in which nobody spoke."""
     gathered = gather(session, workspace())
     if gathered.complete and not any(
         survey(openers).records for openers in gathered.parts.values()

@@ -1,7 +1,5 @@
-"""The same recording in another format or sample rate: made when first asked for, then kept."""
+"""Makes a recording in another format or sample rate: when first asked for, then kept."""
 
-import datetime
-import logging
 from collections.abc import Iterator
 from contextlib import closing
 from typing import BinaryIO, Final, cast
@@ -11,50 +9,41 @@ import numpy as np
 import soxr
 from av.container import InputContainer
 from django.db import transaction
-from django.utils import timezone
 
-from recordings_app import leases
 from recordings_app.assembly import stored_file, workspace
+from recordings_app.deletions import deletions_cancel
 from recordings_app.media import storage
 from recordings_app.media.encoding import CONTENT_TYPES, AudioWriter, Format
 from recordings_app.media.mixing import measure, workspace_file
 from recordings_app.models import Recording, RecordingFile
+from recordings_app.queues import VARIANTS
 from recordings_app.selectors import recording_original
-from recordings_app.tombstones import tombstones_lift
 from sessions_app.media import Samples
 
-log = logging.getLogger(__name__)
-
-MAX_ATTEMPTS: Final = 3
-_BACKOFF: Final = datetime.timedelta(seconds=10)
 _BLOCK_SECONDS: Final = 10
 
 
+def variants_run_due() -> int:
+    """Make the variants that are due. Returns how many were tried."""
+    return VARIANTS.work_off(_make, _give_up)
+
+
 def variant_make(*, file_id: str) -> bool:
-    """Make a variant, if that is due and nobody else is at it. Returns whether it was made."""
-    row = RecordingFile.objects.filter(pk=file_id, status=RecordingFile.Status.PROCESSING)
-    token = leases.take(row)
-    if token is None:
-        return False
-    try:
-        with leases.kept(RecordingFile, file_id, token):
-            _make(file_id, token)
-    except leases.LeaseLost:
-        log.warning("variant %s is no longer this worker's", file_id)
-        return False
-    except Exception:
-        log.exception("making variant %s failed", file_id)
-        _failed_attempt(file_id, token)
-        return False
-    return True
+    """Make one variant, if that is due. Returns whether it was made."""
+    variant = VARIANTS.claim(file_id)
+    return variant is not None and VARIANTS.work_on(variant, _make, _give_up)
 
 
-def _make(file_id: str, token: str) -> None:
-    variant = RecordingFile.objects.select_related("recording").filter(pk=file_id).first()
-    original = recording_original(variant.recording) if variant else None
-    if variant is None or original is None:
-        raise leases.LeaseLost  # deleted meanwhile
+class OriginalMissing(Exception):
+    """The recording has no file to make the variant from."""
+
+
+def _make(variant: RecordingFile) -> None:
+    """Raises LeaseLost, and whatever makes the attempt fail."""
     recording = variant.recording
+    original = recording_original(recording)
+    if original is None:
+        raise OriginalMissing
     format = cast(Format, variant.format)
     with workspace_file(workspace()) as source, workspace_file(workspace()) as target:
         with closing(storage.read(original)) as chunks:
@@ -73,36 +62,27 @@ def _make(file_id: str, token: str) -> None:
         made.encrypted = storage.store(made.name, target, content_type=CONTENT_TYPES[format])
     made.size, made.sha256 = size, sha256
     storage.verify(made, sha256)
-    _commit(variant, token, made)
+    _commit(variant, made)
 
 
 @transaction.atomic
-def _commit(variant: RecordingFile, token: str, made: RecordingFile) -> None:
+def _commit(variant: RecordingFile, made: RecordingFile) -> None:
     recording = Recording.objects.select_for_update(no_key=True).get(pk=variant.recording_id)
     if recording.status != Recording.Status.READY:
-        raise leases.LeaseLost
-    done = RecordingFile.objects.filter(pk=variant.pk, lease=token).update(
+        raise OriginalMissing
+    VARIANTS.finish(
+        variant,
         status=RecordingFile.Status.READY,
         name=made.name,
         size=made.size,
         sha256=made.sha256,
         encrypted=made.encrypted,
-        lease="",
     )
-    if not done:
-        raise leases.LeaseLost
-    tombstones_lift(names=[made.name])
+    deletions_cancel(names=[made.name])
 
 
-def _failed_attempt(file_id: str, token: str) -> None:
-    row = RecordingFile.objects.filter(pk=file_id, lease=token).first()
-    if row is None:
-        return
-    given_up = row.attempts >= MAX_ATTEMPTS
-    status = RecordingFile.Status.FAILED if given_up else RecordingFile.Status.PROCESSING
-    RecordingFile.objects.filter(pk=file_id, lease=token).update(
-        status=status, lease="", due_at=timezone.now() + _BACKOFF * row.attempts
-    )
+def _give_up(variant: RecordingFile, error: Exception | None) -> None:
+    VARIANTS.finish(variant, status=RecordingFile.Status.FAILED)
 
 
 def convert(

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from analysis_app import selectors, services
 from analysis_app.api.schema import REQUEST_EXAMPLE
 from analysis_app.api.serializers import AnalysisInput
-from analysis_app.events import analysis_payload
+from analysis_app.payloads import analysis_payload
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
 from kallglot_site.api.operations import operation

@@ -14,10 +14,10 @@ from recordings_app import selectors, services
 from recordings_app.api import schema as _schema  # noqa: F401 - registers the component
 from recordings_app.api.serializers import DownloadQuery, RecordingListQuery
 from recordings_app.errors import RecordingExpired, RecordingProcessing
-from recordings_app.events import recording_payload
 from recordings_app.media.links import file_url, link_is_valid
 from recordings_app.media.responses import audio_response
 from recordings_app.models import Recording
+from recordings_app.payloads import recording_payload
 from sessions_app.selectors import session_get
 
 RETRY_AFTER = "2"

@@ -15,9 +15,10 @@ from typing import Final
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 
+from recordings_app.deletions import ADOPTION, deletions_cancel, deletions_schedule, spool_remove
 from recordings_app.media import storage
 from recordings_app.media.mixing import digest, measure
-from recordings_app.models import Assembly, SpoolPart, Tombstone
+from recordings_app.models import Assembly, Deletion, SpoolPart
 from recordings_app.services import (
     assembly_make_again,
     assembly_make_due,
@@ -32,7 +33,6 @@ from recordings_app.spool.parts import (
     parts_remove,
     spool_root,
 )
-from recordings_app.tombstones import ADOPTION, spool_remove, tombstones_lift, tombstones_raise
 from sessions_app.models import Session
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def parts_ship() -> int:
     here = list(local_sessions())
     sessions = Session.objects.select_related("organization").in_bulk(here)
     erased = set(
-        Tombstone.objects.filter(kind=Tombstone.Kind.SPOOL, name__in=here).values_list(
+        Deletion.objects.filter(kind=Deletion.Kind.SPOOL, name__in=here).values_list(
             "name", flat=True
         )
     )
@@ -120,7 +120,7 @@ def part_ship(*, session: Session, part: PartName) -> None:
     )
     if not SpoolPart.objects.filter(session=session, part=str(part)).exists():
         name = storage.spool_name(session.id, str(part))
-        tombstones_raise(names=[name], after=ADOPTION)
+        deletions_schedule(names=[name], after=ADOPTION)
         with path.open("rb") as file:
             size, sha256 = measure(file)
             file.seek(0)
@@ -128,7 +128,7 @@ def part_ship(*, session: Session, part: PartName) -> None:
         if digest(storage.read_whole(name)) != (size, sha256):
             raise storage.StorageMismatch("the stored part differs from what was stored")
         with transaction.atomic():
-            tombstones_lift(names=[name])
+            deletions_cancel(names=[name])
             SpoolPart.objects.create(
                 session=session,
                 part=str(part),

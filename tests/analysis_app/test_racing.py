@@ -21,7 +21,7 @@ OUTCOME = AnalysisOutcome({"sentiment": {"label": "positive"}}, "scripted")
 def test_a_result_waits_for_whoever_erases_the_session_and_holds_nothing_meanwhile(cast, session):
     row_locks_require()
     services.analysis_request(tenant=cast.tenant, session=session, analyses=["sentiment"])
-    analysis = services.analysis_claim()
+    analysis = services.ANALYSES.claim_next()
     assert analysis is not None
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
@@ -49,8 +49,8 @@ def test_a_run_erased_in_the_moment_it_is_claimed_stops_no_other(cast, session):
         return result
 
     with connection.execute_wrapper(erase_once_claimed):
-        assert services.analysis_claim() == kept
-    assert services.analysis_claim() is None
+        assert services.ANALYSES.claim_next() == kept
+    assert services.ANALYSES.claim_next() is None
 
 
 @pytest.mark.django_db
@@ -68,6 +68,6 @@ def test_a_run_that_another_worker_put_off_meanwhile_is_not_taken_early(cast, se
         return result
 
     with connection.execute_wrapper(put_off_once_found):
-        assert services.analysis_claim() is None
+        assert services.ANALYSES.claim_next() is None
     analysis.refresh_from_db()
     assert (analysis.status, analysis.attempts) == ("queued", 0)

@@ -1,17 +1,23 @@
 """An analysis is a row: leased, analyzed outside of transactions, finished once."""
 
 import datetime
+import threading
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analysis_app import services
+from analysis_app import selectors, services
 from analysis_app.engines.base import AnalysisOutcome, Analyzer, AnalyzerError
 from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
 from analysis_app.models import Analysis
 from analysis_app.tasks import analyze_due
+from kallglot_site import leases
+from kallglot_site.leases import LEASE
 from sessions_app.models import Session
 from sessions_app.signals import transcript_completed
+from tests.fakes.sockets import PATIENCE
 from webhooks_app.models import Delivery, Event
 
 
@@ -102,14 +108,14 @@ def test_a_run_waits_for_the_transcript(request_one, session):
 
 def test_a_leased_run_is_nobody_elses(request_one):
     request_one()
-    assert services.analysis_claim() is not None
-    assert services.analysis_claim() is None
+    assert services.ANALYSES.claim_next() is not None
+    assert services.ANALYSES.claim_next() is None
 
 
 def test_a_killed_workers_run_is_finished_by_another(request_one):
     analysis = request_one()
-    services.analysis_claim()
-    Analysis.objects.update(lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
+    services.ANALYSES.claim_next()
+    Analysis.objects.update(due_at=timezone.now() - datetime.timedelta(seconds=1))
     analyze_due()
     analysis.refresh_from_db()
     assert analysis.status == "complete"
@@ -118,9 +124,9 @@ def test_a_killed_workers_run_is_finished_by_another(request_one):
 
 def test_a_worker_that_lost_its_lease_cannot_write(request_one):
     request_one()
-    slow = services.analysis_claim()
-    Analysis.objects.update(lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
-    fast = services.analysis_claim()
+    slow = services.ANALYSES.claim_next()
+    Analysis.objects.update(due_at=timezone.now() - datetime.timedelta(seconds=1))
+    fast = services.ANALYSES.claim_next()
     assert slow
     assert fast
     outcome = AnalysisOutcome(results={"quality": {"by": "fast"}}, engine="fast")
@@ -147,7 +153,7 @@ class Slow(Analyzer):
 
 def test_a_slow_run_keeps_its_lease_from_step_to_step(request_one, monkeypatch):
     def nearly_run_out():
-        Analysis.objects.update(lease_expires_at=timezone.now() + datetime.timedelta(seconds=1))
+        Analysis.objects.update(due_at=timezone.now() + datetime.timedelta(seconds=1))
 
     leased = []
     slow = Slow(nearly_run_out)
@@ -155,8 +161,8 @@ def test_a_slow_run_keeps_its_lease_from_step_to_step(request_one, monkeypatch):
     complete = services.analysis_complete
 
     def completing(*, analysis, outcome):
-        fresh = timezone.now() + services.LEASE / 2
-        leased.append(Analysis.objects.filter(lease_expires_at__gt=fresh).exists())
+        fresh = timezone.now() + LEASE / 2
+        leased.append(Analysis.objects.filter(due_at__gt=fresh).exists())
         return complete(analysis=analysis, outcome=outcome)
 
     monkeypatch.setattr(services, "analysis_complete", completing)
@@ -165,13 +171,39 @@ def test_a_slow_run_keeps_its_lease_from_step_to_step(request_one, monkeypatch):
     assert leased == [True]
 
 
+def test_the_lease_is_renewed_while_a_language_model_takes_its_time(request_one, monkeypatch):
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
+    renewed = threading.Event()
+
+    def renewing(queue, key, token):
+        renewed.set()
+        return True
+
+    monkeypatch.setattr(leases.WorkQueue, "_renew", renewing)
+    seen = []
+    slow = Slow(lambda: seen.append(renewed.wait(PATIENCE)))
+    monkeypatch.setattr(services, "configured_analyzer", lambda: slow)
+    request_one()
+    analyze_due()
+    assert seen == [True]
+
+
+def test_a_run_that_a_worker_of_an_earlier_version_holds_is_left_to_it(request_one):
+    request_one()
+    held = timezone.now() + datetime.timedelta(minutes=5)
+    Analysis.objects.update(status="processing", lease="its own", lease_expires_at=held)
+    assert services.ANALYSES.claim_next() is None
+    Analysis.objects.update(lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
+    assert services.ANALYSES.claim_next() is not None
+
+
 @pytest.mark.parametrize("meanwhile", ["claimed by another worker", "erased"])
 def test_a_run_that_is_no_longer_ours_is_not_gone_on_with(request_one, monkeypatch, meanwhile):
     def lose():
         if meanwhile == "erased":
             Analysis.objects.all().delete()
         else:
-            Analysis.objects.update(claim="another")
+            Analysis.objects.update(lease="another")
 
     slow = Slow(lose)
     monkeypatch.setattr(services, "configured_analyzer", lambda: slow)
@@ -183,7 +215,7 @@ def test_a_run_that_is_no_longer_ours_is_not_gone_on_with(request_one, monkeypat
 
 def test_a_run_that_kills_its_workers_is_given_up_with_a_reason(request_one):
     analysis = request_one()
-    Analysis.objects.update(attempts=services.ATTEMPTS)
+    Analysis.objects.update(attempts=services.ANALYSES.max_attempts)
     analyze_due()
     analysis.refresh_from_db()
     assert analysis.status == "failed"
@@ -207,7 +239,7 @@ def test_what_may_succeed_later_is_tried_later(request_one, monkeypatch):
 def test_tries_are_bounded(request_one, monkeypatch):
     scripted(monkeypatch, *[AnalyzerError("busy", retryable=True)] * 10)
     analysis = request_one()
-    for _ in range(services.ATTEMPTS):
+    for _ in range(services.ANALYSES.max_attempts):
         Analysis.objects.update(due_at=timezone.now())
         analyze_due()
     analysis.refresh_from_db()
@@ -261,6 +293,20 @@ def test_an_organizations_own_checks_replace_the_default_ones(cast, request_one)
     analyze_due()
     analysis.refresh_from_db()
     assert [check["name"] for check in analysis.results["compliance"]["checks"]] == ["brand"]
+
+
+def test_an_estimate_reads_no_analyses_of_other_engines(session):
+    with CaptureQueriesContext(connection) as captured:
+        selectors.estimate_completion(session=session, engine="one never used")
+    for query in captured.captured_queries:
+        with connection.cursor() as cursor:
+            explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"{explain} {query['sql']}")
+            plan = str(cursor.fetchall())
+        assert "analyses_by_engine" in plan or "analyses_to_do" in plan, plan
+        assert "LIMIT" in query["sql"]
 
 
 def test_estimates_follow_measured_history(cast, session, request_one):

@@ -1,9 +1,12 @@
 """A recorded call's end, and what is left of it in files."""
 
 from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
 
 from recordings_app.media import storage
-from recordings_app.models import Recording
+from recordings_app.models import Assembly, Deletion, Recording, RecordingFile
 from sessions_app.models import Session
 from sessions_app.services import session_end
 from sessions_app.services.transcripts import transcript_complete
@@ -23,3 +26,9 @@ def content(recording: Recording) -> bytes:
 
 def stored_files(data_dir: Path) -> list[Path]:
     return [path for path in (data_dir / "media").rglob("*") if path.is_file()]
+
+
+def make_due(*models: Any) -> None:
+    """As if the time had come for every row of these models."""
+    for model in models or (Assembly, RecordingFile, Deletion):
+        model.objects.update(due_at=timezone.now())

@@ -1,12 +1,17 @@
 """From a call's spool to its recordings."""
 
+import threading
+
 import numpy as np
 import pytest
 
+from kallglot_site import celery_app
 from recordings_app.assembly import session_assemble
 from recordings_app.models import Assembly, Recording
 from recordings_app.spool.parts import local_parts, part_path
+from recordings_app.tasks import assemble_due
 from sessions_app.services import session_end
+from tests.fakes.sockets import PATIENCE
 from tests.recordings_app.audio import agreement, decoded, feed, voice
 from tests.recordings_app.calls import AGENT, CUSTOMER, content, end, stored_files
 from webhooks_app.models import Event
@@ -122,3 +127,23 @@ def test_encrypted_at_rest_means_no_audio_in_any_file(call, settings, data_dir):
     agent = Recording.objects.get(channel="agent")
     (heard,), rate = decoded(content(agent))
     assert agreement(heard[: 6 * rate], AGENT, rate).correlation > 0.999
+
+
+def test_ending_a_recorded_call_does_not_wait_for_a_broker_that_hangs(call, monkeypatch):
+    answered, threads = threading.Event(), []
+
+    def hang(task, *args, **options):
+        threads.append(threading.current_thread())
+        answered.wait(PATIENCE)
+
+    monkeypatch.setattr(celery_app, "send_task", hang)
+    end(call())
+    assert threading.current_thread() not in threads
+    answered.set()
+
+
+def test_the_task_makes_the_recordings_of_every_session_that_is_due(call):
+    for session in (call(channels="mixed"), call(channels="mixed")):
+        end(session)
+    assemble_due()
+    assert list(Recording.objects.values_list("status", flat=True)) == ["ready", "ready"]

@@ -7,15 +7,16 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from recordings_app import assembly, leases, sweeps
+from recordings_app import assembly, sweeps
 from recordings_app.assembly import session_assemble
+from recordings_app.deletions import ADOPTION, deletions_run_due
 from recordings_app.media import storage
-from recordings_app.models import Assembly, Recording, RecordingFile, Tombstone
+from recordings_app.models import Assembly, Deletion, Recording, RecordingFile
+from recordings_app.queues import ASSEMBLIES
 from recordings_app.services import assembly_retry, recording_delete
 from recordings_app.spool.parts import local_parts, part_path, session_directory
-from recordings_app.tombstones import ADOPTION, tombstones_carry_out
 from sessions_app.services import session_erase
-from tests.recordings_app.calls import content, end, stored_files
+from tests.recordings_app.calls import content, end, make_due, stored_files
 from webhooks_app.models import Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,7 @@ def test_the_spool_goes_after_what_was_stored_is_proven(call, monkeypatch):
     assert local_parts(session.id)
     assert set(Recording.objects.values_list("status", flat=True)) == {"processing"}
     monkeypatch.undo()
+    make_due()
     assert session_assemble(session_id=session.id)
     assert local_parts(session.id) == []
     assert not session_directory(session.id).exists()
@@ -58,13 +60,11 @@ def test_a_worker_killed_after_storing_leaves_neither_loss_nor_garbage(call, mon
         session_assemble(session_id=session.id)
     monkeypatch.undo()
     assert not session_assemble(session_id=session.id), "the lease is still the dead worker's"
-    past = timezone.now() - datetime.timedelta(seconds=1)
-    Assembly.objects.update(due_at=past)
-    assert leases.to_ring(Assembly.objects.filter(status="due"), 10) == [session.id]
+    make_due(Assembly)
     assert session_assemble(session_id=session.id)
     assert len(stored_files(data_dir)) == 6
-    Tombstone.objects.update(due_at=past)
-    tombstones_carry_out()
+    make_due(Deletion)
+    deletions_run_due()
     assert len(stored_files(data_dir)) == 3
     assert all(content(recording) for recording in Recording.objects.all())
 
@@ -104,7 +104,8 @@ def test_enough_failures_make_it_failed_and_keep_the_spool_for_another_try(call,
         raise RuntimeError("no codec")
 
     monkeypatch.setattr(assembly, "make", broken)
-    for _ in range(assembly.MAX_ATTEMPTS):
+    for _ in range(ASSEMBLIES.max_attempts):
+        make_due()
         assert not session_assemble(session_id=session.id)
     assert set(Recording.objects.values_list("status", flat=True)) == {"failed"}
     assert Event.objects.filter(type="recording.failed").count() == 3
@@ -113,6 +114,27 @@ def test_enough_failures_make_it_failed_and_keep_the_spool_for_another_try(call,
     assert assembly_retry(session_id=session.id)
     assert session_assemble(session_id=session.id)
     assert set(Recording.objects.values_list("status", flat=True)) == {"ready"}
+
+
+def test_a_session_whose_worker_is_killed_each_time_fails_and_says_so(call, monkeypatch):
+    session = call()
+    end(session)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*args, **kwargs):
+        raise Killed
+
+    monkeypatch.setattr(assembly, "make", die)
+    for _ in range(ASSEMBLIES.max_attempts):
+        with pytest.raises(Killed):
+            session_assemble(session_id=session.id)
+        make_due()
+    assert not session_assemble(session_id=session.id)
+    assert set(Recording.objects.values_list("status", flat=True)) == {"failed"}
+    assert Event.objects.filter(type="recording.failed").count() == 3
+    assert local_parts(session.id), "the spool is kept for another try"
 
 
 def test_a_recording_cut_short_by_a_full_disk_is_failed_with_what_there_is_kept(call):
@@ -162,8 +184,8 @@ def test_one_deleted_while_being_made_stays_deleted(call, monkeypatch, data_dir)
     assert session_assemble(session_id=session.id)
     assert Recording.objects.get(channel="agent").status == "deleted"
     assert Recording.objects.get(channel="mixed").status == "ready"
-    Tombstone.objects.update(due_at=timezone.now())
-    tombstones_carry_out()
+    make_due()
+    deletions_run_due()
     assert len(stored_files(data_dir)) == 2
 
 
@@ -178,8 +200,8 @@ def test_a_session_erased_while_being_made_leaves_nothing(call, monkeypatch, dat
 
     monkeypatch.setattr(assembly, "_commit", after_erasure)
     assert not session_assemble(session_id=session.id)
-    Tombstone.objects.update(due_at=timezone.now())
-    tombstones_carry_out()
+    make_due()
+    deletions_run_due()
     assert stored_files(data_dir) == []
     assert local_parts(session.id) == []
 
@@ -191,11 +213,11 @@ def test_files_are_guarded_from_the_moment_they_are_named(call, monkeypatch):
     real = storage.store
 
     def watching(name, data, *, content_type):
-        stone = Tombstone.objects.get(name=name)
-        seen.append(stone.due_at - timezone.now() > ADOPTION - datetime.timedelta(minutes=1))
+        scheduled = Deletion.objects.get(name=name)
+        seen.append(scheduled.due_at - timezone.now() > ADOPTION - datetime.timedelta(minutes=1))
         return real(name, data, content_type=content_type)
 
     monkeypatch.setattr(storage, "store", watching)
     session_assemble(session_id=session.id)
     assert seen == [True] * 3
-    assert not Tombstone.objects.filter(kind="file").exists()
+    assert not Deletion.objects.filter(kind="file").exists()

@@ -7,8 +7,10 @@ import pytest
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from recordings_app import assembly, leases
-from recordings_app.models import Assembly, Recording, RecordingFile, Tombstone
+from kallglot_site import leases
+from recordings_app import assembly
+from recordings_app.models import Assembly, Deletion, Recording, RecordingFile
+from recordings_app.queues import ASSEMBLIES
 from sessions_app.services import session_erase
 from tests.factories import recording_ready
 from tests.locks import TIMEOUT, row_locks_require, waiting
@@ -37,7 +39,7 @@ def test_a_file_made_while_the_session_is_being_erased_is_deleted_too(recording)
                 recording=recording, format="ogg", sample_rate=8000, name="just/made.ogg"
             )
         erased.result(TIMEOUT)
-    assert Tombstone.objects.filter(name="just/made.ogg", due_at__lte=timezone.now()).exists()
+    assert Deletion.objects.filter(name="just/made.ogg", due_at__lte=timezone.now()).exists()
 
 
 @pytest.mark.parametrize(("held", "next"), [(Assembly, Recording), (Recording, RecordingFile)])
@@ -59,7 +61,7 @@ def test_a_worker_that_lost_its_lease_fails_nobody_else_s_attempt(recording, due
         with transaction.atomic():
             Assembly.objects.update(lease="another's")
             failed = waiting(
-                pool, lambda: assembly._failed_attempt(due.pk, "mine", RuntimeError("a fault"))
+                pool, lambda: ASSEMBLIES.work_on(due, lambda row: 1 / 0, assembly._give_up)
             )
         failed.result(TIMEOUT)
     due.refresh_from_db()
@@ -77,5 +79,5 @@ def test_a_lease_is_renewed_again_once_the_database_is_back(due, monkeypatch):
 
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     monkeypatch.setattr(leases, "close_old_connections", once_away)
-    with leases.kept(Assembly, due.pk, "mine"):
+    with ASSEMBLIES.kept(due):
         assert again.wait(TIMEOUT)

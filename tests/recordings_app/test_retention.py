@@ -6,19 +6,20 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from recordings_app import sweeps
+from recordings_app import deletions, sweeps
+from recordings_app.deletions import deletions_run_due, deletions_schedule
 from recordings_app.media import storage
-from recordings_app.models import Recording, Tombstone
+from recordings_app.models import Deletion, Recording
 from recordings_app.services import (
     recording_delete,
     recording_policy_set,
     session_recordings_create,
 )
 from recordings_app.spool.parts import local_parts
-from recordings_app.tombstones import tombstones_carry_out
 from sessions_app.services import session_erase
 from tests.factories import recording_ready
 from tests.recordings_app.audio import feed, voice
+from tests.recordings_app.calls import make_due
 
 
 @pytest.fixture
@@ -51,42 +52,70 @@ def test_past_retention_the_audio_goes_and_the_row_stays(recording, cast):
     other = recording_ready(cast.tenant)
     name = recording.files.get().name
     expire(recording)
-    assert sweeps.recordings_purge_expired() == 1
+    assert sweeps.recordings_expire() == 1
+    deletions_run_due()
     recording.refresh_from_db()
     other.refresh_from_db()
     assert (recording.status, other.status) == ("deleted", "ready")
     assert recording.deleted_at is not None
     assert not default_storage.exists(name)
-    assert sweeps.recordings_purge_expired() == 0
+    assert sweeps.recordings_expire() == 0
 
 
-def test_a_purge_that_dies_between_file_and_row_is_done_again(recording, monkeypatch):
-    expire(recording)
-    name = recording.files.get().name
-    with monkeypatch.context() as patch:
-        patch.setattr("recordings_app.services._mark_deleted", lambda recording: 1 / 0)
-        assert sweeps.recordings_purge_expired() == 0
-    assert not default_storage.exists(name)
-    assert sweeps.recordings_purge_expired() == 1
-
-
-def test_a_storage_that_is_away_delays_the_purge_and_stops_no_other(cast, recording, monkeypatch):
+def test_a_storage_that_is_away_delays_one_deletion_and_stops_no_other(
+    cast, recording, monkeypatch
+):
     other = recording_ready(cast.tenant)
+    kept, gone = recording.files.get().name, other.files.get().name
     expire(recording)
     expire(other)
     real = storage.remove
 
     def away(name):
-        if recording.id in name:
+        if name == kept:
             raise OSError("away")
         real(name)
 
     with monkeypatch.context() as patch:
         patch.setattr(storage, "remove", away)
-        assert sweeps.recordings_purge_expired() == 1
+        assert sweeps.recordings_expire() == 2
+        deletions_run_due()
+    assert (default_storage.exists(kept), default_storage.exists(gone)) == (True, False)
+    make_due(Deletion)
+    deletions_run_due()
+    assert not default_storage.exists(kept)
+
+
+def test_recordings_that_cannot_be_deleted_do_not_keep_the_others(cast, recording, monkeypatch):
+    stuck = [recording_ready(cast.tenant) for _ in range(2)]
+    for each in [*stuck, recording]:
+        expire(each)
+    real = sweeps.recording_delete
+
+    def refuse(*, recording):
+        if recording in stuck:
+            raise OSError("cannot be deleted")
+        real(recording=recording)
+
+    monkeypatch.setattr(sweeps, "recording_delete", refuse)
+    monkeypatch.setattr(sweeps, "SWEEP_SIZE", len(stuck))
+    assert sweeps.recordings_expire() == 1
     recording.refresh_from_db()
-    assert recording.status == "ready", "its audio is still there"
-    assert sweeps.recordings_purge_expired() == 1
+    assert recording.status == "deleted"
+
+
+def test_spools_looked_for_again_delay_no_file(db, monkeypatch):
+    for number in range(3):
+        deletions_schedule(names=[f"sess_{number}"], kind=Deletion.Kind.SPOOL)
+    deletions_schedule(names=["late/file.mp3"])
+    removed = []
+    monkeypatch.setattr(storage, "remove", removed.append)
+    monkeypatch.setattr(deletions, "spool_remove", removed.append)
+    deletions.deletions_run_due()
+    assert removed[0] == "late/file.mp3"
+    assert len(removed) == 4
+    spools = Deletion.objects.filter(kind="spool")
+    assert all(each.due_at > timezone.now() and each.attempts == 0 for each in spools)
 
 
 def test_deleting_now_survives_a_storage_that_is_away(recording, monkeypatch):
@@ -94,12 +123,12 @@ def test_deleting_now_survives_a_storage_that_is_away(recording, monkeypatch):
     recording_delete(recording=recording)
     with monkeypatch.context() as patch:
         patch.setattr(storage, "remove", lambda name: 1 / 0)
-        assert tombstones_carry_out() == 0
-    stone = Tombstone.objects.get(name=name)
-    assert stone.attempts == 1
-    assert stone.due_at > timezone.now()
-    Tombstone.objects.update(due_at=timezone.now())
-    assert tombstones_carry_out() == 1
+        deletions_run_due()
+    scheduled = Deletion.objects.get(name=name)
+    assert scheduled.attempts == 1
+    assert scheduled.due_at > timezone.now()
+    make_due(Deletion)
+    deletions_run_due()
     assert not default_storage.exists(name)
 
 
@@ -111,7 +140,7 @@ def test_erasing_a_session_takes_rows_files_and_spool(recording, tap_for, sealed
     name = recording.files.get().name
     session_erase(session=session)
     assert not Recording.objects.exists()
-    tombstones_carry_out()
+    deletions_run_due()
     assert not default_storage.exists(name)
     assert local_parts(session.id) == []
 
@@ -119,7 +148,7 @@ def test_erasing_a_session_takes_rows_files_and_spool(recording, tap_for, sealed
 def test_a_spool_that_turns_up_after_the_erasure_goes_too(recording, tap_for, sealed):
     session = recording.session
     session_erase(session=session)
-    tombstones_carry_out()
+    deletions_run_due()
     tap = tap_for(session.id)
     feed(tap, voice(1))
     sealed(tap)

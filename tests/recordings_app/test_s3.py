@@ -11,18 +11,18 @@ from moto.server import ThreadedMotoServer
 
 from recordings_app import assembly
 from recordings_app.assembly import session_assemble
+from recordings_app.deletions import deletions_run_due
 from recordings_app.media import storage
-from recordings_app.models import Assembly, Recording, RecordingFile, SpoolPart, Tombstone
-from recordings_app.services import recording_delete, recording_purge
+from recordings_app.models import Assembly, Deletion, Recording, RecordingFile, SpoolPart
+from recordings_app.services import recording_delete
 from recordings_app.spool import shipper
 from recordings_app.spool.parts import local_parts
-from recordings_app.tombstones import tombstones_carry_out
 from recordings_app.variants import variant_make
 from sessions_app.models import Track
 from sessions_app.services import session_erase
 from tests.factories import recording_ready
 from tests.recordings_app.audio import agreement, decoded, feed, voice
-from tests.recordings_app.calls import end
+from tests.recordings_app.calls import end, make_due
 from tests.recordings_app.media.test_encoding import encoded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,6 +128,7 @@ def test_parts_are_uploaded_as_the_call_runs_and_assembled_anywhere(
     assert not session_assemble(session_id=session.id), "a part is missing"
     assert shipper.parts_ship() == 1
     assert local_parts(session.id) == []
+    make_due()
     assert session_assemble(session_id=session.id)
     recording = Recording.objects.get()
     (heard,), rate = decoded(b"".join(storage.read(recording.files.get())))
@@ -135,7 +136,7 @@ def test_parts_are_uploaded_as_the_call_runs_and_assembled_anywhere(
     assert abs(found.lag) < 0.001
     assert found.correlation > 0.95
     assert not Assembly.objects.get().incomplete
-    tombstones_carry_out()
+    deletions_run_due()
     assert [each for each in keys(bucket) if "/spool/" in each] == []
 
 
@@ -153,6 +154,7 @@ def test_a_lost_machines_part_is_waited_for_and_joins_when_it_comes_back(
     end(session)
     assert not session_assemble(session_id=session.id)
     Assembly.objects.update(waiting_since=timezone.now() - assembly.GRACE * 2)
+    make_due()
     assert session_assemble(session_id=session.id)
     assert Assembly.objects.get().incomplete
     assert SpoolPart.objects.exists(), "kept for when the rest comes"
@@ -186,8 +188,8 @@ def test_a_shipper_killed_at_any_step_loses_nothing(
     shipper.parts_ship()
     assert local_parts(session.id) == []
     assert SpoolPart.objects.count() == 1
-    Tombstone.objects.update(due_at=timezone.now() - datetime.timedelta(seconds=1))
-    tombstones_carry_out()
+    Deletion.objects.update(due_at=timezone.now() - datetime.timedelta(seconds=1))
+    deletions_run_due()
     assert len(keys(bucket)) == 1
 
 
@@ -203,18 +205,16 @@ def test_erasing_a_session_empties_the_bucket_and_the_machine(
     late = tap_for(session.id, generation=2)
     end(session)
     session_erase(session=session)
-    tombstones_carry_out()
+    deletions_run_due()
     sealed(late)
     shipper.parts_ship()
     assert keys(bucket) == []
     assert local_parts(session.id) == []
 
 
-def test_purging_and_deleting_remove_the_objects(bucket, cast):
-    first, second = recording_ready(cast.tenant), recording_ready(cast.tenant)
+def test_deleting_a_recording_removes_its_object_and_no_other(bucket, cast):
+    recording, _other = recording_ready(cast.tenant), recording_ready(cast.tenant)
     assert len(keys(bucket)) == 2
-    recording_purge(recording=first)
+    recording_delete(recording=recording)
+    deletions_run_due()
     assert len(keys(bucket)) == 1
-    recording_delete(recording=second)
-    tombstones_carry_out()
-    assert keys(bucket) == []

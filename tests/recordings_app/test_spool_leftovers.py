@@ -9,13 +9,13 @@ from django.utils import timezone
 from kallglot_site.api.ids import new_id
 from recordings_app import assembly, sweeps
 from recordings_app.assembly import session_assemble
+from recordings_app.deletions import deletions_run_due
 from recordings_app.models import Assembly, Recording
 from recordings_app.spool.parts import local_parts
-from recordings_app.tombstones import tombstones_carry_out
 from sessions_app.services import session_end
 from sessions_app.services.transcripts import transcript_complete
 from tests.recordings_app.audio import feed, voice
-from tests.recordings_app.calls import end
+from tests.recordings_app.calls import end, make_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,6 +41,7 @@ def test_a_part_that_is_still_being_written_is_waited_for(call, tap_for, sealed)
     assert (waiting.status, waiting.lease, waiting.attempts) == ("due", "", 0)
     feed(late, voice(1), at=7.0, speaker="agent")
     sealed(late)
+    make_due()
     assert session_assemble(session_id=session.id)
     assert local_parts(session.id) == []
 
@@ -53,6 +54,7 @@ def test_an_owner_that_hangs_is_not_waited_for_forever_and_its_audio_joins_later
     end(session)
     assert not session_assemble(session_id=session.id)
     Assembly.objects.update(waiting_since=timezone.now() - assembly.GRACE * 2)
+    make_due()
     assert session_assemble(session_id=session.id)
     first = Recording.objects.get().files.get()
     assert Assembly.objects.get().incomplete
@@ -65,7 +67,7 @@ def test_an_owner_that_hangs_is_not_waited_for_forever_and_its_audio_joins_later
     assert recording.duration == pytest.approx(10)
     assert recording.files.get().id != first.id
     assert local_parts(session.id) == []
-    tombstones_carry_out()
+    deletions_run_due()
     assert not default_storage.exists(first.name)
 
 

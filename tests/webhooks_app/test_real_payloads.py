@@ -10,8 +10,8 @@ from analysis_app import services as analyses
 from analysis_app.engines.base import ANALYSIS_TYPES
 from analysis_app.tasks import analyze_due
 from kallglot_site.api.ids import new_id
-from recordings_app.events import recording_event
 from recordings_app.models import Recording
+from recordings_app.payloads import recording_event
 from sessions_app import services as sessions
 from sessions_app.live_events import FinalTranscript
 from sessions_app.models import Session, Track

@@ -11,12 +11,15 @@ from django.core.files.storage import default_storage
 from django.test import AsyncClient
 from django.utils import timezone
 
+from recordings_app import variants
 from recordings_app.media.links import VALID_SECONDS
 from recordings_app.models import Recording, RecordingFile
+from recordings_app.queues import VARIANTS
 from recordings_app.services import recording_delete
-from recordings_app.variants import variant_make
+from recordings_app.variants import variant_make, variants_run_due
 from tests.factories import SessionFactory, recording_ready
 from tests.recordings_app.audio import agreement, decoded, voice
+from tests.recordings_app.calls import make_due
 from tests.recordings_app.media.test_encoding import encoded
 
 CONTENT = bytes(range(256)) * 1200
@@ -297,9 +300,37 @@ def test_a_variant_that_cannot_be_made_fails_after_some_tries(api, recording):
     assert api.get(url).status_code == 202
     variant = RecordingFile.objects.get(format="wav")
     for _ in range(3):
+        make_due(RecordingFile)
         assert not variant_make(file_id=variant.id)
     assert api.get(url).status_code == 409
     assert api.get(f"/v1/recordings/{recording.id}/download").status_code == 302
+
+
+def test_a_variant_of_a_lost_original_fails_instead_of_being_tried_for_ever(api, recording):
+    url = f"/v1/recordings/{recording.id}/download?format=wav"
+    assert api.get(url).status_code == 202
+    recording.files.filter(format=recording.format).delete()
+    for _ in range(VARIANTS.max_attempts):
+        make_due(RecordingFile)
+        variants_run_due()
+    assert RecordingFile.objects.get(format="wav").status == "failed"
+
+
+def test_a_variant_whose_worker_is_killed_each_time_fails(api, recording, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(*args, **kwargs):
+        raise Killed
+
+    assert api.get(f"/v1/recordings/{recording.id}/download?format=wav").status_code == 202
+    monkeypatch.setattr(variants, "convert", die)
+    for _ in range(VARIANTS.max_attempts):
+        with pytest.raises(Killed):
+            variants_run_due()
+        make_due(RecordingFile)
+    variants_run_due()
+    assert RecordingFile.objects.get(format="wav").status == "failed"
 
 
 @pytest.mark.django_db(transaction=True)

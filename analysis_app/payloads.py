@@ -1,4 +1,4 @@
-"""Analyses as the outside sees them, and the events that tell of them."""
+"""Analyses as the API returns them, and the webhook events that carry them."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def analysis_payload(analysis: Analysis) -> dict[str, Any]:
 
 
 def analysis_event(analysis: Analysis) -> None:
-    """Tell of a finished run, in the transaction that finishes it."""
+    """Record the event of a finished run. Part of the transaction that finishes it."""
     tenant = Tenant(analysis.organization, analysis.environment)
     complete = analysis.status == Analysis.Status.COMPLETE
     event = event_record(

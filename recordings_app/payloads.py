@@ -1,4 +1,4 @@
-"""Recordings as the outside sees them: one payload for the API and for webhook events."""
+"""Recordings as the API and webhook events show them: one payload for both."""
 
 from typing import Any, Final
 
