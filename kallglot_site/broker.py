@@ -1,13 +1,17 @@
-"""The broker of the small size: files in a folder, safe between processes and after a kill.
+"""The broker of small installations: files in a folder, safe between processes and after a kill.
 
 Kombu's file-system transport creates a message's file under its final name and fills it afterwards,
-so that a worker that looks in between takes an empty message and dies of it; a table of queues that
-was being written when the process was killed stays unreadable for ever. Here both appear whole or
-not at all, and one that is broken all the same (a power cut) is passed over: a message is only a
-doorbell, and a table is written again by whoever binds a queue next.
+so a worker that reads it in between gets an empty message and crashes. A table of queues whose
+writer was killed stays unreadable for ever. Here both appear whole or not at all. One that is
+broken all the same (a power cut) is skipped: a message is only a doorbell, and the next process
+that binds a queue writes the table again. Expired messages are deleted even if no worker runs, or
+the clock would fill the disk.
 """
 
+import datetime
 import fcntl
+import math
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,21 +25,25 @@ from kombu.utils.json import dumps
 
 log = structlog.get_logger(__name__)
 
+_EXPIRES = re.compile(r"\.expires-(\d+)\.")
+
 
 class Channel(filesystem.Channel):
-    """One process's way to the folders that ``CELERY_BROKER_TRANSPORT_OPTIONS`` names."""
+    """Reads and writes messages in the folders that ``CELERY_BROKER_TRANSPORT_OPTIONS`` names."""
 
     def _put(  # type: ignore[override]  # its two bases disagree on a name
         self, queue: str, payload: Any, **_: Any
     ) -> None:
-        name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
-        _write(Path(self.data_folder_out) / name, payload)
+        folder = Path(self.data_folder_out)
+        _delete_expired(folder)
+        name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}{_expiry(payload)}.{queue}.msg"
+        _write(folder / name, payload)
 
     def _get(self, queue: str, *_: Any, **__: Any) -> Any:
         while True:
             try:
                 return super()._get(queue)
-            except ValueError:  # its file is gone by now: the next one is another
+            except ValueError:  # the broken message's file is deleted by now
                 log.warning("broker.unreadable_message", queue=queue)
 
     def get_table(self, exchange: str) -> list[Any]:
@@ -49,7 +57,7 @@ class Channel(filesystem.Channel):
         binding = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         file: Path = self._exchange_file(exchange)  # type: ignore[attr-defined]  # newer than its stubs
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(file.parent / "binding.lock"):
+        with _locked(file.parent / "binding.lock"):
             table = self.get_table(exchange)
             if binding not in table:
                 _write(file, [binding, *table])
@@ -61,16 +69,34 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
 
+def _expiry(payload: Any) -> str:
+    """The end of a message's file name: when it expires, in Unix seconds. Empty: never."""
+    headers = payload.get("headers") if isinstance(payload, dict) else None
+    expires = (headers or {}).get("expires")
+    if not expires:
+        return ""
+    return f".expires-{math.ceil(datetime.datetime.fromisoformat(expires).timestamp())}"
+
+
+def _delete_expired(folder: Path) -> None:
+    """The name says when, so no file is read. What is left is few: sweeps expire within an hour."""
+    now = time.time()
+    for file in folder.glob("*.expires-*.msg"):
+        found = _EXPIRES.search(file.name)
+        if found and int(found[1]) < now:
+            file.unlink(missing_ok=True)  # a worker may have taken it just now
+
+
 def _write(file: Path, content: Any) -> None:
-    """Write it aside, then give it its name: whoever reads by name reads all of it."""
+    """Write under another name, then rename: readers see the whole file or none."""
     aside = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
     aside.write_text(dumps(content))
     aside.replace(file)
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """One process at a time; the lock dies with its holder."""
+def _locked(file: Path) -> Iterator[None]:
+    """One process at a time. A killed process frees the lock."""
     with file.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield

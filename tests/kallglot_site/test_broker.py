@@ -1,7 +1,9 @@
 """The file-system broker between real processes, and over what a killed one leaves behind."""
 
+import datetime
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -80,6 +82,30 @@ def test_a_broken_table_of_queues_is_written_again(folder: Path, connection: Any
     queue = connection.SimpleQueue("broken")
     queue.put("arrives")
     assert queue.get(timeout=5).payload == "arrives"
+
+
+def test_without_a_worker_expired_messages_do_not_accumulate(
+    folder: Path, connection: Any, time_machine: Any
+) -> None:
+    queue = connection.SimpleQueue("unread")
+    start = datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.UTC)
+    for second in range(0, 60, 2):
+        now = start + datetime.timedelta(seconds=second)
+        time_machine.move_to(now, tick=False)
+        expires = (now + datetime.timedelta(seconds=5)).isoformat()
+        queue.put("sweep", headers={"expires": expires})
+    queue.put("kept for ever")
+    assert len(list((folder / "queue").iterdir())) <= 4
+    got = []
+    with suppress(Empty):
+        while True:
+            got.append(queue.get(block=False).payload)
+    assert got[-1] == "kept for ever"
+
+
+def test_every_message_of_the_clock_expires(settings: Any) -> None:
+    for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
+        assert entry["options"]["expires"] <= max(5.0, entry["schedule"]), name
 
 
 def test_the_settings_choose_it_for_the_small_size(settings: Any) -> None:
