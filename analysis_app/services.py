@@ -133,7 +133,7 @@ def _run(analysis: Analysis) -> None:
     except LeaseLost:
         raise
     except AnalyzerError as error:
-        if error.retryable and analysis.attempts < (ANALYSES.max_attempts or 0):
+        if error.retryable and not ANALYSES.is_last_attempt(analysis):
             ANALYSES.give_back(analysis, _backoff(analysis.attempts), status=Analysis.Status.QUEUED)
         else:
             analysis_fail(analysis=analysis, reason=str(error))

@@ -171,8 +171,8 @@ def throughput(events: int) -> None:
 
     from webhooks_app.delivery.dispatcher import dispatch_while_due
     from webhooks_app.delivery.urls import CheckedUrl
-    from webhooks_app.events import event_payload
     from webhooks_app.models import Delivery, Event
+    from webhooks_app.payloads import event_payload
     from webhooks_app.services import endpoint_create
 
     receivers = Receivers(1)

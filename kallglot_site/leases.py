@@ -83,8 +83,8 @@ class WorkQueue(Generic[Row]):
     ``open`` says which rows are still to be done, without a join. ``ready`` may join: what else
     must hold before a row is claimed. ``at_claim`` gives further values to write with the lease.
     ``backoff`` is how long a row waits after its n-th failed attempt (from 1); ``permanent`` are
-    errors that no repeat can mend. The other names are those of columns. ``attempts=""``: the
-    queue counts none. ``error``: where the class of the latest error is kept.
+    errors that no repeat can mend. ``max_attempts=0``: no row is given up. The last four name
+    columns. ``attempts=""``: none are counted. ``error`` keeps the class of the latest error.
     """
 
     model: type[Row]
@@ -93,7 +93,7 @@ class WorkQueue(Generic[Row]):
     ready: Q = Q()  # noqa: RUF009  # never changed in place
     related: tuple[str, ...] = ()
     lease_for: datetime.timedelta = LEASE
-    max_attempts: int | None = None
+    max_attempts: int = 0
     backoff: Callable[[int], datetime.timedelta] = _at_once
     permanent: tuple[type[Exception], ...] = ()
     at_claim: Callable[[datetime.datetime], Mapping[str, Any]] = _unchanged
@@ -119,9 +119,14 @@ class WorkQueue(Generic[Row]):
         """Open rows under this token, whether or not the lease has run out meanwhile."""
         return self.model._default_manager.filter(self.open, Q((self.lease, owner)))
 
-    def claim(self, key: Any) -> Row | None:
-        """Lease one row. None: it is not due, somebody has it, or it is gone."""
-        now, token = timezone.now(), secrets.token_hex(16)
+    def rows_leased(self, now: datetime.datetime | None = None) -> QuerySet[Row]:
+        """Rows under a lease that has not run out."""
+        running = Q((f"{self.due}__gt", now or timezone.now()), (f"{self.lease}__gt", ""))
+        return self.model._default_manager.filter(self.open, running)
+
+    def claim(self, key: Any, owner: str = "") -> Row | None:
+        """Lease one row, under a new token or ``owner``. None: it is not due, leased, or gone."""
+        now, token = timezone.now(), owner or secrets.token_hex(16)
         values = {self.lease: token, self.due: now + self.lease_for, **self.at_claim(now)}
         if self.attempts:
             values[self.attempts] = F(self.attempts) + 1
@@ -161,8 +166,14 @@ class WorkQueue(Generic[Row]):
             raise LeaseLost
 
     def _renew(self, key: Any, token: str) -> bool:
-        held = self.rows_held(token).filter(pk=key)
-        return bool(held.update(**{self.due: timezone.now() + self.lease_for}))
+        return self._prolong(self.rows_held(token).filter(pk=key)) > 0
+
+    def renew_held(self, owner: str) -> int:
+        """The same for all that ``owner`` holds. Returns how many rows that is."""
+        return self._prolong(self.rows_held(owner))
+
+    def _prolong(self, rows: QuerySet[Row]) -> int:
+        return rows.update(**{self.due: timezone.now() + self.lease_for})
 
     @contextlib.contextmanager
     def kept(self, row: Row) -> Iterator[None]:
@@ -255,7 +266,7 @@ class WorkQueue(Generic[Row]):
         for the error where the worker was killed at every attempt.
         """
         try:
-            if self.max_attempts is not None and self._count(row) > self.max_attempts:
+            if 0 < self.max_attempts < self._count(row):
                 give_up(row, None)
                 return False
             with self.kept(row):
@@ -272,21 +283,22 @@ class WorkQueue(Generic[Row]):
     def _failed(
         self, row: Row, error: Exception, give_up: Callable[[Row, Exception | None], object]
     ) -> None:
-        count = self._count(row)
-        last = self.max_attempts is not None and count >= self.max_attempts
         try:
-            if last or isinstance(error, self.permanent):
+            if self.is_last_attempt(row) or isinstance(error, self.permanent):
                 give_up(row, error)
             else:
                 noted: dict[str, Any] = {self.error: type(error).__name__} if self.error else {}
-                self.give_back(row, self.backoff(count), **noted)
+                self.give_back(row, self.backoff(self._count(row)), **noted)
         except LeaseLost:
             log.warning("%r is no longer this worker's", row)
         except Exception:  # it is due again when its lease runs out
             log.exception("could not write down that %r failed", row)
 
+    def is_last_attempt(self, row: Row) -> bool:
+        return 0 < self.max_attempts <= self._count(row)
+
     def token(self, row: Row) -> str:
         return str(getattr(row, self.lease))
 
     def _count(self, row: Row) -> int:
-        return int(getattr(row, self.attempts))
+        return int(getattr(row, self.attempts)) if self.attempts else 0

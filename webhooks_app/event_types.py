@@ -1,13 +1,9 @@
-"""The event catalog, and how an event looks outside."""
+"""The catalogue of event types."""
 
-import datetime
 from dataclasses import dataclass
-from typing import Any
 
 from kallglot_site.accounts.models import Scope
-from webhooks_app.models import Event
 
-API_VERSION = "v1"
 ALL = "*"
 
 
@@ -92,20 +88,3 @@ _TYPES = (
 )
 CATALOG: dict[str, EventType] = {kind.name: kind for kind in _TYPES}
 SUBSCRIBABLE: tuple[str, ...] = tuple(name for name in CATALOG if name != "webhook.test")
-
-
-def timestamp(at: datetime.datetime) -> str:
-    """ISO 8601 in UTC, ending in ``Z``."""
-    return at.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
-
-
-def event_payload(event: Event) -> dict[str, Any]:
-    """The event as the API returns it and as receivers get it: the same at every attempt."""
-    return {
-        "id": event.id,
-        "object": "webhook_event",
-        "type": event.type,
-        "api_version": API_VERSION,
-        "created_at": timestamp(event.created_at),
-        "data": event.data,
-    }

@@ -1,4 +1,4 @@
-"""What happened, who wants to know, and who was told."""
+"""Events, the endpoints that subscribe to them, and the deliveries of one to the other."""
 
 from django.db import models
 from django.db.models import Q
@@ -141,11 +141,10 @@ class Endpoint(models.Model):
 
 
 class Delivery(models.Model):
-    """One event for one endpoint: the row is the truth, and its due time is the queue.
+    """One event for one endpoint. A pending one is work, due at ``next_attempt_at``.
 
-    Pending and ``next_attempt_at`` in the past: due. A dispatcher claims a due row by writing its
-    own id to ``claim_id`` and moving ``next_attempt_at`` to the end of its lease; the row of a dead
-    dispatcher is thus due again by itself. Only the claimer may write the outcome.
+    A dispatcher leases it (``kallglot_site.leases``): ``claim_id`` is the dispatcher, and
+    ``next_attempt_at`` the end of its lease. Only that dispatcher may write the outcome.
     """
 
     class Status(models.TextChoices):
@@ -190,6 +189,7 @@ class Delivery(models.Model):
                 condition=Q(status="pending", claim_id__gt=""),
                 name="deliveries_in_flight",
             ),
+            models.Index(fields=["session_id", "id"], name="deliveries_by_session"),
         ]
 
     def __str__(self) -> str:
@@ -197,7 +197,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One request that was made, and what came back."""
+    """One request that was made, and its answer."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="history")
     endpoint = models.ForeignKey(
@@ -226,7 +226,7 @@ class DispatcherSlot(models.Model):
 
     number = models.PositiveSmallIntegerField(primary_key=True)
     owner = models.CharField(max_length=40, blank=True, default="")
-    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
 
     def __str__(self) -> str:
         return f"{self.number}: {self.owner or 'free'}"

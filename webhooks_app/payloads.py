@@ -1,9 +1,28 @@
-"""Endpoints and deliveries as the API returns them (events: ``events.py``)."""
+"""Events, endpoints and deliveries as the API returns them."""
 
+import datetime
 from typing import Any
 
-from webhooks_app.events import timestamp
-from webhooks_app.models import Attempt, Delivery, Endpoint
+from webhooks_app.models import Attempt, Delivery, Endpoint, Event
+
+API_VERSION = "v1"
+
+
+def timestamp(at: datetime.datetime) -> str:
+    """ISO 8601 in UTC, ending in ``Z``."""
+    return at.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def event_payload(event: Event) -> dict[str, Any]:
+    """The event as the API returns it and as receivers get it: the same at every attempt."""
+    return {
+        "id": event.id,
+        "object": "webhook_event",
+        "type": event.type,
+        "api_version": API_VERSION,
+        "created_at": timestamp(event.created_at),
+        "data": event.data,
+    }
 
 
 def endpoint_payload(endpoint: Endpoint, secret: str | None = None) -> dict[str, Any]:

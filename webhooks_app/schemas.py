@@ -6,7 +6,8 @@ v1 are free. Tests hold them against the payloads that the apps really write.
 
 from typing import Any
 
-from webhooks_app.events import API_VERSION, CATALOG, EventType
+from webhooks_app.event_types import CATALOG, EventType
+from webhooks_app.payloads import API_VERSION
 
 Schema = dict[str, Any]
 

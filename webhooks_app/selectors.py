@@ -10,7 +10,7 @@ from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.bounded_search import FIRST_STRETCH, Found, look_through
 from kallglot_site.api.lookup import get_or_not_found
 from kallglot_site.api.pagination import KeysetPagination
-from webhooks_app.events import CATALOG
+from webhooks_app.event_types import CATALOG
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event
 
 RARE: Final = 1000

@@ -8,9 +8,9 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from kallglot_site import doorbell
 from kallglot_site.accounts.tenancy import Tenant
 from webhooks_app import signing
+from webhooks_app.delivery.claims import DELIVERIES
 from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.errors import (
     EndpointDisabled,
@@ -19,10 +19,9 @@ from webhooks_app.errors import (
     TooManyEndpoints,
     UnknownEventType,
 )
-from webhooks_app.events import ALL, SUBSCRIBABLE
+from webhooks_app.event_types import ALL, SUBSCRIBABLE
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event, EventCounter, SigningSecret
 
-DISPATCH_TASK = "webhooks_app.tasks.dispatch"
 ROTATION_OVERLAP = datetime.timedelta(hours=24)
 MAX_ENDPOINTS = 100  # per organization and environment
 
@@ -89,31 +88,24 @@ def _deliveries_insert(event: Event, endpoint_ids: Iterable[str]) -> list[Delive
         for endpoint_id in endpoint_ids
     )
     if deliveries:
-        _ring()
+        DELIVERIES.ring()
     return deliveries
-
-
-def _ring() -> None:
-    transaction.on_commit(lambda: doorbell.ring(DISPATCH_TASK), robust=True)
 
 
 @transaction.atomic
 def session_events_erase(*, session_id: str) -> int:
-    """Forget what a session's events said, and what receivers answered; stop what is under way.
+    """Erase the payloads of a session's events and the answers of receivers; cancel deliveries.
 
-    The events themselves stay: that something happened, and when. Returns how many were erased.
+    The events stay as rows: that something happened, and when. Returns how many were erased.
     """
+    deliveries = Delivery.objects.filter(session_id=session_id)
     # Locked in one order everywhere, so that two writers of several rows never wait for each other.
-    deliveries = [
-        delivery.id
-        for delivery in Delivery.objects.filter(session_id=session_id)
-        .order_by("id")
-        .select_for_update()
-    ]
-    Delivery.objects.filter(id__in=deliveries, status=Delivery.Status.PENDING).update(
+    locked = list(deliveries.order_by("id").select_for_update().values_list("id", flat=True))
+    deliveries.filter(id__in=locked, status=Delivery.Status.PENDING).update(
         status=Delivery.Status.CANCELLED, next_attempt_at=None, claim_id=""
     )
-    Attempt.objects.filter(delivery__session_id=session_id).update(
+    # By ids from the index: a join would read every attempt.
+    Attempt.objects.filter(delivery__in=deliveries.values("id")).update(
         response_body="", response_headers={}, request_headers={}
     )
     return Event.objects.filter(session_id=session_id).update(
@@ -195,7 +187,7 @@ def endpoint_update(
 
 
 def _endpoint_locked(endpoint: Endpoint) -> Endpoint:
-    """The row as it is now, held until the commit; inserting deliveries for it may go on."""
+    """The row as it is now, locked until the commit. Inserting deliveries for it is not blocked."""
     found = (
         Endpoint.objects.select_for_update(no_key=True)
         .filter(id=endpoint.id, deleted_at=None)
@@ -338,7 +330,10 @@ def endpoint_test(*, endpoint: Endpoint) -> Delivery:
 
 @transaction.atomic
 def delivery_redeliver(*, delivery: Delivery) -> Delivery:
-    """Send again, now, with a fresh schedule. One that is under way already is left alone.
+    """Send again, now. One that is being sent already is left alone.
+
+    The schedule of retries starts anew, a minute after the first failure: somebody who asks for a
+    redelivery expects the receiver to work. ``attempts`` counts on, ``tries`` starts at 0.
 
     Raises EndpointDisabled, PayloadErased.
     """
@@ -371,5 +366,5 @@ def _make_due(deliveries: Any) -> int:
         status=Delivery.Status.PENDING, next_attempt_at=timezone.now(), tries=0
     )
     if changed:
-        _ring()
+        DELIVERIES.ring()
     return changed

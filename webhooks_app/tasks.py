@@ -1,4 +1,4 @@
-"""Celery's part: being woken."""
+"""Celery tasks of webhooks: deliver, cancel, purge."""
 
 import mmap
 from typing import Any
@@ -10,8 +10,8 @@ from webhooks_app.delivery.dispatcher import dispatch_while_due
 from webhooks_app.retention import events_purge
 from webhooks_app.tidying import strays_cancel
 
-# Shared with the worker's children, who are forked after this module is imported: a dispatcher
-# runs as long as there is traffic, and must hear that its worker is being stopped.
+# Shared with the worker's child processes, which are forked after this module is imported: a
+# dispatcher runs as long as there is traffic, and must learn that its worker is being stopped.
 _stopping = mmap.mmap(-1, 1)
 
 
@@ -22,7 +22,7 @@ def _stop(**kwargs: Any) -> None:
 
 @shared_task
 def dispatch() -> int:
-    """Deliver until nothing is due. Returns at once if enough dispatchers are at it already."""
+    """Deliver until nothing is due. Returns at once if enough dispatchers are running already."""
     return dispatch_while_due(stopping=lambda: bool(_stopping[0]))
 
 

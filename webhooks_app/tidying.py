@@ -1,4 +1,4 @@
-"""Small repairs that no request waits for."""
+"""Cancels deliveries that were recorded while their endpoint was being disabled."""
 
 from django.db.models import Q
 
@@ -7,7 +7,7 @@ from webhooks_app.services import deliveries_cancel
 
 
 def strays_cancel() -> int:
-    """Cancel what was recorded for an endpoint in the very moment it was disabled or deleted."""
+    """Cancel what is pending for disabled and deleted endpoints. Returns how many."""
     off = Endpoint.objects.filter(Q(status=Endpoint.Status.DISABLED) | Q(deleted_at__isnull=False))
     waiting = Delivery.objects.filter(status=Delivery.Status.PENDING, endpoint__in=off)
     return deliveries_cancel(endpoint_ids=waiting.values_list("endpoint_id", flat=True).distinct())

@@ -48,7 +48,14 @@ def add(name, due_in=0):
     return Deletion.objects.create(kind=Deletion.Kind.FILE, name=name, due_at=due_at)
 
 
-def done(row):
+def claim():
+    """The next due row, of which there must be one."""
+    row = QUEUE.claim_next()
+    assert row is not None
+    return row
+
+
+def done(row, error=None):
     QUEUE.finish(row, kind=Deletion.Kind.SPOOL)
 
 
@@ -59,11 +66,11 @@ def state(row):
 
 def test_a_leased_row_is_claimed_by_nobody_else_until_its_lease_runs_out(clock):
     add("file")
-    first = QUEUE.claim_next()
+    first = claim()
     clock.shift(LEASE - SECOND)
     assert QUEUE.claim_next() is None
     clock.shift(SECOND)
-    second = QUEUE.claim_next()
+    second = claim()
     assert second.pk == first.pk
     assert second.lease != first.lease
     assert second.attempts == 2
@@ -71,7 +78,7 @@ def test_a_leased_row_is_claimed_by_nobody_else_until_its_lease_runs_out(clock):
 
 def test_a_worker_whose_lease_another_has_writes_nothing(clock):
     add("file")
-    slow = QUEUE.claim_next()
+    slow = claim()
     clock.shift(LEASE)
     QUEUE.claim_next()
     for write in (QUEUE.renew, done, lambda row: QUEUE.give_back(row, SECOND)):
@@ -81,7 +88,7 @@ def test_a_worker_whose_lease_another_has_writes_nothing(clock):
 
 def test_a_lease_that_ran_out_but_was_not_taken_can_still_be_finished(clock):
     row = add("file")
-    slow = QUEUE.claim_next()
+    slow = claim()
     clock.shift(LEASE * 2)
     done(slow)
     assert state(row)[0] == ""
@@ -89,7 +96,7 @@ def test_a_lease_that_ran_out_but_was_not_taken_can_still_be_finished(clock):
 
 def test_a_renewed_lease_lasts_from_the_renewal_on(clock):
     row = add("file")
-    claimed = QUEUE.claim_next()
+    claimed = claim()
     clock.shift(LEASE - SECOND)
     QUEUE.renew(claimed)
     assert state(row) == (claimed.lease, 1, LEASE.total_seconds())
@@ -97,7 +104,7 @@ def test_a_renewed_lease_lasts_from_the_renewal_on(clock):
 
 def test_rows_given_back_wait_and_count_as_attempts_only_if_they_were_one():
     row = add("file")
-    QUEUE.give_back(QUEUE.claim_next(), SECOND * 5, counted=False)
+    QUEUE.give_back(claim(), SECOND * 5, counted=False)
     assert state(row) == ("", 0, 5)
     assert QUEUE.claim_next() is None
 
@@ -184,7 +191,7 @@ def test_a_row_that_cannot_even_be_given_up_stops_no_other():
 
 
 def test_a_long_queue_lets_the_worker_serve_others_in_between(monkeypatch):
-    rung = []
+    rung: list[str] = []
     monkeypatch.setattr(doorbell, "ring", rung.append)
     for number in range(3):
         add(f"file {number}", -1)
@@ -205,7 +212,7 @@ def test_many_rows_are_leased_at_once_under_one_owner(clock):
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_is_renewed_until_the_work_is_over_also_after_a_database_outage(monkeypatch):
     add("file")
-    row = QUEUE.claim_next()
+    row = claim()
     renewed = threading.Event()
     outage = iter([OperationalError("the database is away")])
 

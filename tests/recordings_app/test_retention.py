@@ -90,7 +90,7 @@ def test_recordings_that_cannot_be_deleted_do_not_keep_the_others(cast, recordin
     stuck = [recording_ready(cast.tenant) for _ in range(2)]
     for each in [*stuck, recording]:
         expire(each)
-    real = sweeps.recording_delete
+    real = recording_delete
 
     def refuse(*, recording):
         if recording in stuck:
@@ -108,7 +108,7 @@ def test_spools_looked_for_again_delay_no_file(db, monkeypatch):
     for number in range(3):
         deletions_schedule(names=[f"sess_{number}"], kind=Deletion.Kind.SPOOL)
     deletions_schedule(names=["late/file.mp3"])
-    removed = []
+    removed: list[str] = []
     monkeypatch.setattr(storage, "remove", removed.append)
     monkeypatch.setattr(deletions, "spool_remove", removed.append)
     deletions.deletions_run_due()

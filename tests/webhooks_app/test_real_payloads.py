@@ -18,8 +18,8 @@ from sessions_app.models import Session, Track
 from sessions_app.services.segments import SpokenSegment, segments_append
 from sessions_app.services.sessions import session_start
 from sessions_app.services.transcripts import transcript_complete
-from webhooks_app.events import event_payload
 from webhooks_app.models import Event
+from webhooks_app.payloads import event_payload
 from webhooks_app.schemas import EVENT_SCHEMAS
 
 CALL = [
@@ -94,7 +94,7 @@ def test_events_of_analyses(cast, session):
     analyze_due()
     assert "analysis.complete" in validated(session)
     analyses.analysis_request(tenant=cast.tenant, session=session, analyses=["quality"])
-    claimed = analyses.analysis_claim()
+    claimed = analyses.ANALYSES.claim_next()
     assert claimed is not None
     analyses.analysis_fail(analysis=claimed, reason="The engine is away.")
     assert "analysis.failed" in validated(session)

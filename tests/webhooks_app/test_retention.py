@@ -3,7 +3,8 @@
 import datetime
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from webhooks_app import services
@@ -49,6 +50,23 @@ def test_events_older_than_the_retention_go_with_all_that_hangs_on_them(cast, en
     assert left() == set(kept)
     assert Delivery.objects.count() == Attempt.objects.count() == 2
     assert EventCounter.objects.count() == 2
+
+
+def test_a_purge_with_nothing_to_delete_reads_no_counters(cast, endpoint):
+    record(cast, 2, age_days=29)
+    with CaptureQueriesContext(connection) as captured:
+        events_purge()
+    assert not [query for query in captured.captured_queries if "eventcounter" in query["sql"]]
+
+
+def test_the_counter_of_a_session_is_kept_while_it_has_a_later_event(cast, endpoint):
+    record(cast, 1, age_days=31)
+    with transaction.atomic():
+        services.event_record(
+            tenant=cast.tenant, type="session.ended", data={}, session_id="sess_31_0"
+        )
+    assert events_purge() == 1
+    assert EventCounter.objects.get().latest == 2
 
 
 def test_an_old_event_whose_delivery_is_pending_is_kept(cast, endpoint):

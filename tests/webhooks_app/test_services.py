@@ -3,7 +3,8 @@
 import datetime
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from kallglot_site.accounts.tenancy import Tenant
@@ -18,7 +19,7 @@ from webhooks_app.errors import (
     TooManyEndpoints,
     UnknownEventType,
 )
-from webhooks_app.events import SUBSCRIBABLE
+from webhooks_app.event_types import SUBSCRIBABLE
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event
 from webhooks_app.services import event_record
 
@@ -265,3 +266,27 @@ def test_erasing_a_session_forgets_what_its_events_said_and_stops_them(cast, end
     assert Attempt.objects.get().response_body == ""
     with pytest.raises(PayloadErased):
         services.delivery_redeliver(delivery=delivery)
+
+
+def test_erasing_a_session_reads_none_of_the_deliveries_of_others(cast, endpoint):
+    record(cast.tenant)
+    with CaptureQueriesContext(connection) as captured:
+        services.session_events_erase(session_id="sess_1")
+    for query in captured.captured_queries:
+        if not query["sql"].startswith(("SELECT", "UPDATE")):
+            continue
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL enable_seqscan = off")
+            explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+            cursor.execute(f"{explain} {query['sql']}")
+            plan = str(cursor.fetchall())
+        assert ("SCAN" if connection.vendor == "sqlite" else "Seq Scan") not in plan
+
+
+def test_a_redelivery_starts_the_schedule_anew_and_counts_on(cast, endpoint):
+    event = record(cast.tenant)
+    delivery = Delivery.objects.get(event=event)
+    Delivery.objects.update(status="failed", attempts=8, tries=8, next_attempt_at=None)
+    delivery = services.delivery_redeliver(delivery=delivery)
+    assert (delivery.status, delivery.attempts, delivery.tries) == ("pending", 8, 0)

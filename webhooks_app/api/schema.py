@@ -10,7 +10,7 @@ from kallglot_site.api.operations import (
     register_component,
     register_id,
 )
-from webhooks_app.events import CATALOG
+from webhooks_app.event_types import CATALOG
 from webhooks_app.models import Delivery, Endpoint
 
 _TEXT: dict[str, Any] = {"type": "string"}

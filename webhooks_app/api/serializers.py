@@ -12,7 +12,7 @@ from kallglot_site.api.serializers import (
     StrictSerializer,
 )
 from webhooks_app.delivery.urls import MAX_LENGTH
-from webhooks_app.events import CATALOG, SUBSCRIBABLE
+from webhooks_app.event_types import CATALOG, SUBSCRIBABLE
 from webhooks_app.models import Delivery, Endpoint
 
 

@@ -18,9 +18,9 @@ from webhooks_app.api.serializers import (
     RedeliverInput,
 )
 from webhooks_app.delivery.urls import CheckedUrl, url_check
-from webhooks_app.events import CATALOG, event_payload
+from webhooks_app.event_types import CATALOG
 from webhooks_app.models import Endpoint
-from webhooks_app.payloads import delivery_payload, endpoint_payload
+from webhooks_app.payloads import delivery_payload, endpoint_payload, event_payload
 from webhooks_app.schemas import EVENT_SCHEMAS
 
 _SECRET = {"Cache-Control": "no-store"}

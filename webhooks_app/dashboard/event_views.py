@@ -11,8 +11,9 @@ from kallglot_site.accounts.dashboard.paging import page_of
 from webhooks_app import selectors
 from webhooks_app.dashboard.forms import EventFilter
 from webhooks_app.dashboard.views import WebhooksView
-from webhooks_app.events import CATALOG, event_payload
+from webhooks_app.event_types import CATALOG
 from webhooks_app.models import Event
+from webhooks_app.payloads import event_payload
 from webhooks_app.schemas import EVENT_SCHEMAS
 
 PANEL_SIZE = 200

@@ -6,7 +6,7 @@ from django import forms
 
 from webhooks_app.delivery.urls import MAX_LENGTH, CheckedUrl, url_check
 from webhooks_app.errors import InvalidUrl
-from webhooks_app.events import ALL, CATALOG, SUBSCRIBABLE
+from webhooks_app.event_types import ALL, CATALOG, SUBSCRIBABLE
 from webhooks_app.models import Delivery, Endpoint
 
 HOURS = [("1", "the last hour"), ("24", "the last 24 hours"), ("72", "the last 3 days")]

@@ -16,7 +16,7 @@ from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from webhooks_app import selectors, services
 from webhooks_app.dashboard.forms import HOURS, DeliveryFilter, EndpointForm, RedeliverForm
-from webhooks_app.events import CATALOG
+from webhooks_app.event_types import CATALOG
 from webhooks_app.health import endpoint_health, endpoints_health
 from webhooks_app.models import Delivery, Endpoint
 

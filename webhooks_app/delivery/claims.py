@@ -1,6 +1,10 @@
-"""Taking due rows, fairly, and giving back what a dead dispatcher had taken."""
+"""Which due deliveries a dispatcher gets, and how many dispatchers there are.
+
+How leases work, and when one runs out: ``kallglot_site.leases``.
+"""
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,15 +14,37 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from kallglot_site import crypto
+from kallglot_site.leases import WorkQueue
 from webhooks_app import signing
 from webhooks_app.delivery.messages import Message
-from webhooks_app.events import event_payload
-from webhooks_app.models import Delivery, DispatcherSlot, Endpoint, SigningSecret
+from webhooks_app.models import Delivery, DispatcherSlot, Endpoint, Event, SigningSecret
+from webhooks_app.payloads import event_payload
 
 LEASE = datetime.timedelta(seconds=60)  # a send's deadline is 30 s: the rest is for the database
 SLOT_LEASE = datetime.timedelta(seconds=10)
 PER_ENDPOINT = 32  # requests in flight to one endpoint, in the whole installation
 ENDPOINTS_PER_CLAIM = 64
+
+# Attempts are counted when they have an answer. When a dispatcher is killed, up to 256 deliveries
+# are in flight: none is given up for that, and all are sent again when their leases have run out.
+DELIVERIES = WorkQueue(
+    model=Delivery,
+    task="webhooks_app.tasks.dispatch",
+    open=Q(status=Delivery.Status.PENDING),
+    lease_for=LEASE,
+    due="next_attempt_at",
+    lease="claim_id",
+    attempts="",
+)
+SLOTS = WorkQueue(
+    model=DispatcherSlot,
+    task=DELIVERIES.task,
+    open=Q(),
+    lease_for=SLOT_LEASE,
+    due="lease_expires_at",
+    lease="owner",
+    attempts="",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +56,20 @@ class Limits:
     after: str = ""  # rotates: endpoints beyond this id come first
 
 
-def _due(now: datetime.datetime) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(status=Delivery.Status.PENDING, next_attempt_at__lte=now)
-
-
 def _candidates(now: datetime.datetime) -> QuerySet[Endpoint]:
     """Endpoints that may be sent to and have something due."""
     return Endpoint.objects.filter(
         Q(paused_until=None) | Q(paused_until__lte=now),
-        Exists(_due(now).filter(endpoint=OuterRef("id"))),
+        Exists(DELIVERIES.rows_due(now).filter(endpoint=OuterRef("id"))),
         status=Endpoint.Status.ENABLED,
         deleted_at=None,
     )
 
 
 def work_exists() -> bool:
-    """Whether a dispatcher would find anything to do: due rows, or a dead dispatcher's."""
+    """Whether a dispatcher would find anything to do: due rows, or those of a dead dispatcher."""
     now = timezone.now()
-    return (
-        _candidates(now).exists()
-        or DispatcherSlot.objects.filter(lease_expires_at__lte=now).exclude(owner="").exists()
-    )
+    return _candidates(now).exists() or SLOTS.rows_due(now).exclude(owner="").exists()
 
 
 def claim(owner: str, limits: Limits) -> list[Message]:
@@ -83,10 +102,10 @@ def _take(
     total: int,
     now: datetime.datetime,
 ) -> list[str]:
-    """Where the database can, the endpoints are locked and those of another claimer skipped.
+    """Lease rows of these endpoints, within their shares.
 
-    Whoever counts what is in flight is thus alone with the endpoint, and the cap holds across
-    dispatchers; elsewhere (SQLite) transactions are alone anyway.
+    An endpoint is locked while its requests in flight are counted, so the cap holds across
+    dispatchers; one that another dispatcher has locked is skipped. SQLite has one writer anyway.
     """
     endpoints = list(
         Endpoint.objects.filter(id__in=list(shares), status=Endpoint.Status.ENABLED)
@@ -95,12 +114,8 @@ def _take(
         .values_list("id", flat=True)
     )
     in_flight = dict(
-        Delivery.objects.filter(
-            endpoint_id__in=endpoints,
-            status=Delivery.Status.PENDING,
-            claim_id__gt="",
-            next_attempt_at__gt=now,
-        )
+        DELIVERIES.rows_leased(now)
+        .filter(endpoint_id__in=endpoints)
         .values_list("endpoint_id")
         .annotate(Count("id"))
     )
@@ -109,13 +124,13 @@ def _take(
         room = min(shares[endpoint_id], caps[endpoint_id] - in_flight.get(endpoint_id, 0))
         room = min(room, total - len(ids))
         if room > 0:
-            ids += _claimable(endpoint_id, now)[:room]
+            ids += DELIVERIES.lock_due(_claimable(endpoint_id, now), room)
     if ids:
-        _due(now).filter(id__in=ids).update(claim_id=owner, next_attempt_at=now + LEASE)
+        DELIVERIES.claim_locked(ids, owner, now)
     return ids
 
 
-def _claimable(endpoint_id: str, now: datetime.datetime) -> QuerySet[Delivery, str]:
+def _claimable(endpoint_id: str, now: datetime.datetime) -> QuerySet[Delivery]:
     """Due, and no earlier event of the same session still awaits its first answer."""
     earlier = Delivery.objects.filter(
         endpoint_id=OuterRef("endpoint_id"),
@@ -124,13 +139,7 @@ def _claimable(endpoint_id: str, now: datetime.datetime) -> QuerySet[Delivery, s
         status=Delivery.Status.PENDING,
         attempts=0,
     )
-    return (
-        _due(now)
-        .filter(~Exists(earlier), endpoint_id=endpoint_id)
-        .order_by("next_attempt_at")
-        .select_for_update(skip_locked=True)
-        .values_list("id", flat=True)
-    )
+    return DELIVERIES.rows_due(now).filter(~Exists(earlier), endpoint_id=endpoint_id)
 
 
 def _load(owner: str, ids: Sequence[str]) -> list[Message]:
@@ -149,7 +158,7 @@ def _load(owner: str, ids: Sequence[str]) -> list[Message]:
             endpoint_id=row.endpoint_id,
             event_id=row.event_id,
             url=row.endpoint.url,
-            body=orjson.dumps(event_payload(row.event)),
+            body=_body(row.event),
             secrets=_secrets(
                 own.get((row.endpoint.organization_id, row.endpoint.environment))
                 if row.endpoint.kind == Endpoint.Kind.URL
@@ -163,6 +172,14 @@ def _load(owner: str, ids: Sequence[str]) -> list[Message]:
         )
         for row in rows
     ]
+
+
+def _body(event: Event) -> bytes:
+    payload = event_payload(event)
+    try:
+        return orjson.dumps(payload)
+    except TypeError:  # orjson refuses integers beyond 64 bits and lone surrogates
+        return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def _own_secrets(endpoints: Iterable[Endpoint]) -> dict[tuple[str, str], SigningSecret]:
@@ -181,7 +198,7 @@ def _own_secrets(endpoints: Iterable[Endpoint]) -> dict[tuple[str, str], Signing
 def _secrets(
     holder: Endpoint | SigningSecret | None, now: datetime.datetime
 ) -> tuple[str, ...] | None:
-    """The secrets that sign now, the newest first. None: there are some, and none can be opened."""
+    """The secrets that sign now, the newest first. None: none of them can be decrypted."""
     if holder is None or holder.secret is None:
         return ()
     sealed = [holder.secret]
@@ -194,7 +211,7 @@ def _secrets(
 def _opened(sealed: bytes) -> str | None:
     try:
         return signing.secret_open(sealed)
-    except crypto.DecryptionError:  # sealed under another secret key: no reason to stop the others
+    except (crypto.DecryptionError, UnicodeDecodeError):  # affects only this endpoint
         return None
 
 
@@ -202,53 +219,37 @@ def _opened(sealed: bytes) -> str | None:
 
 
 def slot_acquire(owner: str, slots: int) -> bool:
-    """Become one of at most ``slots`` dispatchers. Takes over from a dead one, with its rows."""
+    """Become one of at most ``slots`` dispatchers. Frees the slots and rows of dead ones first."""
     now = timezone.now()
-    known = dict(DispatcherSlot.objects.values_list("number", "lease_expires_at"))
-    numbers = range(1, slots + 1)
-    if all((known.get(number) or now) > now for number in numbers):
-        return False  # every sweep comes by here: it must not cost a transaction
+    # One query and no transaction while all slots are taken: this runs every second.
+    known = list(DispatcherSlot.objects.all())
+    for slot in known:
+        if slot.owner and slot.lease_expires_at and slot.lease_expires_at <= now:
+            _dead_release(slot.owner)
+    taken = {slot.number for slot in known if slot.lease_expires_at and slot.lease_expires_at > now}
+    free = [number for number in range(1, slots + 1) if number not in taken]
+    if not free:
+        return False
     DispatcherSlot.objects.bulk_create(
-        [DispatcherSlot(number=number) for number in numbers if number not in known],
-        ignore_conflicts=True,
+        [DispatcherSlot(number=number) for number in free], ignore_conflicts=True
     )
-    return _slot_take(owner, slots, now)
+    # Earlier versions leave it empty in a free slot.
+    DispatcherSlot.objects.filter(lease_expires_at=None).update(lease_expires_at=now)
+    return any(SLOTS.claim(number, owner) is not None for number in free)
 
 
 @transaction.atomic
-def _slot_take(owner: str, slots: int, now: datetime.datetime) -> bool:
-    slot = (
-        DispatcherSlot.objects.filter(
-            Q(lease_expires_at=None) | Q(lease_expires_at__lte=now), number__lte=slots
-        )
-        .order_by("number")
-        .select_for_update(skip_locked=True)
-        .first()
-    )
-    if slot is None:
-        return False
-    if slot.owner:
-        claims_release(slot.owner)
-    slot.owner, slot.lease_expires_at = owner, now + SLOT_LEASE
-    slot.save(update_fields=["owner", "lease_expires_at"])
-    return True
+def _dead_release(owner: str) -> None:
+    """Free what a dead dispatcher held, also in a slot that the settings no longer allow."""
+    if SLOTS.rows_due().filter(owner=owner).select_for_update(skip_locked=True).first():
+        DELIVERIES.release(owner)
+        SLOTS.release(owner)
 
 
 def slot_renew(owner: str) -> bool:
-    """False when the slot was lost: somebody thought us dead."""
-    return bool(
-        DispatcherSlot.objects.filter(owner=owner).update(
-            lease_expires_at=timezone.now() + SLOT_LEASE
-        )
-    )
+    """False: the slot was lost, since its lease ran out and another dispatcher took it."""
+    return SLOTS.renew_held(owner) > 0
 
 
 def slot_release(owner: str) -> None:
-    DispatcherSlot.objects.filter(owner=owner).update(owner="", lease_expires_at=None)
-
-
-def claims_release(owner: str) -> int:
-    """Make due again what a dispatcher had claimed and will not finish."""
-    return Delivery.objects.filter(claim_id=owner, status=Delivery.Status.PENDING).update(
-        claim_id="", next_attempt_at=timezone.now()
-    )
+    SLOTS.release(owner)

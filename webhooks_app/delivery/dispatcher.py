@@ -1,9 +1,9 @@
-"""The loop: claim, send many at once, record, and again while there is anything to do.
+"""The dispatcher's loop: claim, send many at once, record, until nothing is left to do.
 
 One runs per slot in the whole installation (``KALLGLOT_WEBHOOK_DISPATCHERS``), inside a Celery
-task. The event loop only moves bytes; the database is used from one thread beside it, and one
-round there records what is finished and claims what is due. After the last event it lingers, so
-that the next one does not wait for the broker.
+task. The event loop owns all state and only moves bytes. One thread beside it uses the database: a
+round there gets what it needs as arguments, records what is finished and claims what is due. After
+the last delivery the loop waits a while, so that the next event need not wait for the broker.
 """
 
 import asyncio
@@ -24,11 +24,10 @@ from django.db import connections
 from kallglot_site import doorbell
 from kallglot_site.api.ids import new_id
 from webhooks_app.delivery import claims
-from webhooks_app.delivery.claims import PER_ENDPOINT, Limits
+from webhooks_app.delivery.claims import DELIVERIES, PER_ENDPOINT, Limits
 from webhooks_app.delivery.messages import Message
 from webhooks_app.delivery.outcomes import Result, outcomes_record
 from webhooks_app.delivery.sender import Sender
-from webhooks_app.services import DISPATCH_TASK
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,7 +45,10 @@ GIVE_UP_AFTER = 60  # database failures in a row
 
 @dataclass
 class Load:
-    """What is in flight where, and which endpoints have lately been slow to answer."""
+    """What is in flight where, and which endpoints have lately been slow to answer.
+
+    Belongs to the event loop: no thread reads it.
+    """
 
     started: dict[str, dict[str, float]] = field(default_factory=dict)
     pace: dict[str, float] = field(default_factory=dict)  # seconds, smoothed
@@ -125,17 +127,22 @@ class Dispatcher:
             if time.monotonic() > self._until or self._stopping():
                 self._hand_over()
             done, self._done = self._done, []
+            renew = time.monotonic() - self._renewed_at > RENEW_EVERY
+            work = functools.partial(self._round, done, self._limits(), renew)
             try:
-                claimed = await self._in_thread(functools.partial(self._round, done))
+                claimed, ours = await self._in_thread(work)
                 failures = 0
             except DatabaseError as error:
                 self._done[:0] = done
                 failures += 1
                 if failures >= GIVE_UP_AFTER:
                     raise
-                logger.warning("webhook rows out of reach: %s", type(error).__name__)
+                logger.warning("cannot reach the database: %s", type(error).__name__)
                 await asyncio.sleep(1.0)
                 continue
+            if renew:
+                self._renewed_at = time.monotonic()
+            self._claiming &= ours  # if another has our slot: finish what is in flight, and end
             self._start(claimed)
             if claimed or done or self._tasks or self._done:
                 busy_at, poll = time.monotonic(), POLL[0] if claimed or done else poll
@@ -144,18 +151,25 @@ class Dispatcher:
             await self._pause(0.0 if claimed and self._load.total < MAX_IN_FLIGHT else poll)
             poll = min(poll * 1.5, POLL[1])
 
-    def _round(self, done: list[Result]) -> list[Message]:
-        """One visit to the database: record, renew, claim."""
-        if done:
-            outcomes_record(self._owner, done)
-        if time.monotonic() - self._renewed_at > RENEW_EVERY:
-            if not claims.slot_renew(self._owner):
-                self._claiming = False  # another has our place: finish what we hold, and go
-            self._renewed_at = time.monotonic()
+    def _limits(self) -> Limits | None:
+        """What may be claimed now. None: nothing."""
         room = MAX_IN_FLIGHT - self._load.total
         if not self._claiming or room < 1:
-            return []
-        return claims.claim(self._owner, Limits(room, self._load.shares(), self._after))
+            return None
+        return Limits(room, self._load.shares(), self._after)
+
+    def _round(
+        self, done: list[Result], limits: Limits | None, renew: bool
+    ) -> tuple[list[Message], bool]:
+        """One visit to the database: record, renew, claim. Also returns whether the slot is ours.
+
+        Runs in the thread, so it touches nothing that the loop changes.
+        """
+        if done:
+            outcomes_record(self._owner, done)
+        if renew and not claims.slot_renew(self._owner):
+            return [], False
+        return claims.claim(self._owner, limits) if limits else [], True
 
     def _start(self, claimed: list[Message]) -> None:
         for message in claimed:
@@ -164,7 +178,7 @@ class Dispatcher:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         ids = {message.endpoint_id for message in claimed}
-        # The next claim begins behind the endpoints of this one, and after the last at the first.
+        # The next claim begins after the endpoints of this one, and wraps around at the last.
         self._after = max({id for id in ids if id > self._after} or ids, default="")
 
     async def _deliver(self, message: Message) -> None:
@@ -177,18 +191,18 @@ class Dispatcher:
         self._wake.set()
 
     async def _pause(self, poll: float) -> None:
-        """Until a send is finished (and its neighbours), or it is time to look again."""
+        """Wait until sends are finished, or until it is time to look for due rows again."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), poll or GATHER)
             await asyncio.sleep(GATHER)
         self._wake.clear()
 
     def _hand_over(self) -> None:
-        """Free the slot before draining: a slow receiver must not hold up the successor."""
+        """Free the slot first, then drain: the successor must not wait for a slow receiver."""
         if self._claiming:
             self._claiming = False
             self._thread.submit(claims.slot_release, self._owner)
-            doorbell.ring(DISPATCH_TASK)
+            doorbell.ring(DELIVERIES.task)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,4 +1,4 @@
-"""What passes between the rows and the wire."""
+"""What the dispatcher hands to the sender, and what it gets back."""
 
 import dataclasses
 import datetime
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A claimed delivery with all that sending it needs: no database is asked on the way.
+    """A claimed delivery with all that sending it needs, so that no query is made while sending.
 
-    ``secrets`` is None where they cannot be opened: then it must not be sent.
+    ``secrets`` is None where they cannot be decrypted: then it must not be sent.
     """
 
     delivery_id: str
@@ -21,12 +21,12 @@ class Message:
     attempts: int
     tries: int
     event_created_at: datetime.datetime
-    troubled: bool  # the endpoint's row remembers failures or a slow-down
+    troubled: bool  # the endpoint has failed or was slowed down lately
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one attempt. ``status_code`` is None when there was no answer at all."""
+    """The outcome of one attempt. ``status_code`` is None when there was no answer at all."""
 
     at: datetime.datetime
     duration_ms: int

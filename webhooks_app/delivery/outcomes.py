@@ -1,4 +1,4 @@
-"""Writing down what came of attempts, in few statements for many of them."""
+"""Records the outcomes of attempts, many of them in few statements."""
 
 import datetime
 import logging
@@ -20,10 +20,10 @@ Result = tuple[Message, Answer]
 
 
 def outcomes_record(owner: str, results: Sequence[Result]) -> None:
-    """Record attempts that ``owner`` made. Rows it has lost meanwhile are left to their new owner.
+    """Record attempts that ``owner`` made, except on rows that another dispatcher has by now.
 
-    Raises OperationalError (the database is away: try again). A row that cannot be written fails
-    alone.
+    An attempt that cannot be written stops no other. Raises OperationalError: the database is
+    away, and nothing or only a part was recorded; repeat it.
     """
     try:
         _record(owner, results)
@@ -47,10 +47,10 @@ def _record(owner: str, results: Sequence[Result]) -> None:
     for message, answer in results:
         by_endpoint[message.endpoint_id].append((message, answer))
     # Endpoints before deliveries, each in the order of their ids: as everywhere, against deadlocks.
-    doomed = _endpoints_update(by_endpoint, now)
+    to_disable = _endpoints_update(by_endpoint, now)
     rows = Q(id__in=[message.delivery_id for message, _ in results], claim_id=owner)
-    if doomed:  # all that will be cancelled below
-        rows |= Q(endpoint__in=[endpoint.id for endpoint, _ in doomed])
+    if to_disable:  # also lock all deliveries that will be cancelled below
+        rows |= Q(endpoint__in=[endpoint.id for endpoint, _ in to_disable])
     claims = dict(
         Delivery.objects.filter(rows, status=Delivery.Status.PENDING)
         .order_by("id")
@@ -58,7 +58,7 @@ def _record(owner: str, results: Sequence[Result]) -> None:
         .values_list("id", "claim_id")
     )
     _deliveries_update([each for each in results if claims.get(each[0].delivery_id) == owner], now)
-    for endpoint, reason in doomed:
+    for endpoint, reason in to_disable:
         logger.warning("webhook endpoint %s disabled: %s", endpoint.id, reason)
         endpoint_disable(endpoint=endpoint, reason=reason)
 
@@ -110,7 +110,7 @@ def _endpoints_update(
 ) -> list[tuple[Endpoint, str]]:
     """Keep each endpoint's health. Returns those to disable, with the reason.
 
-    An endpoint that was well and still is costs nothing here.
+    Costs no query for endpoints that were healthy and still are.
     """
     affected = [
         endpoint_id
@@ -119,21 +119,21 @@ def _endpoints_update(
     ]
     if not affected:
         return []
-    doomed = []
+    to_disable = []
     for endpoint in (
         Endpoint.objects.filter(id__in=affected).order_by("id").select_for_update(no_key=True)
     ):
         reason = _endpoint_judge(endpoint, [answer for _, answer in by_endpoint[endpoint.id]], now)
         endpoint.save(update_fields=["failing_since", "slowdown", "paused_until"])
         if reason and endpoint.is_enabled and endpoint.kind == Endpoint.Kind.SUBSCRIPTION:
-            doomed.append((endpoint, reason))
-    return doomed
+            to_disable.append((endpoint, reason))
+    return to_disable
 
 
 def _endpoint_judge(
     endpoint: Endpoint, answers: Sequence[Answer], now: datetime.datetime
 ) -> str | None:
-    """Set the endpoint's health after these answers; the reason to disable it, if there is one."""
+    """Set the endpoint's health after these answers; returns a reason to disable it, or None."""
     if any(answer.succeeded for answer in answers):
         endpoint.failing_since = None
     elif endpoint.failing_since is None:

@@ -1,9 +1,10 @@
-"""When to try again.
+"""When a failed delivery is sent again.
 
 A receiver that is restarting is back within minutes; one that broke on a Friday evening should
 still get its events on Sunday. So the waits grow from a minute to a day, about 41 hours in all.
 ``Retry-After`` can make a wait longer, never shorter: eight quick refusals must not use up the
-schedule. Jitter keeps a receiver's missed events from coming back all at once.
+schedule. Jitter keeps a receiver's missed events from coming back all at once. A redelivery starts
+the schedule anew.
 """
 
 import datetime
@@ -35,7 +36,7 @@ def next_attempt_at(
 
 
 def pause_seconds(slowdown: int, retry_after: float | None) -> float:
-    """How long an endpoint that asked for mercy is left alone, after ``slowdown`` such answers."""
+    """How long an endpoint gets nothing after its ``slowdown``-th answer of 429 or 502 to 504."""
     return min(max(1.0, retry_after or float(2**slowdown)), MAX_PAUSE)
 
 

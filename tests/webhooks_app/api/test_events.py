@@ -7,8 +7,9 @@ from django.test import Client
 
 from kallglot_site.accounts.services import api_key_create
 from sessions_app import services as sessions
-from webhooks_app.events import CATALOG, event_payload
+from webhooks_app.event_types import CATALOG
 from webhooks_app.models import Event
+from webhooks_app.payloads import event_payload
 from webhooks_app.schemas import EVENT_SCHEMAS
 from webhooks_app.services import event_record, session_events_erase
 

@@ -1,6 +1,7 @@
 """Who gets what next: fairness, caps, order, leases."""
 
 import datetime
+import json
 
 import pytest
 from django.db import transaction
@@ -179,6 +180,36 @@ def test_a_dispatcher_that_renews_keeps_its_slot(db, time_machine):
         time_machine.shift(claims.SLOT_LEASE / 2)
         assert claims.slot_renew("dsp_a")
     assert not claims.slot_acquire("dsp_b", 1)
+
+
+def test_the_slot_of_a_killed_dispatcher_is_freed_also_when_fewer_are_allowed_by_now(
+    cast, endpoint, time_machine
+):
+    time_machine.move_to("2026-03-01T12:00:00Z", tick=False)
+    record(cast)
+    claims.slot_acquire("dsp_a", 2)
+    claims.slot_acquire("dsp_killed", 2)
+    take("dsp_killed")
+    time_machine.shift(claims.SLOT_LEASE)
+    assert claims.slot_acquire("dsp_b", 1)
+    assert len(take("dsp_b")) == 1
+    Delivery.objects.update(status="delivered")
+    assert not claims.work_exists(), "or a dispatcher would run with nothing to do, for ever"
+
+
+def test_a_slot_that_an_earlier_version_freed_can_be_taken(db):
+    DispatcherSlot.objects.create(number=1, lease_expires_at=None)
+    assert claims.slot_acquire("dsp_a", 1)
+
+
+def test_an_event_that_the_fast_encoder_refuses_is_sent_all_the_same(cast, endpoint):
+    data = {"number": 2**70}
+    with transaction.atomic():
+        services.event_record(tenant=cast.tenant, type="session.ended", data=data)
+    record(cast)
+    bodies = [json.loads(message.body)["data"] for message in take()]
+    assert data in bodies
+    assert len(bodies) == 2
 
 
 def test_an_idle_look_writes_nothing(cast, endpoint, django_assert_num_queries):

@@ -175,7 +175,7 @@ def test_a_run_that_has_lasted_long_frees_its_slot_and_rings_for_a_successor(cas
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
         record(cast)
         dispatch_while_due(linger=60.0, budget=0.0)
-    assert rings[-1] == services.DISPATCH_TASK
+    assert rings[-1] == claims.DELIVERIES.task
     assert DispatcherSlot.objects.get().owner == ""
 
 
@@ -187,6 +187,23 @@ def test_a_worker_that_is_stopped_finishes_what_is_in_flight_and_takes_no_more(c
     assert made == 1
     assert [row.status for row in deliveries()].count("delivered") == 1
     assert DispatcherSlot.objects.get().owner == ""
+
+
+def test_only_the_event_loop_reads_what_is_in_flight(cast, private, monkeypatch):
+    """A thread would read it while the loop changes it."""
+    threads = set()
+    shares = Load.shares
+
+    def noting(load):
+        threads.add(threading.current_thread())
+        return shares(load)
+
+    monkeypatch.setattr(Load, "shares", noting)
+    with receiving() as receiver:
+        services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
+        record(cast)
+        deliver()
+    assert threads == {threading.current_thread()}
 
 
 def test_a_full_share_of_slow_endpoints_leaves_room_for_the_others():
