@@ -1,4 +1,4 @@
-"""Analyses for operators: read, and put back to work."""
+"""Analyses in the Django admin: read-only for operators, who may run failed ones again."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -16,7 +16,7 @@ class AnalysisAdmin(admin.ModelAdmin[Analysis]):
     ordering = ["-id"]
     list_select_related = ["organization"]
     show_full_result_count = False
-    # What was said, and what was concluded from it, is for the organization, not for operators.
+    # Content of calls is for the organization, not for operators.
     exclude = ["results", "custom_prompts", "webhook_url"]
     actions = ["run_again"]
 

@@ -1,4 +1,4 @@
-"""Domain errors, each with its contract code."""
+"""Errors of analyses, each with its code in the API."""
 
 from kallglot_site.api.errors import ApiError
 

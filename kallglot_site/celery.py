@@ -1,4 +1,4 @@
-"""The Celery application: a doorbell. What there is to do stands in database rows."""
+"""The Celery application. Messages only wake workers: the work itself is in database rows."""
 
 import os
 from typing import Any
@@ -14,5 +14,5 @@ app.autodiscover_tasks()
 
 
 @setup_logging.connect
-def _keep_ours(**_: Any) -> None:
-    """Having a receiver is what matters: Celery then leaves logging as the settings made it."""
+def _keep_logging(**_: Any) -> None:
+    """With a receiver connected, Celery leaves logging as the settings configured it."""

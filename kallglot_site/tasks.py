@@ -1,4 +1,4 @@
-"""Upkeep of the installation as a whole."""
+"""Celery tasks of the installation as a whole."""
 
 from celery import shared_task
 

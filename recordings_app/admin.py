@@ -11,7 +11,7 @@ from recordings_app.services import assembly_retry, recording_delete, recording_
 
 
 class ReadOnly:
-    """Nothing is typed in here: an action or nothing."""
+    """Rows cannot be edited, only acted on."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

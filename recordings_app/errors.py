@@ -1,4 +1,4 @@
-"""What can be wrong with a recording."""
+"""Errors of recordings, each with its code in the API."""
 
 from kallglot_site.api.errors import ApiError
 
@@ -18,4 +18,4 @@ class RecordingExpired(ApiError):
 
 
 class RecordingProcessing(Exception):
-    """Not an error: come back in a moment. The API answers 202."""
+    """Not an error: the file is still being made. The API answers 202."""

@@ -37,7 +37,7 @@ def retention(organization: Organization) -> datetime.timedelta:
 
 
 def recording_original(recording: Recording) -> RecordingFile | None:
-    """The file that assembly made. None: there is none (yet)."""
+    """The file that assembly made, or None."""
     return recording.files.filter(
         format=recording.format,
         sample_rate=recording.sample_rate,
@@ -46,7 +46,7 @@ def recording_original(recording: Recording) -> RecordingFile | None:
 
 
 def recording_file_signed(file_id: str) -> RecordingFile | None:
-    """The file of a verified signed link. The signature, not a tenant, is what gives access."""
+    """The file of a verified signed URL. The signature gives access, not a tenant."""
     return (
         RecordingFile.objects.select_related("recording")
         .filter(pk=file_id, status=RecordingFile.Status.READY)

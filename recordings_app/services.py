@@ -27,7 +27,7 @@ _RETRY_FAILED_VARIANT = datetime.timedelta(minutes=10)
 
 @transaction.atomic
 def session_recordings_create(*, session: Session) -> bool:
-    """The rows of an ended session's recordings, and the work of making them. Once only.
+    """Create the rows of an ended session's recordings, and the work of making them, once.
 
     A session without any audio gets none. Returns whether there is anything to make.
     """
@@ -79,7 +79,7 @@ def assembly_make_again(*, session_id: str) -> bool:
 
 @transaction.atomic
 def assembly_retry(*, session_id: str) -> bool:
-    """Have another try at recordings that could not be made. The spool is still there."""
+    """Try again to make recordings that failed. Their spool is still there."""
     again = Assembly.objects.filter(session_id=session_id, status=Assembly.Status.FAILED).update(
         status=Assembly.Status.DUE, due_at=timezone.now(), attempts=0, lease="", error=""
     )
@@ -120,7 +120,7 @@ def recording_file_require(
 
 @transaction.atomic
 def _variant(recording: Recording, format: str, sample_rate: int) -> RecordingFile:
-    """The variant's row. One that failed a while ago gets another chance."""
+    """The variant's row. One that failed ten minutes ago or earlier is tried again."""
     variant, created = RecordingFile.objects.get_or_create(
         recording=recording, format=format, sample_rate=sample_rate
     )
@@ -182,7 +182,7 @@ def _spool_forget(session_id: str) -> None:
 
 @transaction.atomic
 def recording_policy_set(*, organization: Organization, retention_days: int) -> RecordingPolicy:
-    """How long the organization keeps recordings, those it has already included."""
+    """Set how long the organization keeps recordings, also those that exist already."""
     policy, _ = RecordingPolicy.objects.update_or_create(
         organization=organization, defaults={"retention_days": retention_days}
     )

@@ -75,7 +75,7 @@ def _adopt(session: Session, assembly: Assembly | None) -> bool:
         if not (session.is_ended and finished):
             return False
         if not session_recordings_create(session=session):
-            _clear_away_if_empty(session)
+            _delete_if_empty(session)
             return False
         return assembly_make_due(session_id=session.id)
     if assembly.status != Assembly.Status.DONE:
@@ -89,7 +89,7 @@ def _adopt(session: Session, assembly: Assembly | None) -> bool:
     return False
 
 
-def _clear_away_if_empty(session: Session) -> None:
+def _delete_if_empty(session: Session) -> None:
     """Delete the spool of a session in which nobody spoke."""
     gathered = gather(session, workspace())
     if gathered.complete and not any(

@@ -1,4 +1,4 @@
-"""Webhooks in the Django admin: for operators to read. What may be done goes through services."""
+"""Webhooks in the Django admin: read-only for operators; actions go through the services."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from webhooks_app.models import Attempt, Delivery, Endpoint, Event
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Nothing is added, changed or deleted here. Large tables are not counted."""
+    """Rows cannot be added, changed or deleted. Large tables are not counted."""
 
     show_full_result_count = False
 

@@ -1,4 +1,4 @@
-"""What can be wrong with webhooks."""
+"""Errors of webhooks, each with its code in the API."""
 
 from kallglot_site.api.errors import ApiError
 
@@ -26,6 +26,6 @@ class TooManyEndpoints(ApiError):
 
 
 class PayloadErased(ApiError):
-    """The session was erased, and with it what this event said."""
+    """The session was erased, and this event's payload with it."""
 
     code = "resource_not_found"

@@ -34,31 +34,31 @@ class Health:
 
 
 def endpoint_health(endpoint: Endpoint) -> Health:
-    """Two indexed queries, whatever the history's length."""
+    """Two indexed queries, however long the history is."""
     return endpoints_health([endpoint])[0]
 
 
 def endpoints_health(endpoints: Sequence[Endpoint]) -> list[Health]:
-    """The same for many, in no more queries."""
+    """The health of many endpoints, in as many queries as for one."""
     since = _since([endpoint.pk for endpoint in endpoints])
-    # Unbounded where there are few: "from 0 on" may be read as the whole table.
+    # No lower bound where there are few attempts: for "id >= 0" a planner may read the whole table.
     ranges = (
         Q(endpoint=pk, id__gte=first) if first else Q(endpoint=pk) for pk, first in since.items()
     )
     attempts = Attempt.objects.filter(reduce(or_, ranges)) if since else Attempt.objects.none()
     latest: dict[str, list[Attempt]] = {endpoint.pk: [] for endpoint in endpoints}
     fields = ("endpoint", "at", "duration_ms", "succeeded", "status_code", "error")
-    # Sorted here: told to, the database may read all of the table in that order.
+    # Sorted here: with ORDER BY, a planner may read the whole table in that order.
     for attempt in sorted(attempts.only(*fields), key=lambda each: each.pk, reverse=True):
         latest[attempt.endpoint_id].append(attempt)
     return [_health(latest[endpoint.pk]) for endpoint in endpoints]
 
 
 def _since(endpoint_ids: list[str]) -> dict[str, int]:
-    """The attempt from which on each endpoint's latest are counted.
+    """The id of the oldest attempt that counts, for each endpoint.
 
-    A subquery of its own for each, by its id: of a common one the planner cannot know that some
-    endpoints have no attempts, and reads all there are to find the latest of these.
+    One subquery for each endpoint: with a common one, the planner reads all attempts to find those
+    of an endpoint that has none.
     """
     nth = {
         f"since_{number}": Coalesce(

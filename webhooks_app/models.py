@@ -9,7 +9,7 @@ from kallglot_site.api.fields import IdField
 
 
 class EventCounter(models.Model):
-    """The row whose lock numbers a session's events in commit order."""
+    """Numbers a session's events in commit order: recording one locks this row."""
 
     session_id = models.CharField(max_length=40, primary_key=True)
     latest = models.PositiveIntegerField(default=0)
@@ -74,9 +74,9 @@ class SigningSecret(models.Model):
 
 
 class Endpoint(models.Model):
-    """Where events go. Deleting keeps the row until its deliveries have aged out.
+    """A receiver of events. Deleting keeps the row until its deliveries are purged.
 
-    A ``url`` kind is made by the way for a URL given with a request (``analysis.webhook_url``): it
+    The kind ``url`` is made for a URL that came with a request (``analysis.webhook_url``): it
     subscribes to nothing, is never listed, and signs with the organization's secret.
     """
 
@@ -222,7 +222,7 @@ class Attempt(models.Model):
 
 
 class DispatcherSlot(models.Model):
-    """The right to deliver: as many rows as dispatchers may run in the whole installation."""
+    """A slot for one dispatcher: as many rows as may run at once in the installation."""
 
     number = models.PositiveSmallIntegerField(primary_key=True)
     owner = models.CharField(max_length=40, blank=True, default="")

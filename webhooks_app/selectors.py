@@ -18,20 +18,20 @@ RARE: Final = 1000
 
 
 def endpoint_list(*, tenant: Tenant) -> QuerySet[Endpoint]:
-    """The endpoints that exist for people and programs."""
+    """Endpoints that are listed: those that were created, and not deleted."""
     return Endpoint.objects.filter(
         **tenant.filters, kind=Endpoint.Kind.SUBSCRIPTION, deleted_at=None
     )
 
 
 def endpoints_switched_off(*, tenant: Tenant) -> QuerySet[Endpoint]:
-    """Those that nobody disabled: their receivers failed for too long, or said 410."""
+    """Endpoints that were disabled because they failed for too long or answered 410."""
     reasons = (Endpoint.DisabledReason.GONE, Endpoint.DisabledReason.FAILING)
     return endpoint_list(tenant=tenant).filter(disabled_reason__in=reasons)
 
 
 def endpoints_switched_off_label(tenant: Tenant) -> str:
-    """For the navigation: how many, or nothing."""
+    """For the navigation: how many, or an empty text."""
     return str(endpoints_switched_off(tenant=tenant).count() or "")
 
 
@@ -124,7 +124,7 @@ def _deliveries_of_rare(type: str, endpoint: Endpoint) -> list[str] | None:
     newest = list(events[: RARE + 1])
     if len(newest) > RARE:
         return None
-    # Worded unlike the endpoint's indexes: SQLite would read all of its deliveries in one of them.
+    # Kept from matching the endpoint's indexes, where SQLite would read all of its deliveries.
     receiver = Coalesce("endpoint_id", Value(""), output_field=CharField())
     sent = Delivery.objects.annotate(receiver=receiver)
     found = sent.filter(event_id__in=newest, receiver=endpoint.id)
@@ -139,7 +139,6 @@ def delivery_get(*, tenant: Tenant, delivery_id: str) -> Delivery:
 
 
 def session_deliveries(*, tenant: Tenant, session_id: str) -> QuerySet[Delivery]:
-    """What endpoints were told of one session, in the order of its events."""
-    events = Event.objects.filter(session_id=session_id).values("pk")  # deliveries have no index
-    deliveries = _tenant_deliveries(tenant).filter(event__in=events)
+    """The deliveries of one session's events, in the order of the events."""
+    deliveries = _tenant_deliveries(tenant).filter(session_id=session_id)
     return deliveries.order_by("sequence", "endpoint_id")

@@ -31,7 +31,7 @@ MAX_ENDPOINTS = 100  # per organization and environment
 def _next_sequence(session_id: str) -> int:
     """The session's next event number. Holds the counter's row lock until the commit."""
     if not EventCounter.objects.filter(session_id=session_id).update(latest=F("latest") + 1):
-        # A racing first event of the same session: the loser's insert is ignored, then counts on.
+        # Two first events of a session at once: one insert is ignored, and both then count.
         EventCounter.objects.bulk_create(
             [EventCounter(session_id=session_id)], ignore_conflicts=True
         )
@@ -44,8 +44,8 @@ def event_record(
 ) -> Event:
     """Write an event and a delivery for every endpoint that wants it, in the caller's transaction.
 
-    They happen exactly if the change does. ``data`` is the object as the API returns it, without
-    tokens or secrets.
+    They are committed only together with the change. ``data`` is the object as the API returns it,
+    without tokens or secrets.
     """
     event = _event_insert(tenant=tenant, type=type, data=data, session_id=session_id)
     endpoints = Endpoint.objects.filter(
@@ -136,9 +136,9 @@ def _checked_types(events: Iterable[str]) -> list[str]:
 def endpoint_create(
     *, tenant: Tenant, url: CheckedUrl, events: Iterable[str], description: str = ""
 ) -> tuple[Endpoint, str]:
-    """A new endpoint and its secret, which is shown this once.
+    """A new endpoint and its secret, which is shown only now.
 
-    ``url_check`` comes first, outside of any transaction: it asks the name service.
+    Call ``url_check`` first, outside any transaction: it asks the name service.
     Raises UnknownEventType, TooManyEndpoints.
     """
     types = _checked_types(events)
@@ -169,7 +169,7 @@ def endpoint_update(
     description: str | None = None,
     status: str | None = None,
 ) -> Endpoint:
-    """Change what is given. Disabling cancels what is pending; enabling forgets past failures."""
+    """Change what is given. Disabling cancels what is pending; enabling resets its health."""
     endpoint = _endpoint_locked(endpoint)
     if url is not None:
         endpoint.url = url
@@ -228,7 +228,7 @@ def endpoint_disable(*, endpoint: Endpoint, reason: str) -> None:
 
 @transaction.atomic
 def endpoint_delete(*, endpoint: Endpoint) -> None:
-    """The endpoint is gone at once; its rows follow when they have aged out."""
+    """Hide the endpoint at once. Its rows are purged later, after the retention of events."""
     endpoint = _endpoint_locked(endpoint)
     endpoint.deleted_at = timezone.now()
     endpoint.secret = endpoint.previous_secret = None
@@ -238,7 +238,7 @@ def endpoint_delete(*, endpoint: Endpoint) -> None:
 
 @transaction.atomic
 def deliveries_cancel(*, endpoint_ids: Iterable[str]) -> int:
-    """Cancel what is pending for these endpoints, also what is under way."""
+    """Cancel what is pending for these endpoints, also what is being sent."""
     pending = Delivery.objects.filter(
         endpoint_id__in=list(endpoint_ids), status=Delivery.Status.PENDING
     )
@@ -253,7 +253,7 @@ def deliveries_cancel(*, endpoint_ids: Iterable[str]) -> int:
 
 @transaction.atomic
 def endpoint_secret_rotate(*, endpoint: Endpoint) -> tuple[Endpoint, str]:
-    """A new secret, shown this once. The old one signs beside it for 24 hours."""
+    """A new secret, shown only now. The old one signs as well for 24 hours."""
     endpoint = _endpoint_locked(endpoint)
     return endpoint, _rotate(endpoint)
 
@@ -265,7 +265,7 @@ def organization_secret(*, tenant: Tenant) -> str:
 
 @transaction.atomic
 def organization_secret_rotate(*, tenant: Tenant) -> str:
-    """A new secret for deliveries to given URLs. The old one signs beside it for 24 hours."""
+    """A new secret for deliveries to given URLs. The old one signs as well for 24 hours."""
     _signing_secret(tenant)
     return _rotate(SigningSecret.objects.select_for_update().get(**tenant.filters))
 
@@ -298,7 +298,7 @@ def delivery_create_for_url(*, tenant: Tenant, event: Event, url: str) -> Delive
     when it was given; connecting checks it again.
     """
     _signing_secret(tenant)
-    # Locked: the purge must not take the row away before its delivery exists.
+    # Locked: the purge must not delete the row before its delivery exists.
     endpoint, _ = Endpoint.objects.select_for_update(no_key=True).get_or_create(
         organization=tenant.organization,
         environment=tenant.environment,

@@ -28,7 +28,7 @@ def secret_seal(secret: str) -> bytes:
 
 @functools.lru_cache(maxsize=1024)
 def secret_open(sealed: bytes) -> str:
-    """Raises ``crypto.DecryptionError``. Cached: a busy endpoint would pay for it at every send."""
+    """Raises ``crypto.DecryptionError``. Cached: a busy endpoint needs it for every delivery."""
     return crypto.decrypt(sealed, purpose=_PURPOSE).decode()
 
 

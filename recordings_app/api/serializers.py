@@ -1,4 +1,4 @@
-"""What comes in over REST about recordings."""
+"""Input of the recordings API."""
 
 from kallglot_site.api.serializers import StrictChoiceField, StrictSerializer
 from recordings_app.media.encoding import FORMATS, SAMPLE_RATES

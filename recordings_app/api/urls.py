@@ -1,4 +1,4 @@
-"""The addresses of recordings under /v1."""
+"""URLs of recordings under /v1."""
 
 from django.urls import path
 

@@ -39,7 +39,7 @@ class SessionRecordingsViewSet(V1ViewSet):
 
 
 class RecordingViewSet(V1ViewSet):
-    """One recording: what it is, where to get it, and its bytes."""
+    """One recording: its object, its download URL, its audio."""
 
     throttle_group = "recordings"
     scopes = {
@@ -108,7 +108,7 @@ class RecordingViewSet(V1ViewSet):
 
 @require_safe
 def media(request: HttpRequest, file_id: str, filename: str) -> HttpResponseBase:
-    """A file of ours, for whoever holds its signed address."""
+    """A locally stored file, for requests with its signed URL."""
     expires, signature = request.GET.get("expires", ""), request.GET.get("signature", "")
     if not link_is_valid(file_id, filename, expires, signature):
         error = ApiError(

@@ -1,4 +1,4 @@
-"""What people enter about recordings."""
+"""Forms of the recordings pages."""
 
 from django import forms
 

@@ -1,4 +1,4 @@
-"""Listening to a session on its page, and what admins may do about its audio."""
+"""The recordings panel of a session's page, and what admins may do with the audio."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ VARIANTS = (("mp3", "MP3"), ("wav", "WAV"), ("ogg", "Ogg Vorbis"))
 
 
 class SessionPartView(StaffView):
-    """Something on a session's page."""
+    """A view of one session's recordings."""
 
     def session(self, session_id: str) -> Session:
         try:
@@ -75,7 +75,7 @@ class RecordingPartView(StaffView):
 
 
 class AudioView(RecordingPartView):
-    """The bytes that the player on the page reads, range by range. What was cut short too."""
+    """The audio for the player on the page, by ranges; also of recordings that were cut short."""
 
     http_method_names = ["get", "head"]
 
@@ -90,7 +90,7 @@ class AudioView(RecordingPartView):
 
 
 class DownloadView(RecordingPartView):
-    """A file to keep, in the format asked for; a page that waits while it is being made."""
+    """A download in the requested format, or a page that waits until it is made."""
 
     def get(self, request: HttpRequest, recording_id: str) -> HttpResponseBase:
         recording = self.recording(recording_id)
@@ -146,7 +146,7 @@ class DeleteView(AdminRequired, SessionPartView):
 
 
 class RetryView(AdminRequired, SessionPartView):
-    """Have another try at a recording that could not be made."""
+    """Try again to make a recording that failed."""
 
     http_method_names = ["post"]
 

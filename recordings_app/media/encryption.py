@@ -3,7 +3,7 @@
 A stream is a sequence of authenticated messages whose order, number and end cannot be altered
 unnoticed (https://doc.libsodium.org/secret-key_cryptography/secretstream). A spool pushes one
 message per frame, so that whatever reached the disk can be read; a finished file pushes one per
-64 KiB. Reading a range decrypts from the beginning and throws away: about 1 GB/s, which costs less
+64 KiB. Reading a range decrypts from the beginning and discards: about 1 GB/s, which costs less
 than an index would.
 
 The key is derived from ``KALLGLOT_MEDIA_KEY``. Several keys with commas: the first encrypts, all
@@ -33,7 +33,7 @@ class MediaKeyError(Exception):
 
 
 class MediaCorrupt(Exception):
-    """Altered, cut short, or not what it should be."""
+    """The audio was altered or cut short, or is not encrypted audio at all."""
 
 
 @functools.lru_cache(maxsize=8)
@@ -101,7 +101,7 @@ def encrypted_size(size: int) -> int:
 
 
 def encrypt_chunks(plain: BinaryIO) -> Iterator[bytes]:
-    """A whole file, from where ``plain`` stands."""
+    """Encrypt a whole file, from its current position."""
     encryptor = Encryptor()
     yield encryptor.preamble
     chunk = plain.read(CHUNK)
@@ -119,7 +119,7 @@ def decrypt_chunks(sealed: BinaryIO) -> Iterator[bytes]:
     final = False
     while block := sealed.read(CHUNK + OVERHEAD):
         if final:
-            raise MediaCorrupt("something follows the end of the encrypted audio")
+            raise MediaCorrupt("there is data after the end of the encrypted audio")
         message, final = decryptor.pull(block)
         yield message
     if not final:

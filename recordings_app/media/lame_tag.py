@@ -1,4 +1,4 @@
-"""The first frame of an mp3: how much silence its encoder put before and behind the audio.
+"""The first frame of an mp3: how much silence the encoder added before and after the audio.
 
 The layout is Xing's header with LAME's extension (http://gabriel.mp3-tech.org/mp3infotag.html).
 Decoders that read it (every browser, ffmpeg, libsndfile…) give back exactly the samples that went
@@ -65,7 +65,7 @@ def tag_frame(first: FrameHeader, *, frames: int, size: int, samples: int) -> by
     # Constant bit rate: the table of contents is a straight line.
     struct.pack_into(">4sIII", frame, position, b"Info", 0b1111, frames, size)
     frame[position + 16 : position + 116] = bytes(i * 255 // 100 for i in range(100))
-    lame = position + 120  # behind the quality indicator, which stays 0
+    lame = position + 120  # after the quality indicator, which stays 0
     struct.pack_into(">9sB", frame, lame, b"LAME3.100", 1)
     frame[lame + 20] = min(first.bit_rate, 255)
     frame[lame + 21 : lame + 24] = (ENCODER_DELAY << 12 | min(padding, 0xFFF)).to_bytes(3, "big")

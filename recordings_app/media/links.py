@@ -1,4 +1,4 @@
-"""Signed addresses of files: whoever has one may fetch that file for an hour, without a key."""
+"""Signed URLs of files: each gives access to its file for an hour, without an API key."""
 
 import time
 from typing import Final
@@ -21,7 +21,7 @@ _SALT: Final = "recordings_app.media.links"
 def file_url(
     request: HttpRequest | Request, file: RecordingFile, filename: str, *, now: float | None = None
 ) -> str:
-    """S3 signs its own addresses; files of ours are served by ``media`` in the API's views."""
+    """A signed URL: S3 signs its own; local files are served by ``media`` in the API's views."""
     if not storage.is_local():
         return storage.presigned_url(
             file,
@@ -36,7 +36,7 @@ def file_url(
 
 
 def link_is_valid(file_id: str, filename: str, expires: str, signature: str) -> bool:
-    """Whether the signature is over exactly these, and its time not over."""
+    """Whether the signature is valid for exactly these values and has not expired."""
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
         return False
     signer = Signer(salt=_SALT)

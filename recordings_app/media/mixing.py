@@ -1,4 +1,4 @@
-"""From two tracks to the files of a recording, in one pass and in constant memory.
+"""Makes a recording's files from two tracks, in one pass and in constant memory.
 
 ``mixed`` gives one mono mp3 of both parties; ``dual`` a stereo mp3 (agent left, customer right) and
 a wav of each. Every file begins at the session's zero and has the same length.
@@ -22,13 +22,13 @@ Channel = Literal["mixed", "agent", "customer"]
 
 BLOCK_SECONDS: Final = 10
 PEAKS: Final = 1200
-"""Bars of the waveform that the dashboard draws, however long the call."""
+"""Bars of the waveform on the dashboard, for a call of any length."""
 _READ: Final = 1 << 20
 
 
 @dataclass(slots=True)
 class MadeFile:
-    """A finished file that has no name yet: it vanishes with the process."""
+    """A finished temporary file. The system deletes it when the process ends."""
 
     channel: Channel
     format: Format

@@ -5,7 +5,7 @@ import re
 from typing import Final, NamedTuple
 
 MAX_RANGES: Final = 10
-"""More than a player ever asks for. What asks for more gets the whole file instead."""
+"""More than any player requests. A request for more gets the whole file."""
 
 _HEADER: Final = re.compile(r"bytes=[ \t]*(?P<set>[0-9, \t-]{1,500})")
 _SPEC: Final = re.compile(r"(?P<first>[0-9]{0,15})-(?P<last>[0-9]{0,15})")
@@ -55,7 +55,7 @@ def parse_range(header: str, size: int) -> list[ByteRange] | None:
 
 
 def _resolve(first: str, last: str, size: int) -> ByteRange | None:
-    """None: beyond the end."""
+    """None: the range begins after the end."""
     if first:
         start = int(first)
         end = min(int(last) if last else size - 1, size - 1)

@@ -16,14 +16,14 @@ from recordings_app.models import RecordingFile
 
 
 def disposition(filename: str, *, inline: bool = False) -> str:
-    """``filename`` consists of ids and words of ours: nothing in it needs quoting."""
+    """``filename`` consists of ids and fixed words: nothing in it needs quoting."""
     return f'{"inline" if inline else "attachment"}; filename="{filename}"'
 
 
 def audio_response(
     request: HttpRequest, file: RecordingFile, filename: str, *, inline: bool = False
 ) -> HttpResponseBase:
-    """The file, or the part of it that is asked for.
+    """The file, or the requested part of it.
 
     Raises RecordingExpired when it is gone from the storage.
     """
@@ -92,7 +92,7 @@ def _streamed(
         return HttpResponse(status=status, content_type=content_type, headers=headers)
     chunks = _chunks(file, ranges, heads, tail)
     try:
-        first = next(chunks, b"")  # opens the file: that it is gone is found out in time
+        first = next(chunks, b"")  # opens the file: a missing one shows before the headers
     except Exception as error:
         if storage.is_gone(error):
             raise RecordingExpired from error

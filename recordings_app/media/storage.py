@@ -1,6 +1,6 @@
-"""Recordings in the storage, whichever it is: local files (encrypted or not) or S3.
+"""Reads and writes recordings in the storage: local files (encrypted or not) or S3.
 
-Names come from ids and random tokens alone; nothing that a client sent becomes part of one.
+Names consist of ids and random tokens; nothing that a client sent becomes part of one.
 """
 
 import os
@@ -20,7 +20,7 @@ CHUNK: Final = 128 * 1024
 
 
 class Stored(Protocol):
-    """What must be known of an object to read it: a RecordingFile."""
+    """What is needed to read an object; a RecordingFile has it."""
 
     name: str
     size: int
@@ -28,11 +28,11 @@ class Stored(Protocol):
 
 
 class StorageMismatch(Exception):
-    """What the storage gives back is not what was put in."""
+    """The storage returned other bytes than were stored."""
 
 
 def object_name(organization_id: str, session_id: str, recording_id: str, format: str) -> str:
-    """A fresh one for every attempt: what a dead worker left is never mistaken for another's."""
+    """A new name for every attempt, so that a dead worker's file is never taken for another's."""
     token = secrets.token_hex(8)
     return f"recordings/{organization_id}/{session_id}/{recording_id}-{token}.{format}"
 
@@ -42,7 +42,7 @@ def is_local() -> bool:
 
 
 class _Encrypting(File[bytes]):
-    """Gives its encrypted bytes to FileSystemStorage, which writes chunk by chunk."""
+    """Gives FileSystemStorage the encrypted bytes, in chunks."""
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
         return encryption.encrypt_chunks(cast(BinaryIO, self.file))
@@ -55,7 +55,7 @@ def spool_name(session_id: str, part: str) -> str:
 def store(name: str, content: BinaryIO, *, content_type: str) -> bool:
     """Put a file into the storage, durably. Returns whether it was encrypted.
 
-    Raises OSError or the S3 client's errors; what was written by then is garbage under ``name``.
+    Raises OSError or the S3 client's errors; an incomplete object may be left under ``name``.
     """
     encrypt = is_local() and encryption.is_enabled()
     file: Any = _Encrypting(content) if encrypt else File(content)
@@ -65,7 +65,7 @@ def store(name: str, content: BinaryIO, *, content_type: str) -> bool:
 
 
 def store_as_is(name: str, content: BinaryIO) -> None:
-    """Put a file that is encrypted, if at all, by itself (spool parts)."""
+    """Put a file as it is: a spool part, which may be encrypted already."""
     _save(name, File(content))
 
 
@@ -79,7 +79,7 @@ def _save(name: str, file: Any) -> None:
 
 
 def verify(stored: Stored, sha256: str) -> None:
-    """Read everything back. Raises StorageMismatch unless it is what was put in."""
+    """Read the object back. Raises StorageMismatch if it differs from what was stored."""
     with closing(read(stored)) as chunks:
         size, found = digest(chunks)
     if (size, found) != (stored.size, sha256):
@@ -108,7 +108,7 @@ def read(stored: Stored, start: int = 0, length: int | None = None) -> Generator
 
 
 def read_whole(name: str) -> Iterator[bytes]:
-    """An object as it lies in the storage, in chunks (spool parts)."""
+    """An object's stored bytes in chunks, not decrypted (spool parts)."""
     if is_local():
         with open(default_storage.path(name), "rb") as file:  # noqa: PTH123
             while chunk := file.read(CHUNK):
@@ -118,12 +118,12 @@ def read_whole(name: str) -> Iterator[bytes]:
 
 
 def remove(name: str) -> None:
-    """Delete an object. That it is gone already is fine."""
+    """Delete an object. No error if it is gone already."""
     default_storage.delete(name)
 
 
 def presigned_url(stored: Stored, *, seconds: int, disposition: str, content_type: str) -> str:
-    """An address at which S3 itself gives the object to whoever has it."""
+    """A URL from which S3 serves the object without a key."""
     parameters = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
     return str(_s3().url(stored.name, parameters=parameters, expire=seconds))
 
@@ -147,7 +147,7 @@ def _s3_key(name: str) -> str:
 
 
 def _sync(path: str) -> None:
-    """The file and its name, so that the spool may go even if the power does next."""
+    """Sync the file and its directory: the spool is deleted next, and the power may fail then."""
     for target, flags in ((path, os.O_RDONLY), (str(Path(path).parent), os.O_RDONLY)):
         descriptor = os.open(target, flags)
         try:
@@ -157,7 +157,7 @@ def _sync(path: str) -> None:
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether reading failed because the object is no more."""
+    """Whether reading failed because the object does not exist any more."""
     if isinstance(error, FileNotFoundError):
         return True
     response = getattr(error, "response", None)  # botocore's ClientError

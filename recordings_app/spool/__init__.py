@@ -1,1 +1,1 @@
-"""What a live call leaves on disk, frame by frame, until its recordings are made."""
+"""The spool: a live call's audio on disk, frame by frame, until its recordings are made."""

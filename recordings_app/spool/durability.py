@@ -1,6 +1,6 @@
-"""Makes spools survive a power cut: one thread that calls fsync where a frame may not wait.
+"""Makes spools survive a power cut: one thread calls fsync, so that no frame waits for the disk.
 
-What a process has written survives its own death without this; the machine's needs the disk. Each
+What a process has written survives a crash of the process without this, but not a power cut. Each
 open part is synced within ``INTERVAL`` seconds of its latest write, and once more on closing.
 """
 
@@ -26,13 +26,13 @@ class DiskSyncer:
         self._busy = False
 
     def created(self, path: Path) -> None:
-        """A file was created there: its name must reach the disk too."""
+        """A file was created at this path: sync the directory too, which holds its name."""
         with self._wake:
             self._directories.update((path.parent, path.parent.parent))
             self._start()
 
     def written(self, descriptor: int) -> None:
-        """The descriptor has something new. Cheap: called for every frame."""
+        """Note that the descriptor has unsynced data. Cheap: called for every frame."""
         if descriptor in self._dirty:
             return
         with self._wake:
@@ -60,7 +60,7 @@ class DiskSyncer:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: bool(self._closing), self._interval)
-                # Duplicates: a descriptor closed and reused meanwhile must not be mistaken.
+                # Duplicated: the original may be closed, and its number reused, before the sync.
                 dirty = [os.dup(descriptor) for descriptor in self._dirty]
                 closing, self._closing = self._closing, []
                 self._dirty.clear()

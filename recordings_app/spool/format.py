@@ -1,9 +1,9 @@
 """The spool's bytes: a header, then records that are only ever appended.
 
 One part holds one stretch of one track, written by one owner. A record carries everything needed to
-place its audio (offset in samples, rate, encoding), so silence is not stored, a change of rate is
-just the next record, and a record torn by a crash is recognised by its CRC and left out. Each
-record starts with a marker: behind a damaged one, reading goes on at the next that is whole.
+place its audio (offset in samples, rate, encoding): silence is not stored, a change of rate is just
+the next record, and a record torn by a crash is recognised by its CRC and left out. Each record
+starts with a marker: after a damaged one, reading goes on at the next whole one.
 
 With encryption every record is one message of a secretstream, preceded by its length.
 """
@@ -27,12 +27,12 @@ MAGIC: Final = b"KGSP\x01"
 _HEADER: Final = struct.Struct("<5s?B?")  # magic, encrypted, reserved, failed
 HEADER_BYTES: Final = _HEADER.size
 FAILED_OFFSET: Final = HEADER_BYTES - 1
-"""Where a writer that cannot go on leaves ``FAILED``: overwriting needs no room on a full disk."""
+"""Where a writer that must stop writes ``FAILED``. Overwriting works on a full disk too."""
 FAILED: Final = b"\x01"
 
 _MARKER: Final = b"\xa5K"
 _RECORD: Final = struct.Struct("<2sIBIQI")  # marker, CRC, encoding, rate, position, payload length
-_CHECKED: Final = 6  # the CRC covers everything behind itself
+_CHECKED: Final = 6  # the CRC covers everything after itself
 _LENGTH: Final = struct.Struct("<I")
 LARGEST_PAYLOAD: Final = 1 << 20
 _READ: Final = 1 << 20
@@ -91,7 +91,7 @@ class Header:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """Raises NotASpool. Leaves ``file`` behind the header, before an encrypted part's preamble."""
+    """Raises NotASpool. Leaves ``file`` after the header, before an encrypted part's preamble."""
     data = file.read(HEADER_BYTES)
     if len(data) < HEADER_BYTES or not data.startswith(MAGIC):
         raise NotASpool("not a spool part, or its header is torn")
@@ -100,7 +100,7 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def read_records(file: BinaryIO) -> Iterator[Record]:
-    """Every whole record, in order. A torn end is silently the end.
+    """Every whole record, in order. A torn record at the end is skipped without an error.
 
     Raises NotASpool, and MediaKeyError where the part's key is not configured.
     """

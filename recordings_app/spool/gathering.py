@@ -1,4 +1,4 @@
-"""Everything a session's spool consists of, wherever it lies, and whether that is all."""
+"""Finds all parts of a session's spool, here or in the storage, and whether any are missing."""
 
 import tempfile
 from collections import defaultdict
@@ -32,7 +32,7 @@ class Gathered:
 
 
 def gather(session: Session, workspace: Path) -> Gathered:
-    """``workspace``: where uploaded parts are put for reading, one at a time, without a name."""
+    """``workspace``: where an uploaded part is put while it is read, as a temporary file."""
     return _gather_uploaded(session, workspace) if settings.SPOOL_UPLOAD else _gather_local(session)
 
 
@@ -40,7 +40,7 @@ def _gather_local(session: Session) -> Gathered:
     found = local_parts(session.id)
     writing = any(is_being_written(part_path(session.id, part)) for part in found)
     if not writing:
-        # A writer opens its next part before it lets go of one: look once more.
+        # A writer opens its next part before it closes one, so one may be new: look again.
         again = local_parts(session.id)
         writing, found = again != found, again
     by_speaker: dict[str, list[PartOpener]] = defaultdict(list)

@@ -1,10 +1,10 @@
-"""Where spool parts lie and who still writes them.
+"""Where spool parts are, and which are still being written.
 
     <data>/spool/<session id>/<speaker>-<generation>-<number>.part
 
 A part's writer holds a ``flock`` on it as long as it lives, and opens the next part before it
-closes one. So a part that nobody holds is finished, whether its writer closed it or was killed, and
-it is its generation's last if no higher number is there.
+closes one. So an unlocked part is finished, whether its writer closed it or was killed, and it is
+its generation's last if there is none with a higher number.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ _NAME: Final = re.compile(
     r"(?P<speaker>agent|customer)-(?P<generation>\d{6})-(?P<number>\d{6})\.part"
 )
 UNNAMED: Final = ".new"
-"""Suffix of a part that its writer has not locked yet; it gets its name with the lock held."""
+"""Suffix of a part until its writer has locked it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +50,7 @@ def spool_root() -> Path:
 
 
 def session_directory(session_id: str) -> Path:
-    """Raises ValueError for what is no session id: nothing else may become a path."""
+    """Raises ValueError for anything but a session id, so that nothing else becomes a path."""
     if not is_id(session_id, "sess"):
         raise ValueError("not a session id")
     return spool_root() / session_id
@@ -80,12 +80,12 @@ def local_parts(session_id: str) -> list[PartName]:
 
 
 def lock(descriptor: int) -> None:
-    """Mark an open part as being written. Ends with the process, however it ends."""
+    """Mark an open part as being written, until it is closed or the process ends."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a live process holds the part. A part that is gone is not being written."""
+    """Whether a live process has the part locked. False too if the part is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def is_being_written(path: Path) -> bool:
 
 
 def parts_remove(session_id: str, parts: list[PartName]) -> None:
-    """Delete those parts, and the session's directory if that was all. Repeating is harmless."""
+    """Delete these parts, and the session's directory if it is empty then. Safe to repeat."""
     directory = session_directory(session_id)
     for part in parts:
         (directory / str(part)).unlink(missing_ok=True)
@@ -108,4 +108,4 @@ def parts_remove(session_id: str, parts: list[PartName]) -> None:
     try:
         directory.rmdir()
     except OSError:
-        return  # something else is in it, or it is gone
+        return  # not empty, or gone already

@@ -20,15 +20,15 @@ PartOpener = Callable[[], AbstractContextManager[BinaryIO]]
 """Opens one part for reading, from its beginning."""
 
 BRIDGE: Final = 1.0
-"""Seconds of gap within one run: fed as silence, so that a resampler need not start anew."""
+"""Seconds: shorter gaps are filled with silence, so that one resampler can go on."""
 
 _BATCH: Final = 1.0
-"""Seconds collected before they are resampled: fewer, larger steps."""
+"""Seconds of audio that are resampled at a time."""
 
 
 @dataclass(slots=True)
 class TrackSurvey:
-    """What a first pass over a track's parts found. ``end`` in seconds on the timeline."""
+    """What a first pass over a track's parts found. ``end``: seconds since the session's zero."""
 
     end: float = 0.0
     sample_rate: int = 0
@@ -111,7 +111,7 @@ def _placed(records: Iterable[Record], rate: int) -> Iterator[tuple[int, Samples
 
 
 class _Run:
-    """Audio of one rate without a longer gap: one pass of one resampler."""
+    """Audio of one rate without a long gap, for one resampler."""
 
     def __init__(self, first: Record, rate: int) -> None:
         self._from = first.format.sample_rate

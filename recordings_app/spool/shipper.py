@@ -1,8 +1,8 @@
-"""Brings finished spool parts from this machine to the storage, as calls run.
+"""Uploads finished spool parts from this machine to the storage while calls run.
 
-One thread in each gateway process; of several on one machine a lock lets one work at a time. A part
-is uploaded, read back, written down as a row, and only then deleted here: whatever line this dies
-on, the part is in at least one place, and twice at worst.
+One thread in each gateway process; a lock lets one of them per machine work at a time. A part is
+uploaded, read back, recorded as a row, and only then deleted here. Wherever this is killed, the
+part is in at least one place, at worst in two.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ INTERVAL: Final = 5.0
 
 
 def start() -> None:
-    """Ship from now on, in the background. Does nothing where one data directory serves all."""
+    """Start uploading in the background. Does nothing where all machines share a data directory."""
     if settings.SPOOL_UPLOAD:
         threading.Thread(target=_run, name="spool-shipper", daemon=True).start()
 
@@ -51,18 +51,18 @@ def _run() -> None:
     while True:
         try:
             close_old_connections()
-            with _alone() as alone:
+            with _only_shipper() as alone:
                 if alone:
                     parts_ship()
         except Exception:
-            log.exception("shipping spool parts failed; trying again")
+            log.exception("uploading spool parts failed; trying again")
         finally:
             connection.close()
         pause.wait(INTERVAL)
 
 
 @contextmanager
-def _alone() -> Iterator[bool]:
+def _only_shipper() -> Iterator[bool]:
     """Whether no other process of this machine is shipping."""
     spool_root().mkdir(mode=0o700, parents=True, exist_ok=True)
     with (spool_root() / ".shipper").open("w") as file:
@@ -75,7 +75,7 @@ def _alone() -> Iterator[bool]:
 
 
 def parts_ship() -> int:
-    """Ship every part on this machine that nobody writes any more. Returns how many."""
+    """Upload every finished part on this machine. Returns how many."""
     here = list(local_sessions())
     sessions = Session.objects.select_related("organization").in_bulk(here)
     erased = set(
@@ -103,7 +103,7 @@ def _session_ship(session: Session) -> int:
             part_ship(session=session, part=part)
             shipped += 1
         except Exception:
-            log.exception("part %s of %s could not be shipped; trying again", part, session.id)
+            log.exception("part %s of %s could not be uploaded; trying again", part, session.id)
     if shipped:
         _tell_assembly(session)
     return shipped
@@ -112,7 +112,7 @@ def _session_ship(session: Session) -> int:
 def part_ship(*, session: Session, part: PartName) -> None:
     """Upload one finished part and delete it here. Raises what the storage raises."""
     path = part_path(session.id, part)
-    # Looked at after the lock was seen free: a writer opens its next part first.
+    # Looked at after the part was unlocked: a writer opens its next part before that.
     is_last = not any(
         (other.speaker, other.generation) == (part.speaker, part.generation)
         and other.number > part.number
@@ -141,7 +141,7 @@ def part_ship(*, session: Session, part: PartName) -> None:
 
 
 def _tell_assembly(session: Session) -> None:
-    """A machine that was lost has come back with audio of a call that is long over."""
+    """Have recordings made again if parts arrived after the call was assembled."""
     session.refresh_from_db()
     if not session.is_ended or session.transcript_status != Session.TranscriptStatus.COMPLETE:
         return

@@ -1,8 +1,7 @@
-"""The audio tap that records: every placed frame into the track's spool, before anything else can
-go wrong.
+"""The audio tap that records: it writes every placed frame to the track's spool first of all.
 
-``write`` runs on the event loop for every frame of every call: one pack, one ``write(2)`` into the
-page cache, which outlives the process. Waiting for the disk is the syncer's part.
+``write`` runs on the event loop for every frame of every call: one pack and one ``write(2)`` into
+the page cache, which survives the process. The syncer waits for the disk.
 """
 
 import contextlib
@@ -28,13 +27,13 @@ from sessions_app.streaming.hearing.taps import TrackContext
 log = logging.getLogger(__name__)
 
 PART_SECONDS: Final = 60.0
-"""Audio in one part: what a lost machine may take with it where parts are uploaded."""
+"""Seconds of audio in a part. Where parts are uploaded, a lost machine loses at most this much."""
 
 RETRY_SECONDS: Final = 1.0
 
 
 class PartWriter:
-    """One part, locked as long as it is open. Raises OSError whenever the disk does."""
+    """One part, locked while it is open. Raises OSError on any error of the disk."""
 
     def __init__(self, session_id: str, part: PartName, disk: DiskSyncer) -> None:
         path = part_path(session_id, part)
@@ -63,13 +62,13 @@ class PartWriter:
     def _append(self, data: bytes) -> None:
         written = os.write(self._descriptor, data)
         if written < len(data):
-            # A disk that is filling up takes a part; asking for the rest tells why.
+            # A full disk takes part of the data; writing the rest raises the error that says so.
             written += os.write(self._descriptor, data[written:])
         if written < len(data):
             raise OSError(errno.ENOSPC, "the disk took only part of a frame")
 
     def fail(self) -> None:
-        """Leave word, for whoever assembles, that audio is missing from here on."""
+        """Mark the part for assembly: audio is missing from here on."""
         with contextlib.suppress(OSError):
             os.pwrite(self._descriptor, FAILED, FAILED_OFFSET)
 
@@ -89,7 +88,7 @@ class SpoolTap:
         self._failed = False
         self._closed = False
         self._retry_at = 0.0
-        # A generation leaves a part even if it hears nothing: it shows that nothing is missing.
+        # A generation writes a part even without audio, which shows that no part is missing.
         try:
             self._open()
         except OSError as error:
@@ -98,7 +97,7 @@ class SpoolTap:
     def write(self, frame: PlacedFrame) -> None:
         if self._failed or self._closed:
             if self._part is None and not self._closed:
-                self._leave_word(frame.start)
+                self._mark_missing(frame.start)
             return
         try:
             if frame.start >= self._part_end:
@@ -117,7 +116,7 @@ class SpoolTap:
             self._part = None
 
     def _first_number(self) -> int:
-        """A generation belongs to one owner, but never write over what is there."""
+        """Start after any part there is, though a generation has one owner: overwrite nothing."""
         context = self._context
         numbers = [
             part.number
@@ -127,7 +126,7 @@ class SpoolTap:
         return max(numbers, default=0) + 1
 
     def _roll(self, start: float) -> None:
-        """The next part is there before the last one is let go: see ``parts``."""
+        """Open the next part before the last one is closed (see ``parts``)."""
         if self._part_end:
             previous = self._part
             self._open()
@@ -154,8 +153,8 @@ class SpoolTap:
             )
         )
 
-    def _leave_word(self, now: float) -> None:
-        """Not even a part could be made: as soon as one can, it says that audio is missing."""
+    def _mark_missing(self, now: float) -> None:
+        """No part could be created: as soon as one can, write into it that audio is missing."""
         if now < self._retry_at:
             return
         self._retry_at = now + RETRY_SECONDS

@@ -1,4 +1,4 @@
-"""What comes in over REST about webhooks."""
+"""Input of the webhooks API."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from webhooks_app.models import Delivery, Endpoint
     }
 )
 class EventTypesField(serializers.ListField):
-    """Types, or ``*`` for all. The services say which there are, and that it must be some."""
+    """Types, or ``*`` for all. The services check that there are some, and that they exist."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The addresses of webhooks under /v1."""
+"""URLs of webhooks under /v1."""
 
 from django.urls import path
 

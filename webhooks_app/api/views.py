@@ -27,7 +27,7 @@ _SECRET = {"Cache-Control": "no-store"}
 
 
 class EndpointViewSet(V1ViewSet):
-    """Where events go."""
+    """Webhook endpoints."""
 
     throttle_group = "webhooks"
     scopes = {
@@ -50,7 +50,7 @@ class EndpointViewSet(V1ViewSet):
         return self.page(endpoints, prefix="wh", payload=endpoint_payload)
 
     def _url(self, request: Request) -> CheckedUrl:
-        """Asks the name service: before the transaction of the idempotency key."""
+        """Called before the idempotency key's transaction, since it asks the name service."""
         return url_check(self.body(EndpointInput)["url"])
 
     @operation(
@@ -138,7 +138,7 @@ class EndpointViewSet(V1ViewSet):
 
 
 class DeliveryViewSet(V1ViewSet):
-    """What became of one event at one endpoint."""
+    """Deliveries: one event for one endpoint each."""
 
     throttle_group = "webhooks"
     scopes = {"retrieve": Scope.WEBHOOKS_READ, "redeliver": Scope.WEBHOOKS_WRITE}
@@ -159,7 +159,7 @@ class DeliveryViewSet(V1ViewSet):
 
 
 class EventViewSet(V1ViewSet):
-    """What happened. Besides ``webhooks:read`` an event needs its own object's read scope."""
+    """Events. Besides ``webhooks:read`` an event needs its own object's read scope."""
 
     throttle_group = "webhooks"
     scopes = {

@@ -1,4 +1,4 @@
-"""Events for admins: what happened, the catalog, and the panel on a session's page."""
+"""Events for admins: the list, the catalogue, and the panel on a session's page."""
 
 import itertools
 import json
@@ -54,7 +54,7 @@ class CatalogView(WebhooksView):
 
 
 class PanelView(WebhooksView):
-    """On a session's page: its events, and how they fared. Looks again while any is pending."""
+    """The events on a session's page with their deliveries. Polls while any is pending."""
 
     def get(self, request: HttpRequest, session_id: str) -> HttpResponse:
         tenant = self.request.tenant
@@ -80,14 +80,14 @@ class PanelView(WebhooksView):
 def _runs(
     told: Iterable[tuple[Event, tuple[str, str]]],
 ) -> list[tuple[Event, tuple[str, str], int]]:
-    """Events of one type and fate in a row as one: the latest, and how many they are."""
+    """Successive events of one type and outcome as one: the latest, and how many there are."""
     grouped = itertools.groupby(told, key=lambda each: (each[0].type, each[1]))
     runs = [(fate, [event for event, _ in group]) for (_, fate), group in grouped]
     return [(events[0], fate, len(events)) for fate, events in runs]
 
 
 def _fate(statuses: list[str]) -> tuple[str, str]:
-    """One word for several deliveries, and its tone: the worst counts."""
+    """One word for several deliveries, and its colour: the worst outcome counts."""
     for status, tone in (("failed", "bad"), ("pending", "busy"), ("cancelled", "")):
         if status in statuses:
             return status, tone

@@ -1,4 +1,4 @@
-"""What admins enter about webhooks."""
+"""Forms of the webhooks pages."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ HOURS = [("1", "the last hour"), ("24", "the last 24 hours"), ("72", "the last 3
 
 
 class EndpointForm(forms.Form):
-    """Validating asks the name service: never inside of a transaction."""
+    """Validating asks the name service, so do it outside any transaction."""
 
     url = forms.CharField(
         label="URL",
@@ -77,7 +77,7 @@ class DeliveryFilter(forms.Form):
     )
 
     def criteria(self) -> dict[str, str]:
-        """What was chosen; a value that is no choice is as good as none."""
+        """The chosen values; one that is not offered counts as none."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 

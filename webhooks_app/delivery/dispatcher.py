@@ -36,7 +36,7 @@ MAX_IN_FLIGHT = 256
 SLOW_AFTER = 2.0  # seconds
 SLOW_SHARE = MAX_IN_FLIGHT // 2  # all slow endpoints together never hold more
 LINGER = 5.0  # seconds without work until the loop ends
-BUDGET = 900.0  # seconds until a fresh run takes over
+BUDGET = 900.0  # seconds until a new run takes over
 POLL = (0.02, 0.1)  # seconds between looks when idle: at first, at last
 GATHER = 0.004  # seconds in which finished sends collect into one round
 RENEW_EVERY = 2.0  # seconds
@@ -123,7 +123,7 @@ class Dispatcher:
     async def _loop(self) -> None:
         busy_at, poll, failures = time.monotonic(), POLL[0], 0
         while True:
-            # Before the round, which claims: what came in the pause must not be missed.
+            # Checked before the round, which claims.
             if time.monotonic() > self._until or self._stopping():
                 self._hand_over()
             done, self._done = self._done, []

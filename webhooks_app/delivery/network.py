@@ -1,7 +1,7 @@
-"""Connections to receivers: the address that was checked is the address that is dialled.
+"""Connects to receivers, only to addresses that were checked.
 
-httpx offers no place between resolving a name and dialling; its engine httpcore does, so
-deliveries use that directly. TLS still verifies the *name*, and ``Host`` still says it.
+httpx has no hook between resolving a name and connecting; httpcore, which it is built on, has one.
+So deliveries use httpcore directly. TLS still verifies the *name*, and ``Host`` still has it.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ CONNECT_TIMEOUT = 10.0  # seconds for all addresses of a name together
 
 
 class BlockedAddress(Exception):
-    """The name leads, at least in part, to an address that is not public."""
+    """At least one address of the name is not public."""
 
 
 class UnknownHost(Exception):
@@ -28,7 +28,7 @@ class UnknownHost(Exception):
 
 
 class Resolver:
-    """Looks names up on threads of its own; one lookup of a name serves all who wait for it.
+    """Looks names up in its own threads; one lookup of a name serves all that wait for it.
 
     A name server that hangs then holds one thread, however many deliveries go there.
     """
@@ -53,7 +53,7 @@ class Resolver:
     def _forget(self, key: tuple[str, int], lookup: "asyncio.Future[list[str]]") -> None:
         self._running.pop(key, None)
         if not lookup.cancelled():
-            lookup.exception()  # seen: nobody may be waiting any more
+            lookup.exception()  # read it: there may be no waiter left, and asyncio would log it
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -74,7 +74,7 @@ async def check_host(resolver: Resolver, host: str, port: int) -> list[str]:
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves once, checks every address, then dials one of those very addresses."""
+    """Resolves once, checks every address, then connects to one of these addresses."""
 
     def __init__(self, resolver: Resolver, *, allow_private: bool) -> None:
         self._resolver = resolver
@@ -96,7 +96,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         until = time.monotonic() + (timeout or CONNECT_TIMEOUT)
         failure: Exception = UnknownHost(host)
         for position, address in enumerate(addresses):
-            # What is left is shared by the addresses left, so that a dead one spares the next.
+            # The addresses left share the time left, so a dead one leaves some for the next.
             left = (until - time.monotonic()) / (len(addresses) - position)
             if left <= 0:
                 break

@@ -1,4 +1,4 @@
-"""One attempt: a signed POST and whatever comes back, within one deadline and one size."""
+"""One attempt: a signed POST and its answer, within a deadline and a maximum size."""
 
 import asyncio
 import datetime
@@ -42,9 +42,9 @@ class ResponseTooLong(Exception):
 class Sender:
     """Sends messages and keeps connections alive, in a pool for each receiver.
 
-    Separate pools, so that one receiver's slow connections are never in another's way. ``proxy`` is
-    an egress proxy's URL; it dials in our place, but the name is checked here all the same where
-    it can be resolved.
+    Separate pools, so that one receiver's slow connections never delay another. ``proxy`` is the
+    URL of an egress proxy. It makes the connections, but the name is checked here as well where it
+    can be resolved.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ def stored_headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 def explain(error: Exception, deadline: float = DEADLINE) -> str:
-    """``code: what happened``, for humans who debug a receiver. Never a traceback."""
+    """``code: what happened``, for people who debug a receiver. Never a traceback."""
     if isinstance(error, TimeoutError | httpcore.ReadTimeout | httpcore.WriteTimeout):
         return f"timeout: no complete answer within {deadline:.0f} s"
     if isinstance(error, httpcore.ConnectTimeout):
@@ -239,7 +239,7 @@ def explain(error: Exception, deadline: float = DEADLINE) -> str:
         return "connection_lost: the connection broke before the answer was complete"
     if isinstance(error, httpcore.ProxyError):
         return f"proxy_error: {str(error)[:200]}"
-    logger.error("unforeseen failure of a delivery", exc_info=error)
+    logger.error("a delivery failed with an unexpected error", exc_info=error)
     return f"internal_error: {type(error).__name__}"
 
 

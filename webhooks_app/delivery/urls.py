@@ -1,4 +1,4 @@
-"""What may be a receiver's URL. Checked when it is given, and at every connection again."""
+"""Which URLs a receiver may have. Checked when given, and again at every connection."""
 
 import functools
 import ipaddress
@@ -39,7 +39,7 @@ def _lookups() -> ThreadPoolExecutor:
 
 
 def url_parse(url: str) -> httpx.URL:
-    """The URL if it has an allowed form. Asks no network. Raises InvalidUrl."""
+    """The URL if it has an allowed form. Makes no lookup. Raises InvalidUrl."""
     schemes = ("https", "http") if settings.WEBHOOK_ALLOW_PRIVATE else ("https",)
     if len(url) > MAX_LENGTH:
         raise InvalidUrl(f"A URL has at most {MAX_LENGTH} characters.", param="url")
@@ -65,7 +65,7 @@ def url_parse(url: str) -> httpx.URL:
 
 
 def url_check(url: str) -> CheckedUrl:
-    """The URL, checked in form and, as far as can be known now, in where it leads.
+    """The URL, after a check of its form and, if its name resolves, of its addresses.
 
     Asks the name service: call it outside of any transaction. A name that cannot be resolved
     within a few seconds passes, because it may appear later; connecting checks again.
