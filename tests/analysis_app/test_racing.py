@@ -1,4 +1,4 @@
-"""Analyses whose session, or whose run, changes under the hands of a worker."""
+"""Analyses whose session or run changes while a worker has it."""
 
 import datetime
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ OUTCOME = AnalysisOutcome({"sentiment": {"label": "positive"}}, "scripted")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_result_waits_for_whoever_erases_the_session_and_holds_nothing_meanwhile(cast, session):
+def test_recording_a_result_waits_for_an_erasure_without_holding_locks(cast, session):
     row_locks_require()
     services.analysis_request(tenant=cast.tenant, session=session, analyses=["sentiment"])
     analysis = services.ANALYSES.claim_next()
@@ -36,7 +36,7 @@ def test_a_result_waits_for_whoever_erases_the_session_and_holds_nothing_meanwhi
 
 
 @pytest.mark.django_db
-def test_a_run_erased_in_the_moment_it_is_claimed_stops_no_other(cast, session):
+def test_a_run_erased_while_it_is_claimed_stops_no_other(cast, session):
     erased, kept = (
         services.analysis_request(tenant=cast.tenant, session=session, analyses=["quality"])
         for _ in range(2)

@@ -50,7 +50,7 @@ def scripted(monkeypatch, *outcomes):
     monkeypatch.setattr(services, "configured_analyzer", lambda: analyzer)
 
 
-def test_a_run_has_just_the_requested_results_and_an_event(request_one):
+def test_a_run_has_only_the_requested_results_and_an_event(request_one):
     analysis = request_one(analyses=["summary", "sentiment"])
     analyze_due()
     analysis.refresh_from_db()
@@ -106,7 +106,7 @@ def test_a_run_waits_for_the_transcript(request_one, session):
     assert analysis.status == "queued"
 
 
-def test_a_leased_run_is_nobody_elses(request_one):
+def test_a_leased_run_is_not_claimed_again(request_one):
     request_one()
     assert services.ANALYSES.claim_next() is not None
     assert services.ANALYSES.claim_next() is None
@@ -198,7 +198,7 @@ def test_a_run_that_a_worker_of_an_earlier_version_holds_is_left_to_it(request_o
 
 
 @pytest.mark.parametrize("meanwhile", ["claimed by another worker", "erased"])
-def test_a_run_that_is_no_longer_ours_is_not_gone_on_with(request_one, monkeypatch, meanwhile):
+def test_a_worker_stops_a_run_that_it_has_lost(request_one, monkeypatch, meanwhile):
     def lose():
         if meanwhile == "erased":
             Analysis.objects.all().delete()
@@ -223,7 +223,7 @@ def test_a_run_that_kills_its_workers_is_given_up_with_a_reason(request_one):
     assert Event.objects.filter(type="analysis.failed").exists()
 
 
-def test_what_may_succeed_later_is_tried_later(request_one, monkeypatch):
+def test_a_retryable_error_is_retried_later(request_one, monkeypatch):
     scripted(monkeypatch, AnalyzerError("busy", retryable=True), {"quality": {}})
     analysis = request_one()
     analyze_due()
@@ -236,7 +236,7 @@ def test_what_may_succeed_later_is_tried_later(request_one, monkeypatch):
     assert analysis.status == "complete"
 
 
-def test_tries_are_bounded(request_one, monkeypatch):
+def test_the_number_of_attempts_is_bounded(request_one, monkeypatch):
     scripted(monkeypatch, *[AnalyzerError("busy", retryable=True)] * 10)
     analysis = request_one()
     for _ in range(services.ANALYSES.max_attempts):

@@ -1,4 +1,4 @@
-"""The file-system broker between real processes, and over what a killed one leaves behind."""
+"""The file-system broker between real processes, and after one was killed."""
 
 import datetime
 import subprocess
@@ -66,9 +66,7 @@ def test_a_reader_never_sees_a_message_that_is_still_being_written(
     assert not list((folder / "queue").iterdir())
 
 
-def test_a_message_that_a_power_cut_left_empty_is_passed_over(
-    folder: Path, connection: Any
-) -> None:
+def test_an_empty_message_left_by_a_power_cut_is_skipped(folder: Path, connection: Any) -> None:
     queue = connection.SimpleQueue("torn")
     (folder / "queue" / "0_0.torn.msg").touch()
     queue.put("whole")
@@ -108,7 +106,7 @@ def test_every_message_of_the_clock_expires(settings: Any) -> None:
         assert entry["options"]["expires"] <= max(5.0, entry["schedule"]), name
 
 
-def test_the_settings_choose_it_for_the_small_size(settings: Any) -> None:
+def test_the_settings_choose_it_where_there_is_no_redis(settings: Any) -> None:
     if not settings.CELERY_BROKER_URL.startswith("filesystem"):
         pytest.skip("this run has a real broker")
     assert settings.CELERY_BROKER_TRANSPORT == "kallglot_site.broker:Transport"

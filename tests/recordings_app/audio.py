@@ -1,4 +1,4 @@
-"""Known audio, and ways to say how well something heard agrees with it."""
+"""Known audio, and how well decoded audio agrees with it."""
 
 import io
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A recorded call's end, and what is left of it in files."""
+"""How tests end a recorded call, and read what is stored of it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A spool and a storage of each test's own, and the pieces of a recorded call."""
+"""Each test has its own spool and storage; fixtures of a recorded call."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -58,7 +58,7 @@ def test_a_mixed_call_becomes_one_mono_mp3_of_both(call):
     assert found.correlation > 0.95
 
 
-def test_each_recording_is_announced_in_the_same_commit(call):
+def test_each_recording_gets_its_event_in_the_same_commit(call):
     session = call()
     end(session)
     session_assemble(session_id=session.id)
@@ -70,7 +70,7 @@ def test_each_recording_is_announced_in_the_same_commit(call):
         assert event.data["download_url"].endswith("/download")
 
 
-def test_rows_are_there_as_soon_as_the_session_has_ended(call):
+def test_rows_exist_as_soon_as_the_session_has_ended(call):
     session = call()
     session_end(session=session)
     assert set(
@@ -97,7 +97,7 @@ def test_a_session_that_did_not_ask_has_none(recorded_session):
     assert not Recording.objects.exists()
 
 
-def test_what_a_pause_left_out_is_silence_of_the_same_length(recorded_session, tap_for, sealed):
+def test_a_pause_is_silence_of_the_same_length(recorded_session, tap_for, sealed):
     session = recorded_session(channels="mixed", duration=9.0)
     tap = tap_for(session.id)
     source = voice(9)
@@ -114,7 +114,7 @@ def test_what_a_pause_left_out_is_silence_of_the_same_length(recorded_session, t
     assert found.correlation > 0.95
 
 
-def test_encrypted_at_rest_means_no_audio_in_any_file(call, settings, data_dir):
+def test_with_encryption_no_file_contains_plain_audio(call, settings, data_dir):
     settings.MEDIA_KEY = "a key"
     session = call()
     spool = b"".join(part_path(session.id, part).read_bytes() for part in local_parts(session.id))

@@ -1,4 +1,4 @@
-"""What is stored, kept and told when a worker, disk or key fails, or the call is deleted."""
+"""Assembly when a worker, disk or key fails, or the call is deleted."""
 
 import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from webhooks_app.models import Event
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_spool_goes_after_what_was_stored_is_proven(call, monkeypatch):
+def test_the_spool_is_deleted_only_after_the_stored_files_are_verified(call, monkeypatch):
     session = call()
     end(session)
     real = storage.store
@@ -45,7 +45,7 @@ def test_the_spool_goes_after_what_was_stored_is_proven(call, monkeypatch):
     assert not session_directory(session.id).exists()
 
 
-def test_a_worker_killed_after_storing_leaves_neither_loss_nor_garbage(call, monkeypatch, data_dir):
+def test_a_worker_killed_after_storing_leaves_the_spool_and_no_file(call, monkeypatch, data_dir):
     session = call()
     end(session)
 
@@ -69,7 +69,7 @@ def test_a_worker_killed_after_storing_leaves_neither_loss_nor_garbage(call, mon
     assert all(content(recording) for recording in Recording.objects.all())
 
 
-def test_a_worker_presumed_dead_commits_nothing(call, monkeypatch):
+def test_a_worker_that_lost_its_lease_commits_nothing(call, monkeypatch):
     session = call()
     end(session)
     real = assembly._commit
@@ -85,7 +85,7 @@ def test_a_worker_presumed_dead_commits_nothing(call, monkeypatch):
     assert not Event.objects.filter(type="recording.ready").exists()
 
 
-def test_a_worker_killed_before_deleting_the_spool_leaves_it_to_the_sweep(call, monkeypatch):
+def test_the_sweep_deletes_the_spool_of_a_worker_killed_before_that(call, monkeypatch):
     session = call()
     end(session)
     monkeypatch.setattr(assembly, "parts_remove", lambda *args: None)
@@ -96,7 +96,7 @@ def test_a_worker_killed_before_deleting_the_spool_leaves_it_to_the_sweep(call, 
     assert local_parts(session.id) == []
 
 
-def test_enough_failures_make_it_failed_and_keep_the_spool_for_another_try(call, monkeypatch):
+def test_a_session_fails_after_its_last_attempt_and_keeps_the_spool(call, monkeypatch):
     session = call()
     end(session)
 
@@ -171,7 +171,7 @@ def test_the_wrong_media_key_fails_the_recording_and_keeps_the_spool(call, setti
     assert session_assemble(session_id=session.id)
 
 
-def test_one_deleted_while_being_made_stays_deleted(call, monkeypatch, data_dir):
+def test_a_recording_deleted_while_it_is_made_stays_deleted(call, monkeypatch, data_dir):
     session = call()
     end(session)
     real = assembly._commit
@@ -206,7 +206,7 @@ def test_a_session_erased_while_being_made_leaves_nothing(call, monkeypatch, dat
     assert local_parts(session.id) == []
 
 
-def test_files_are_guarded_from_the_moment_they_are_named(call, monkeypatch):
+def test_a_file_has_a_scheduled_deletion_before_it_is_stored(call, monkeypatch):
     session = call()
     end(session)
     seen = []

@@ -1,4 +1,4 @@
-"""The recordings panel: what staff see and hear, and what only admins may do."""
+"""The recordings panel: what members see and hear, and what only admins may do."""
 
 import datetime
 
@@ -56,7 +56,7 @@ def test_without_a_recording_it_says_why(owner, cast, values, said):
     assert said in panel(owner, session).content.decode()
 
 
-def test_what_was_cut_short_can_still_be_heard_here(owner, recording):
+def test_a_recording_that_was_cut_short_can_be_played(owner, recording):
     Recording.objects.update(status="failed", failure="The disk was full.")
     page = panel(owner, recording.session).content.decode()
     assert "The disk was full." in page
@@ -94,7 +94,7 @@ def test_a_download_in_another_format_waits_until_it_is_made(owner, recording):
 
 @pytest.mark.parametrize("who", ["outsider", "nobody", "the other environment"])
 @pytest.mark.parametrize("path", ["audio", "download"])
-def test_others_hear_nothing(client, cast, recording, who, path):
+def test_people_of_other_organizations_get_no_audio(client, cast, recording, who, path):
     if who == "outsider":
         client.force_login(cast.outsider)
     elif who != "nobody":
@@ -116,7 +116,7 @@ def test_an_admin_deletes_the_audio_at_once(owner, recording, django_capture_on_
 
 
 @pytest.mark.parametrize("action", ["recordings-delete", "recordings-retry"])
-def test_a_reviewer_may_not(client, cast, recording, action):
+def test_a_reviewer_cannot_delete_the_audio(client, cast, recording, action):
     client.force_login(cast.teammate)
     response = client.post(f"/dashboard/sessions/{recording.session_id}/{action}")
     assert response.status_code == 403
@@ -126,7 +126,7 @@ def test_a_reviewer_may_not(client, cast, recording, action):
     assert "recordings-delete" not in page
 
 
-def test_retention_is_an_admins_setting_and_reaches_back(owner, cast, recording):
+def test_an_admin_sets_the_retention_also_of_existing_recordings(owner, cast, recording):
     Recording.objects.update(created_at=timezone.now() - datetime.timedelta(days=10))
     assert owner.get("/dashboard/settings/recordings").status_code == 200
     saved = owner.post("/dashboard/settings/recordings", {"retention_days": "7"})
@@ -137,12 +137,12 @@ def test_retention_is_an_admins_setting_and_reaches_back(owner, cast, recording)
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "x", "99999", ""])
-def test_a_senseless_retention_is_refused(owner, days):
+def test_an_invalid_retention_is_refused(owner, days):
     refused = owner.post("/dashboard/settings/recordings", {"retention_days": days})
     assert refused.status_code == 422
     assert not RecordingPolicy.objects.exists()
 
 
-def test_a_reviewer_may_not_set_retention(client, cast):
+def test_a_reviewer_cannot_set_the_retention(client, cast):
     client.force_login(cast.teammate)
     assert client.get("/dashboard/settings/recordings").status_code == 403

@@ -1,4 +1,4 @@
-"""Workers and those who erase, at the same rows at the same time."""
+"""Workers and erasure change the same rows at the same time."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def test_a_file_made_while_the_session_is_being_erased_is_deleted_too(recording)
 
 
 @pytest.mark.parametrize(("held", "next"), [(Assembly, Recording), (Recording, RecordingFile)])
-def test_who_erases_takes_the_rows_in_the_order_in_which_workers_do(recording, due, held, next):
+def test_erasing_locks_rows_in_the_same_order_as_workers(recording, due, held, next):
     row_locks_require()
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
@@ -55,7 +55,7 @@ def test_who_erases_takes_the_rows_in_the_order_in_which_workers_do(recording, d
     assert not Recording.objects.exists()
 
 
-def test_a_worker_that_lost_its_lease_fails_nobody_else_s_attempt(recording, due):
+def test_a_worker_that_lost_its_lease_does_not_fail_the_next_attempt(recording, due):
     row_locks_require()
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():

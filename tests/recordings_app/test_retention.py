@@ -1,4 +1,4 @@
-"""Nothing is kept longer than promised, and nothing is forgotten halfway."""
+"""Retention and deletion: nothing is kept too long, and no deletion is forgotten."""
 
 import datetime
 
@@ -48,7 +48,7 @@ def test_recordings_are_kept_for_thirty_days_unless_said_otherwise(
     assert kept(recorded_session(tenant=cast.other_tenant, **ended)) == 90
 
 
-def test_past_retention_the_audio_goes_and_the_row_stays(recording, cast):
+def test_past_retention_the_audio_is_deleted_and_the_row_kept(recording, cast):
     other = recording_ready(cast.tenant)
     name = recording.files.get().name
     expire(recording)
@@ -118,7 +118,7 @@ def test_spools_looked_for_again_delay_no_file(db, monkeypatch):
     assert all(each.due_at > timezone.now() and each.attempts == 0 for each in spools)
 
 
-def test_deleting_now_survives_a_storage_that_is_away(recording, monkeypatch):
+def test_a_deletion_is_repeated_when_the_storage_is_back(recording, monkeypatch):
     name = recording.files.get().name
     recording_delete(recording=recording)
     with monkeypatch.context() as patch:
@@ -132,7 +132,7 @@ def test_deleting_now_survives_a_storage_that_is_away(recording, monkeypatch):
     assert not default_storage.exists(name)
 
 
-def test_erasing_a_session_takes_rows_files_and_spool(recording, tap_for, sealed):
+def test_erasing_a_session_deletes_rows_files_and_spool(recording, tap_for, sealed):
     session = recording.session
     tap = tap_for(session.id)
     feed(tap, voice(1))
@@ -145,7 +145,7 @@ def test_erasing_a_session_takes_rows_files_and_spool(recording, tap_for, sealed
     assert local_parts(session.id) == []
 
 
-def test_a_spool_that_turns_up_after_the_erasure_goes_too(recording, tap_for, sealed):
+def test_a_spool_that_comes_back_after_the_erasure_is_deleted(recording, tap_for, sealed):
     session = recording.session
     session_erase(session=session)
     deletions_run_due()
@@ -156,7 +156,7 @@ def test_a_spool_that_turns_up_after_the_erasure_goes_too(recording, tap_for, se
     assert local_parts(session.id) == []
 
 
-def test_a_line_nobody_spoke_on_leaves_nothing_behind(recorded_session, tap_for, sealed):
+def test_a_call_without_speech_leaves_no_spool(recorded_session, tap_for, sealed):
     session = recorded_session(status="ended", started_at=None, transcript_status="complete")
     sealed(tap_for(session.id))
     sweeps.spool_leftovers_adopt()

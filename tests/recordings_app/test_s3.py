@@ -71,7 +71,7 @@ def track(session, speaker, generation=1):
     Track.objects.create(session=session, speaker=speaker, generation=generation)
 
 
-def test_a_download_leads_to_s3_itself_with_a_safe_name(bucket, api, cast):
+def test_a_download_redirects_to_s3_with_a_safe_file_name(bucket, api, cast):
     recording = recording_ready(cast.tenant, CONTENT)
     response = api.get(f"/v1/recordings/{recording.id}/download")
     assert response.status_code == 302
@@ -87,7 +87,7 @@ def test_a_download_leads_to_s3_itself_with_a_safe_name(bucket, api, cast):
 @pytest.mark.parametrize(
     ("header", "start", "end"), [("bytes=0-9", 0, 10), ("bytes=255990-", 255990, None)]
 )
-def test_bytes_and_ranges_come_through_us_alike(bucket, api, cast, header, start, end):
+def test_audio_and_ranges_from_s3_are_served_by_the_api(bucket, api, cast, header, start, end):
     recording = recording_ready(cast.tenant, CONTENT)
     url = f"/v1/recordings/{recording.id}/audio"
     assert b"".join(api.get(url).streaming_content) == CONTENT
@@ -96,7 +96,7 @@ def test_bytes_and_ranges_come_through_us_alike(bucket, api, cast, header, start
     assert b"".join(part.streaming_content) == CONTENT[start:end]
 
 
-def test_an_object_that_is_gone_is_told_as_expired(bucket, api, cast):
+def test_a_missing_object_is_answered_as_expired(bucket, api, cast):
     recording = recording_ready(cast.tenant, CONTENT)
     storage.remove(recording.files.get().name)
     assert api.get(f"/v1/recordings/{recording.id}/audio").status_code == 410
@@ -140,7 +140,7 @@ def test_parts_are_uploaded_as_the_call_runs_and_assembled_anywhere(
     assert [each for each in keys(bucket) if "/spool/" in each] == []
 
 
-def test_a_lost_machines_part_is_waited_for_and_joins_when_it_comes_back(
+def test_a_part_of_a_lost_machine_is_added_when_it_comes_back(
     bucket, recorded_session, tap_for, sealed
 ):
     session = recorded_session(channels="mixed", duration=4.0)
@@ -167,7 +167,7 @@ def test_a_lost_machines_part_is_waited_for_and_joins_when_it_comes_back(
     assert not SpoolPart.objects.exists()
 
 
-def test_a_shipper_killed_at_any_step_loses_nothing(
+def test_an_upload_killed_at_any_step_loses_no_part(
     bucket, recorded_session, tap_for, sealed, monkeypatch
 ):
     session = recorded_session(channels="mixed", duration=2.0)

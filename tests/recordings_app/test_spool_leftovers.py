@@ -1,4 +1,4 @@
-"""Spools that are waited for, come late, or that nobody asks for any more."""
+"""Spools that are incomplete, come late, or have no session."""
 
 import datetime
 
@@ -46,9 +46,7 @@ def test_a_part_that_is_still_being_written_is_waited_for(call, tap_for, sealed)
     assert local_parts(session.id) == []
 
 
-def test_an_owner_that_hangs_is_not_waited_for_forever_and_its_audio_joins_later(
-    call, tap_for, sealed
-):
+def test_audio_of_a_hanging_owner_is_added_later(call, tap_for, sealed):
     session = call(channels="mixed")
     hanging = tap_for(session.id, "agent", generation=2)
     end(session)
@@ -71,7 +69,7 @@ def test_an_owner_that_hangs_is_not_waited_for_forever_and_its_audio_joins_later
     assert not default_storage.exists(first.name)
 
 
-def test_the_spool_of_a_session_without_work_to_do_is_adopted(call):
+def test_a_spool_without_an_assembly_gets_one(call):
     session = call()
     session_end(session=session)
     Assembly.objects.all().delete()

@@ -1,4 +1,4 @@
-"""What webhook tests share: local receivers are allowed, and nobody rings a real broker."""
+"""Fixtures of webhook tests: local receivers are allowed, and no message reaches a broker."""
 
 import pytest
 

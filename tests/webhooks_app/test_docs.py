@@ -1,4 +1,4 @@
-"""The examples of docs/webhooks.md verify what we send, and refuse what we did not."""
+"""The examples of docs/webhooks.md accept our requests and reject forged ones."""
 
 import json
 import re

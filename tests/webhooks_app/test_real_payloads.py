@@ -1,4 +1,4 @@
-"""What the apps really record keeps what the event schemas promise."""
+"""Events that the apps record match their schemas."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Old events go, in batches; nothing that still waits goes with them."""
+"""Old events are deleted in batches; events with pending deliveries are kept."""
 
 import datetime
 
@@ -43,7 +43,7 @@ def left():
     return set(Event.objects.values_list("id", flat=True))
 
 
-def test_events_older_than_the_retention_go_with_all_that_hangs_on_them(cast, endpoint):
+def test_events_past_the_retention_are_deleted_with_their_rows(cast, endpoint):
     record(cast, 7, age_days=31)
     kept = record(cast, 2, age_days=29)
     assert events_purge(batch=3) == 7
@@ -82,7 +82,7 @@ def test_each_batch_is_a_few_statements(cast, endpoint, django_assert_max_num_qu
 
 
 @pytest.mark.parametrize(("age", "remains"), [(29, True), (31, False)])
-def test_a_deleted_endpoint_goes_when_its_history_has_gone(cast, endpoint, age, remains):
+def test_a_deleted_endpoint_is_purged_after_its_history(cast, endpoint, age, remains):
     at = timezone.now() - datetime.timedelta(days=age)
     services.endpoint_delete(endpoint=endpoint)
     Endpoint.objects.update(created_at=at, deleted_at=at)
@@ -90,13 +90,13 @@ def test_a_deleted_endpoint_goes_when_its_history_has_gone(cast, endpoint, age, 
     assert Endpoint.objects.exists() is remains
 
 
-def test_an_endpoint_in_use_stays_however_old(cast, endpoint):
+def test_an_old_endpoint_in_use_is_kept(cast, endpoint):
     Endpoint.objects.update(created_at=timezone.now() - datetime.timedelta(days=400))
     events_purge()
     assert Endpoint.objects.exists()
 
 
-def test_what_was_recorded_while_an_endpoint_was_switched_off_is_cancelled(cast, endpoint):
+def test_deliveries_recorded_while_an_endpoint_is_disabled_are_cancelled(cast, endpoint):
     record(cast, 2, age_days=0, status="pending")
     Endpoint.objects.update(status="disabled")
     assert strays_cancel() == 2

@@ -1,4 +1,4 @@
-"""An endpoint's deliveries of one type of event: found whichever way they are looked for."""
+"""Finding an endpoint's deliveries of one type of event."""
 
 import pytest
 from django.db import transaction
@@ -55,7 +55,7 @@ def test_pages_of_one_type_follow_each_other_in_both_directions(cast):
 
 
 @pytest.mark.usefixtures("either_way")
-def test_an_outcome_narrows_it_further(cast):
+def test_type_and_outcome_can_be_filtered_together(cast):
     hook = endpoint(cast.tenant)
     made = sent(hook, cast.tenant, *["session.ended"] * 3, "session.started")
     Delivery.objects.filter(pk__in=[made[1].pk, made[3].pk]).update(status="failed")
@@ -63,7 +63,7 @@ def test_an_outcome_narrows_it_further(cast):
 
 
 @pytest.mark.usefixtures("either_way")
-def test_what_other_endpoints_and_tenants_got_is_not_among_it(cast):
+def test_deliveries_of_other_endpoints_and_tenants_are_not_listed(cast):
     hook, second = endpoint(cast.tenant), endpoint(cast.tenant, 2)
     elsewhere, theirs = endpoint(cast.test_tenant), endpoint(cast.other_tenant)
     (mine,) = sent(hook, cast.tenant, "session.ended")
@@ -82,7 +82,7 @@ def test_a_rare_type_is_found_without_reading_the_deliveries(cast, monkeypatch):
 
 
 @pytest.mark.parametrize("types", [["analysis.failed"], []])
-def test_out_of_time_the_page_says_how_far_it_came_and_goes_on(cast, monkeypatch, types):
+def test_a_search_that_takes_too_long_can_be_continued(cast, monkeypatch, types):
     monkeypatch.setattr(selectors, "RARE", -1)
     monkeypatch.setattr(bounded_search, "PATIENCE", 0.0)
     monkeypatch.setattr(selectors, "FIRST_STRETCH", 2)

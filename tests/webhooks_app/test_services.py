@@ -1,4 +1,4 @@
-"""Events find their endpoints; endpoints keep their secrets."""
+"""Recording events, managing endpoints and secrets, redelivering."""
 
 import datetime
 
@@ -65,12 +65,12 @@ def test_events_of_a_session_are_numbered_from_one(cast):
     assert record(cast.tenant, session_id=None).sequence is None
 
 
-def test_an_event_outside_of_a_transaction_is_a_mistake(transactional_db, cast):
+def test_recording_an_event_outside_of_a_transaction_raises(transactional_db, cast):
     with pytest.raises(transaction.TransactionManagementError):
         event_record(tenant=cast.tenant, type="session.ended", data={})
 
 
-def test_a_change_that_is_rolled_back_leaves_no_event_and_rings_nobody(
+def test_a_rolled_back_change_records_no_event_and_wakes_no_worker(
     cast, endpoint, rings, django_capture_on_commit_callbacks
 ):
     def change_that_fails():
@@ -110,7 +110,7 @@ def test_only_known_event_types_can_be_subscribed_to(cast, private, events):
     assert caught.value.param == "events"
 
 
-def test_everything_and_more_is_everything(cast, private):
+def test_a_star_among_types_means_all(cast, private):
     endpoint, _ = services.endpoint_create(tenant=cast.tenant, url=URL, events=[*SUBSCRIBABLE, "*"])
     assert endpoint.events == ["*"]
 
@@ -122,7 +122,7 @@ def test_the_number_of_endpoints_is_limited(cast, private, monkeypatch):
         services.endpoint_create(tenant=cast.tenant, url=URL, events=["*"])
 
 
-def test_enabling_forgets_the_troubles_of_the_past(endpoint):
+def test_enabling_resets_the_health(endpoint):
     Endpoint.objects.filter(id=endpoint.id).update(
         status="disabled",
         disabled_reason="failing",
@@ -246,7 +246,7 @@ def test_a_test_event_goes_to_the_endpoint_under_test_alone(cast, private):
     assert "secret" not in str(delivery.event.data)
 
 
-def test_erasing_a_session_forgets_what_its_events_said_and_stops_them(cast, endpoint):
+def test_erasing_a_session_erases_its_payloads_and_cancels_its_deliveries(cast, endpoint):
     event = record(cast.tenant)
     delivery = Delivery.objects.get(event=event)
     Attempt.objects.create(

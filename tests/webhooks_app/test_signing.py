@@ -1,4 +1,4 @@
-"""Signatures that off-the-shelf verifiers accept, and no forgery."""
+"""Standard verifiers accept our signatures and reject forged ones."""
 
 import base64
 import hashlib

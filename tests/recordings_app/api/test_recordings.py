@@ -34,7 +34,7 @@ def body(response):
     return b"".join(response.streaming_content)
 
 
-def test_the_object_is_as_the_contract_has_it(api, recording):
+def test_the_recording_object_has_all_fields(api, recording):
     found = api.get(f"/v1/recordings/{recording.id}").json()
     assert found == {
         "id": recording.id,
@@ -81,7 +81,7 @@ def test_a_session_without_recordings_has_an_empty_list(api, cast):
     assert (listed["data"], listed["has_more"]) == ([], False)
 
 
-def test_a_download_leads_to_a_signed_address_that_needs_no_key(api, client, recording):
+def test_a_download_redirects_to_a_signed_url_that_needs_no_key(api, client, recording):
     response = api.get(f"/v1/recordings/{recording.id}/download")
     assert response.status_code == 302
     link = response["Location"]
@@ -151,7 +151,7 @@ def test_other_methods_on_a_signed_address_are_refused(api, client, recording):
 
 
 @pytest.mark.parametrize("path", ["download", "audio"])
-def test_while_processing_the_answer_is_to_come_back(api, recording, path):
+def test_while_processing_a_download_answers_202_with_retry_after(api, recording, path):
     Recording.objects.update(status="processing")
     response = api.get(f"/v1/recordings/{recording.id}/{path}")
     assert response.status_code == 202
@@ -160,7 +160,7 @@ def test_while_processing_the_answer_is_to_come_back(api, recording, path):
 
 
 @pytest.mark.parametrize("path", ["download", "audio"])
-def test_after_a_failure_it_is_a_conflict(api, recording, path):
+def test_after_a_failure_a_download_answers_409(api, recording, path):
     Recording.objects.update(status="failed")
     response = api.get(f"/v1/recordings/{recording.id}/{path}")
     assert response.status_code == 409
@@ -168,7 +168,7 @@ def test_after_a_failure_it_is_a_conflict(api, recording, path):
 
 
 @pytest.mark.parametrize("path", ["download", "audio"])
-def test_past_retention_it_is_gone_even_before_the_purge(api, recording, path):
+def test_past_retention_a_download_answers_410_before_the_deletion_too(api, recording, path):
     Recording.objects.update(expires_at=timezone.now() - datetime.timedelta(seconds=1))
     response = api.get(f"/v1/recordings/{recording.id}/{path}")
     assert response.status_code == 410
@@ -179,13 +179,13 @@ def test_past_retention_it_is_gone_even_before_the_purge(api, recording, path):
     assert metadata.json()["download_url"] is None
 
 
-def test_a_file_that_the_purge_has_just_taken_is_gone_and_no_server_error(api, recording):
+def test_a_file_deleted_just_now_answers_410(api, recording):
     default_storage.delete(recording.files.get().name)
     response = api.get(f"/v1/recordings/{recording.id}/audio")
     assert response.status_code == 410
 
 
-def test_the_bytes_come_whole_with_a_safe_name(api, recording):
+def test_the_whole_file_is_served_with_a_safe_name(api, recording):
     response = api.get(f"/v1/recordings/{recording.id}/audio")
     assert response.status_code == 200
     assert response["Content-Length"] == str(len(CONTENT))
@@ -260,7 +260,7 @@ def test_an_unchanged_file_is_not_sent_again(api, recording):
     assert fresh.status_code == 206
 
 
-def test_head_tells_all_without_a_body(api, recording):
+def test_head_answers_with_headers_and_no_body(api, recording):
     response = api.head(f"/v1/recordings/{recording.id}/audio")
     assert response.status_code == 200
     assert response["Content-Length"] == str(len(CONTENT))
@@ -334,7 +334,7 @@ def test_a_variant_whose_worker_is_killed_each_time_fails(api, recording, monkey
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_under_asgi_the_bytes_come_in_chunks(cast, settings):
+async def test_under_asgi_audio_is_streamed_in_chunks(cast, settings):
     from asgiref.sync import sync_to_async
 
     recording = await sync_to_async(recording_ready)(cast.tenant, CONTENT)

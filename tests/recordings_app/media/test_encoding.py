@@ -1,4 +1,4 @@
-"""Files line up with what went into them, whatever the codec's own delay."""
+"""Encoded files line up with their source, with every codec."""
 
 import io
 import tempfile
@@ -23,7 +23,7 @@ def encoded(samples, format, rate, channels=1):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("rate", SAMPLE_RATES)
-def test_decoded_audio_has_the_length_and_the_place_of_its_source(format, rate):
+def test_decoded_audio_has_the_length_and_position_of_its_source(format, rate):
     source = voice(5, rate=rate)
     (heard,), heard_rate = decoded(encoded(source, format, rate))
     assert heard_rate == rate
@@ -34,7 +34,7 @@ def test_decoded_audio_has_the_length_and_the_place_of_its_source(format, rate):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_two_channels_keep_apart(format):
+def test_two_channels_stay_separate(format):
     left, right = voice(5, seed=1), voice(5, seed=2)
     right[: len(right) // 2] = 0
     stereo = np.stack([left, right], axis=1).ravel()

@@ -1,4 +1,4 @@
-"""Encryption at rest: nothing readable on disk, nothing altered unnoticed."""
+"""Encryption at rest: nothing is readable on disk, and every change is detected."""
 
 import io
 
@@ -22,7 +22,7 @@ def opened(data):
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 17])
-def test_a_file_comes_back_and_its_size_is_known_beforehand(size):
+def test_a_file_decrypts_to_itself_and_its_encrypted_size_is_known(size):
     plain = bytes(range(256)) * (size // 256 + 1)
     plain = plain[:size]
     data = sealed(plain)
@@ -52,7 +52,7 @@ def test_altered_cut_reordered_or_extended_is_refused():
             opened(bad)
 
 
-def test_another_key_does_not_read_and_says_why(settings):
+def test_decrypting_with_another_key_raises_a_key_error(settings):
     data = sealed(b"hello")
     settings.MEDIA_KEY = "another"
     with pytest.raises(MediaKeyError):

@@ -1,4 +1,4 @@
-"""Ranges: what players ask for is given, what attackers ask for is bounded."""
+"""Byte ranges: players get theirs, and no request gets more than the file."""
 
 import pytest
 from hypothesis import given
@@ -41,18 +41,18 @@ def test_ranges_within_the_file(header, expected):
         "bytes=99999999999999999999-",
     ],
 )
-def test_what_is_no_sensible_range_is_ignored(header):
+def test_an_invalid_range_is_ignored(header):
     assert parse_range(header, 100) is None
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=1000-2000", "bytes=-0", "bytes=100-,200-"])
-def test_beyond_the_end_cannot_be_satisfied(header):
+def test_a_range_after_the_end_cannot_be_satisfied(header):
     with pytest.raises(RangeNotSatisfiable):
         parse_range(header, 100)
 
 
 @given(st.text(alphabet="bytes=0123456789-, \t", max_size=60), st.integers(0, 1000))
-def test_whatever_is_asked_never_more_is_sent_than_there_is(header, size):
+def test_no_request_gets_more_than_the_file_has(header, size):
     try:
         ranges = parse_range(f"bytes={header}", size)
     except RangeNotSatisfiable:

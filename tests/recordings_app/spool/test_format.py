@@ -1,4 +1,4 @@
-"""Spool parts: what was written can be read, whatever happened to the file since."""
+"""Spool parts can be read also after damage."""
 
 import io
 
@@ -30,14 +30,14 @@ def test_records_come_back_as_they_were_written():
     assert read(part(RECORDS)) == RECORDS
 
 
-def test_encrypted_records_come_back_and_hold_nothing_readable(settings):
+def test_encrypted_records_can_be_read_back_and_contain_no_plain_audio(settings):
     settings.MEDIA_KEY = "a key"
     data = part(RECORDS, Encryptor())
     assert read(data) == RECORDS
     assert b"\x01" * 16 not in data
 
 
-def test_a_former_key_still_reads_and_a_missing_one_is_told(settings):
+def test_an_earlier_key_still_decrypts_and_a_missing_one_is_an_error(settings):
     settings.MEDIA_KEY = "old"
     data = part(RECORDS, Encryptor())
     settings.MEDIA_KEY = "new, old"
@@ -48,7 +48,7 @@ def test_a_former_key_still_reads_and_a_missing_one_is_told(settings):
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
-def test_wherever_a_crash_tears_the_file_all_whole_records_survive(settings, encrypted):
+def test_a_torn_file_keeps_all_whole_records(settings, encrypted):
     settings.MEDIA_KEY = "key" if encrypted else ""
     encryptor = Encryptor() if encrypted else None
     data = pack_header(encryptor)
@@ -61,7 +61,7 @@ def test_wherever_a_crash_tears_the_file_all_whole_records_survive(settings, enc
         assert read(data[:cut]) == RECORDS[: sum(end <= cut for end in ends)]
 
 
-def test_a_damaged_record_costs_only_itself():
+def test_a_damaged_record_loses_only_itself():
     data = bytearray(part(RECORDS * 50))
     at = len(pack_header(None)) + len(pack_record(RECORDS[0])) + 40
     data[at] ^= 0xFF
@@ -75,7 +75,7 @@ def test_zeroes_left_by_a_power_cut_are_skipped():
 
 
 @given(st.binary(max_size=300))
-def test_no_file_content_whatever_raises_or_hangs(noise):
+def test_random_file_content_neither_raises_nor_hangs(noise):
     for data in (noise, pack_header(None) + noise, part(RECORDS[:1]) + noise):
         try:
             read(data)

@@ -1,4 +1,4 @@
-"""The recording tap: what it has been given is on disk, and a full disk does not end the call."""
+"""The recording tap writes every frame to disk, and a full disk does not end the call."""
 
 import os
 import resource
@@ -76,7 +76,7 @@ def test_a_part_is_locked_while_its_writer_lives(tap_for, sealed):
     assert not is_being_written(path)
 
 
-def test_a_new_owner_goes_on_in_a_part_of_its_own(tap_for, sealed):
+def test_a_new_owner_writes_its_own_part(tap_for, sealed):
     source = voice(4)
     first, second = tap_for(SESSION, generation=1), tap_for(SESSION, generation=2)
     feed(first, source[:16000])
@@ -108,7 +108,7 @@ def test_a_long_call_is_cut_into_parts_without_a_seam(tap_for, sealed):
     assert agreement(heard(130), source, 8000).correlation > 0.999
 
 
-def test_silence_takes_no_room_however_far_a_clock_jumps(tap_for, sealed):
+def test_silence_takes_no_space_after_a_clock_jump(tap_for, sealed):
     tap = tap_for(SESSION)
     feed(tap, voice(1))
     feed(tap, voice(1), at=8 * 3600.0)
@@ -160,7 +160,7 @@ def test_a_full_disk_ends_the_recording_with_a_warning_and_keeps_what_there_is(
     assert agreement(heard(2), source[:16000], 8000).correlation > 0.999
 
 
-def test_when_not_even_a_part_can_be_made_a_later_one_says_so(tap_for, warnings, sealed):
+def test_if_no_part_can_be_created_a_later_one_is_marked_as_incomplete(tap_for, warnings, sealed):
     session_directory(SESSION).parent.mkdir(parents=True)
     session_directory(SESSION).write_text("in the way")
     tap = tap_for(SESSION)
@@ -199,7 +199,7 @@ signal.pause()
 
 
 @pytest.mark.parametrize("key", ["", "a key"])
-def test_a_killed_process_loses_not_one_frame(data_dir, settings, key):
+def test_a_killed_process_loses_no_frame(data_dir, settings, key):
     settings.MEDIA_KEY = key
     root = str(settings.BASE_DIR)
     code = KILLED.format(root=root, data_dir=str(data_dir), session=SESSION)
@@ -227,13 +227,13 @@ def test_a_killed_process_loses_not_one_frame(data_dir, settings, key):
     assert agreement(heard(3), voice(3), 8000).correlation > 0.999
 
 
-def test_nothing_but_a_session_id_becomes_a_path():
+def test_only_a_session_id_becomes_a_path():
     for name in ("../etc", "sess_", "sess_\0", "/etc/passwd", "sess_" + "0" * 25 + "/"):
         with pytest.raises(ValueError, match="not a session id"):
             session_directory(name)
 
 
-def test_the_disk_is_synced_off_the_frame_path(tap_for, monkeypatch):
+def test_writing_a_frame_does_not_wait_for_the_disk(tap_for, monkeypatch):
     import threading
 
     synced = []

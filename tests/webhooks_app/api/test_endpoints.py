@@ -38,7 +38,7 @@ def error_of(response):
     return response.json()["error"]
 
 
-def test_a_created_endpoint_shows_its_secret_this_once(api):
+def test_a_created_endpoint_shows_its_secret_once(api):
     response = create(api, events=["session.ended"], description="CRM")
     body = response.json()
     assert response.status_code == 201
@@ -77,7 +77,7 @@ def test_a_created_endpoint_shows_its_secret_this_once(api):
         ({"evnets": ["*"]}, "unknown_field", "evnets"),
     ],
 )
-def test_what_is_wrong_with_a_new_endpoint_is_named(api, change, code, param):
+def test_an_invalid_endpoint_is_refused_with_the_parameter(api, change, code, param):
     response = create(api, **change)
     assert response.status_code == 422
     assert (error_of(response)["code"], error_of(response)["param"]) == (code, param)
@@ -180,7 +180,7 @@ def answer(status, **values):
     outcomes_record("dsp_a", [(message, result) for message in messages])
 
 
-def test_a_test_event_is_a_delivery_under_way(api, tested):
+def test_a_test_event_is_a_pending_delivery(api, tested):
     body = api.get(f"/v1/webhook_deliveries/{tested.id}").json()
     assert body["next_attempt_at"].endswith("Z")
     assert body | {"next_attempt_at": 0, "created_at": 0} == {

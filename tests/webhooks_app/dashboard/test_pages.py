@@ -1,4 +1,4 @@
-"""What admins see and do about webhooks; what reviewers cannot."""
+"""The webhooks pages: what admins can do, and reviewers cannot."""
 
 import datetime
 import re
@@ -111,14 +111,14 @@ def test_single_event_types_can_be_chosen(admin):
         ({"everything": ""}, "at least one type"),
     ],
 )
-def test_a_form_that_cannot_be_taken_says_why(admin, fields, says):
+def test_an_invalid_form_says_why(admin, fields, says):
     response = create(admin, **fields)
     assert response.status_code == 422
     assert says in response.text
     assert not Endpoint.objects.exists()
 
 
-def test_the_list_shows_health_at_a_glance(admin, cast, listed):
+def test_the_list_shows_each_endpoints_health(admin, cast, listed):
     record(cast)
     answer(200)
     record(cast)
@@ -129,7 +129,7 @@ def test_the_list_shows_health_at_a_glance(admin, cast, listed):
     assert "<polyline" in page
 
 
-def test_an_endpoint_that_was_switched_off_is_announced(admin, cast, listed):
+def test_the_pages_tell_of_a_disabled_endpoint(admin, cast, listed):
     Endpoint.objects.update(failing_since=timezone.now() - datetime.timedelta(days=4))
     record(cast)
     answer(500)
@@ -225,7 +225,7 @@ def test_the_history_is_filtered_by_outcome_and_type(admin, cast, listed):
     assert "No delivery matches" in admin.get(f"{path}?type=recording.ready").text
 
 
-def test_what_a_receiver_answers_is_inert(admin, cast, listed):
+def test_a_receivers_answer_is_escaped(admin, cast, listed):
     delivery = record(cast, data={"note": HOSTILE})
     answer(500, response_body=HOSTILE, error=HOSTILE, response_headers={HOSTILE: HOSTILE})
     for path in (
@@ -281,7 +281,7 @@ def test_the_session_page_has_a_panel_that_looks_again_while_deliveries_run(admi
     assert "in a row" not in page
 
 
-def test_the_panel_tells_events_of_one_kind_in_a_row_as_one(admin, cast, listed):
+def test_the_panel_groups_successive_events_of_one_type(admin, cast, listed):
     session = SessionFactory.create(organization=cast.organization)
     for _ in range(3):
         record(cast, session_id=session.id)

@@ -1,4 +1,4 @@
-"""Only addresses of the public internet are receivers, however they are written."""
+"""Only public addresses are receivers, in every notation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who gets what next: fairness, caps, order, leases."""
+"""Which deliveries a dispatcher claims: fairness, limits, order, leases, slots."""
 
 import datetime
 import json
@@ -80,7 +80,7 @@ def test_room_is_shared_among_endpoints(cast, endpoint):
     assert by_endpoint.count(endpoint.id) == by_endpoint.count(other.id) == 5
 
 
-def test_turns_rotate_when_there_is_not_room_for_all(cast, endpoint):
+def test_endpoints_take_turns_when_there_is_not_room_for_all(cast, endpoint):
     other = second_endpoint(cast)
     record(cast)
     first = claim("dsp_a", Limits(1, {}, after=""))
@@ -131,7 +131,7 @@ def test_a_failed_first_attempt_is_an_answer_and_lets_the_next_one_go(cast, endp
     assert second.delivery_id != first.delivery_id
 
 
-def test_a_cancelled_event_holds_up_none(cast, endpoint):
+def test_a_cancelled_event_delays_no_other(cast, endpoint):
     record(cast, 2, session_id="sess_1")
     Delivery.objects.filter(sequence=1).update(status="cancelled", next_attempt_at=None)
     assert len(take()) == 1
@@ -212,7 +212,7 @@ def test_an_event_that_the_fast_encoder_refuses_is_sent_all_the_same(cast, endpo
     assert len(bodies) == 2
 
 
-def test_an_idle_look_writes_nothing(cast, endpoint, django_assert_num_queries):
+def test_looking_for_work_without_any_writes_nothing(cast, endpoint, django_assert_num_queries):
     claims.slot_acquire("dsp_a", 1)
     with django_assert_num_queries(1):
         assert take() == []

@@ -1,4 +1,4 @@
-"""The whole way: from committed events to a receiver on a real socket."""
+"""From committed events to a receiver on a real socket."""
 
 import socket
 import threading
@@ -120,7 +120,7 @@ def test_with_nothing_due_it_returns_at_once_and_takes_no_slot(cast, private):
     assert not DispatcherSlot.objects.exists()
 
 
-def test_its_slot_is_free_again_afterwards(cast, private):
+def test_a_dispatcher_frees_its_slot_when_it_ends(cast, private):
     with receiving() as receiver:
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
         record(cast)
@@ -137,7 +137,7 @@ def test_what_is_due_waits_while_all_slots_are_taken(cast, private):
     assert deliver() == 0
 
 
-def test_an_event_that_comes_while_it_lingers_needs_no_bell(cast, private):
+def test_an_event_recorded_while_the_dispatcher_waits_needs_no_doorbell(cast, private):
     with receiving() as receiver:
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
         sent_more: list[bool] = []
@@ -170,7 +170,7 @@ def test_when_the_database_fails_for_a_moment_no_outcome_is_lost(cast, private, 
     assert {row.status for row in deliveries()} == {"delivered"}
 
 
-def test_a_run_that_has_lasted_long_frees_its_slot_and_rings_for_a_successor(cast, private, rings):
+def test_a_long_run_frees_its_slot_and_wakes_a_successor(cast, private, rings):
     with receiving() as receiver:
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
         record(cast)
@@ -229,7 +229,7 @@ def _message(delivery_id, endpoint_id):
     )
 
 
-def test_ringing_never_fails_and_never_waits_even_without_a_broker(monkeypatch):
+def test_ringing_neither_fails_nor_blocks_without_a_broker(monkeypatch):
     rung, failed = threading.Event(), threading.Event()
 
     def broken(task, **options):

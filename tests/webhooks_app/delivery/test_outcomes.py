@@ -106,7 +106,7 @@ def test_a_slowed_down_endpoint_recovers_with_its_successes(attempt, endpoint):
     assert endpoint.slowdown == 1
 
 
-def test_gone_disables_the_endpoint_and_cancels_what_waits(cast, attempt, endpoint):
+def test_410_disables_the_endpoint_and_cancels_its_deliveries(cast, attempt, endpoint):
     waiting = attempt(500)
     Endpoint.objects.update(paused_until=None)
     gone = attempt(410)
@@ -142,7 +142,7 @@ def test_one_success_within_three_days_keeps_the_endpoint(attempt, endpoint, clo
     assert endpoint.is_enabled
 
 
-def test_a_given_url_that_is_gone_fails_alone(cast, private):
+def test_410_from_a_given_url_fails_only_that_delivery(cast, private):
     url = "http://127.0.0.1:9/once"
     for _ in range(2):
         with transaction.atomic():
@@ -153,7 +153,7 @@ def test_a_given_url_that_is_gone_fails_alone(cast, private):
     assert sorted(row.status for row in deliveries()) == ["failed", "pending"]
 
 
-def test_the_outcome_of_a_lost_claim_is_left_to_the_new_owner(cast, endpoint, clock):
+def test_the_outcome_of_a_lost_lease_is_not_recorded(cast, endpoint, clock):
     with transaction.atomic():
         services.event_record(tenant=cast.tenant, type="session.ended", data={})
     (stale,) = claim("dsp_stalled", Limits(1, {}))
@@ -164,7 +164,7 @@ def test_the_outcome_of_a_lost_claim_is_left_to_the_new_owner(cast, endpoint, cl
     assert (delivery.status, delivery.claim_id) == ("pending", "dsp_b")
 
 
-def test_a_delivery_cancelled_under_way_stays_cancelled(cast, endpoint):
+def test_a_delivery_cancelled_while_it_is_sent_stays_cancelled(cast, endpoint):
     with transaction.atomic():
         services.event_record(tenant=cast.tenant, type="session.ended", data={})
     (message,) = claim("dsp_a", Limits(1, {}))

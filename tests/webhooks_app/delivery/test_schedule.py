@@ -58,7 +58,7 @@ def test_retry_after_is_read_in_both_of_its_forms(value, seconds):
     assert retry_after_seconds(value, NOW) == seconds
 
 
-def test_an_endpoint_without_a_wish_is_paused_ever_longer():
+def test_without_retry_after_each_pause_is_longer():
     assert [pause_seconds(level, None) for level in (1, 2, 5)] == [2, 4, 32]
 
 

@@ -109,7 +109,7 @@ async def test_a_receiver_that_never_answers_is_cut_off_at_the_deadline():
     assert answer.status_code is None
 
 
-async def test_a_receiver_that_drips_is_cut_off_at_the_one_deadline():
+async def test_a_receiver_that_sends_slowly_is_cut_off_at_the_deadline():
     def drip(received, connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nxx")
         while True:
@@ -123,7 +123,7 @@ async def test_a_receiver_that_drips_is_cut_off_at_the_one_deadline():
     assert answer.response_body.startswith("xx")
 
 
-async def test_a_receiver_that_drips_its_headers_is_cut_off_too():
+async def test_a_receiver_that_sends_headers_slowly_is_cut_off_too():
     def drip(received, connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
         while True:
@@ -186,14 +186,14 @@ async def test_an_answer_that_is_not_http_is_a_failure():
     assert answer.error.startswith("invalid_response")
 
 
-async def test_nobody_listening_is_a_failure():
+async def test_a_refused_connection_is_a_failure():
     with receiving() as receiver:
         url = receiver.url
     answer = await send(url)
     assert answer.error.startswith("connection_failed")
 
 
-async def test_a_certificate_that_does_not_verify_is_a_failure(certificate):
+async def test_an_invalid_certificate_is_a_failure(certificate):
     with receiving(tls=certificate) as receiver:
         answer = await send(f"https://localhost:{receiver.port}/")
     assert answer.error.startswith("tls_error")
@@ -261,7 +261,7 @@ async def test_a_name_with_one_private_address_among_public_ones_is_refused(reso
     assert answer.error.startswith("blocked_address")
 
 
-async def test_the_address_that_was_checked_is_the_one_dialled(resolved, monkeypatch):
+async def test_only_the_checked_address_is_connected_to(resolved, monkeypatch):
     """A name that turns private after the check cannot matter: it is resolved once."""
     resolved.extend([["93.184.216.34"], ["127.0.0.1"]])
     dialled = []

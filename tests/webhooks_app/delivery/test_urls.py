@@ -1,4 +1,4 @@
-"""A receiver's URL is refused at once where it can be known to be wrong."""
+"""Invalid and private URLs of receivers are refused when they are given."""
 
 import socket
 
@@ -83,7 +83,7 @@ def test_a_url_of_another_form_is_refused(names, url):
         "10.0.0.1:8443",
     ],
 )
-def test_an_address_that_is_not_public_is_refused_in_every_disguise(names, host):
+def test_a_private_address_is_refused_in_every_notation(names, host):
     with pytest.raises(InvalidUrl, match="not public"):
         url_check(f"https://{host}/")
 
