@@ -16,6 +16,7 @@ from recordings_app.media import storage
 from recordings_app.models import Assembly, Deletion, Recording, RecordingFile, SpoolPart
 from recordings_app.services import recording_delete
 from recordings_app.spool import shipper
+from recordings_app.spool.durability import syncer
 from recordings_app.spool.parts import local_parts
 from recordings_app.variants import variant_make
 from sessions_app.models import Track
@@ -121,6 +122,7 @@ def test_parts_are_uploaded_as_the_call_runs_and_assembled_anywhere(
     source = voice(130)
     tap = tap_for(session.id)
     feed(tap, source)
+    assert syncer.flush(), "full parts are closed in another thread"
     assert shipper.parts_ship() == 2, "the third is still being written"
     assert len(local_parts(session.id)) == 1
     sealed(tap)
