@@ -17,7 +17,7 @@ from kallglot_site import leases
 from kallglot_site.leases import LEASE
 from sessions_app.models import Session
 from sessions_app.signals import transcript_completed
-from tests.fakes.sockets import PATIENCE
+from tests.fakes.sockets import TIMEOUT
 from webhooks_app.models import Delivery, Event
 
 
@@ -181,7 +181,7 @@ def test_the_lease_is_renewed_while_a_language_model_takes_its_time(request_one,
 
     monkeypatch.setattr(leases.WorkQueue, "_renew", renewing)
     seen = []
-    slow = Slow(lambda: seen.append(renewed.wait(PATIENCE)))
+    slow = Slow(lambda: seen.append(renewed.wait(TIMEOUT)))
     monkeypatch.setattr(services, "configured_analyzer", lambda: slow)
     request_one()
     analyze_due()

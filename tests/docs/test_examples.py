@@ -27,7 +27,7 @@ from tests.e2e.server import Server
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PATIENCE = 120  # seconds for one block
+TIMEOUT = 120  # seconds for one block
 
 
 def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
@@ -81,7 +81,7 @@ def test_examples_run_as_written(page: Path, server: Server, speech: Path, tmp_p
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
         assert result.returncode == 0, f"{code}\n{result.stdout}\n{result.stderr}"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from kallglot_site import doorbell, leases
 from kallglot_site.leases import LEASE, LeaseLost, WorkQueue
 from recordings_app.models import Deletion
-from tests.fakes.sockets import PATIENCE
+from tests.fakes.sockets import TIMEOUT
 
 SECOND = datetime.timedelta(seconds=1)
 
@@ -225,4 +225,4 @@ def test_a_lease_is_renewed_until_the_work_is_over_also_after_a_database_outage(
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     monkeypatch.setattr(WorkQueue, "_renew", renew)
     with QUEUE.kept(row):
-        assert renewed.wait(PATIENCE)
+        assert renewed.wait(TIMEOUT)

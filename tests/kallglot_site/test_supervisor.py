@@ -15,7 +15,7 @@ import pytest
 from kallglot_site.supervisor import Child, Hopeless, Supervisor
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20
+TIMEOUT = 20
 WAITING = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"
 
 
@@ -41,7 +41,7 @@ class Said:
 
     async def wait_for(self, text: str, times: int = 1) -> str:
         """The latest line with that text, once there have been so many."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while True:
                 lines = [line for line in self.lines if text in line]
                 if len(lines) >= times:
@@ -52,13 +52,13 @@ class Said:
 
 def lines_of(path: Path, count: int = 1) -> list[str]:
     """The lines of a file that processes are writing, once there are so many."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         text = path.read_text() if path.exists() else ""
         if text.count("\n") >= count:
             return text.split("\n")[:-1]
         time.sleep(0.02)
-    raise AssertionError(f"{path} has not {count} lines after {PATIENCE} s")
+    raise AssertionError(f"{path} has not {count} lines after {TIMEOUT} s")
 
 
 async def appear(path: Path, count: int = 1) -> list[str]:
@@ -211,7 +211,7 @@ def gone(ids: list[int]) -> None:
     for number in ids:
         with contextlib.suppress(psutil.NoSuchProcess):
             processes.append(psutil.Process(number))
-    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(processes, timeout=TIMEOUT)
     for process in alive:
         os.kill(process.pid, signal.SIGKILL)
     assert not alive

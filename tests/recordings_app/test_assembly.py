@@ -11,7 +11,7 @@ from recordings_app.models import Assembly, Recording
 from recordings_app.spool.parts import local_parts, part_path
 from recordings_app.tasks import assemble_due
 from sessions_app.services import session_end
-from tests.fakes.sockets import PATIENCE
+from tests.fakes.sockets import TIMEOUT
 from tests.recordings_app.audio import agreement, decoded, feed, voice
 from tests.recordings_app.calls import AGENT, CUSTOMER, content, end, stored_files
 from webhooks_app.models import Event
@@ -134,7 +134,7 @@ def test_ending_a_recorded_call_does_not_wait_for_a_broker_that_hangs(call, monk
 
     def hang(task, *args, **options):
         threads.append(threading.current_thread())
-        answered.wait(PATIENCE)
+        answered.wait(TIMEOUT)
 
     monkeypatch.setattr(celery_app, "send_task", hang)
     end(call())
