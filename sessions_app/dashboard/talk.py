@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views import View
 
 from kallglot_site.accounts.dashboard.access import StaffView
+from kallglot_site.accounts.dashboard.middleware import secret_link_protect
 from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError
 from kallglot_site.api.links import public_url, stream_url
@@ -124,8 +125,7 @@ class JoinView(View):
         context: dict[str, Any] = {"session": session, "side": OTHER_SIDE}
         status = 200 if session is not None else 404
         response = render(request, "sessions/join.html", context, status=status)
-        response["Referrer-Policy"] = "no-referrer"
-        response["Cache-Control"] = "private, no-store"
+        secret_link_protect(response)
         return response
 
     def post(self, request: HttpRequest, invitation: str) -> HttpResponse:

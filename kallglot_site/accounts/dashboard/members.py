@@ -19,6 +19,7 @@ from django.views import View
 from kallglot_site.accounts import members, selectors, two_factor
 from kallglot_site.accounts.dashboard.access import ORGANIZATION_KEY, AdminRequired, StaffView
 from kallglot_site.accounts.dashboard.awaiting import BACKEND
+from kallglot_site.accounts.dashboard.middleware import secret_link_protect
 from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.accounts.errors import AccountsError, InvitationClosed
 from kallglot_site.accounts.models import Membership, User
@@ -215,7 +216,5 @@ class InvitationView(View):
         known = User.objects.filter(email__iexact=invitation.email).exists()
         context = {"invitation": invitation, "form": form, "known": known, **extra}
         response = render(self.request, "accounts/invitation.html", context, status=status)
-        # The address is the secret: it goes nowhere with a link that is followed from here.
-        response["Referrer-Policy"] = "no-referrer"
-        response["Cache-Control"] = "private, no-store"
+        secret_link_protect(response)
         return response

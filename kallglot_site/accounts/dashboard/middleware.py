@@ -38,6 +38,16 @@ class ContentPolicyMiddleware:
         return response
 
 
+def secret_link_protect(response: HttpResponse) -> None:
+    """For a page whose address is a secret: the path is sent to nobody, and no cache keeps the page.
+
+    The policy is not ``no-referrer``: browsers would then send ``Origin: null`` with the page's
+    form, and the CSRF check refuses that.
+    """
+    response["Referrer-Policy"] = "strict-origin"
+    response["Cache-Control"] = "private, no-store"
+
+
 def _stream_source() -> str:
     """Where calls are streamed to, if that is another host than the page's."""
     return f" {settings.STREAM_URL}" if settings.STREAM_URL else ""

@@ -64,7 +64,7 @@ def test_the_link_lets_the_customer_in_without_an_account_while_the_call_runs(st
     visitor = Client()
     page = visitor.get(link)
     assert "The call is recorded." in page.text
-    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Referrer-Policy"] == "strict-origin"
     way_in = visitor.post(link).json()
     assert stream_token_verify(way_in["token"], answer["session_id"]).speakers == ("customer",)
     assert "invitation" not in way_in
