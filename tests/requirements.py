@@ -64,3 +64,13 @@ def browser_path() -> str:
             return path
     missing("Chromium (apt-get install chromium)")
     raise AssertionError("unreachable")
+
+
+@pytest.fixture(scope="session")
+def firefox_path() -> str:
+    """An installed Firefox. Debian's package is ``firefox-esr``."""
+    for name in ("firefox-esr", "firefox"):
+        if path := shutil.which(name):
+            return path
+    missing("Firefox (apt-get install firefox-esr)")
+    raise AssertionError("unreachable")

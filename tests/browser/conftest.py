@@ -1,5 +1,9 @@
-"""A real Chromium against the real application. Every page opened is watched for faults."""
+"""Real browsers against the real application. Every page that a test opens is checked for faults.
 
+Tests run in Chromium. A module runs in Firefox too with ``pytestmark = in_both_browsers``.
+"""
+
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +29,10 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
+ROOT = Path(__file__).parents[2]
 AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
 WIDE, PHONE = 1360, 390
+in_both_browsers = pytest.mark.parametrize("browser_name", ["chromium", "firefox"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,6 +57,27 @@ def chromium(playwright: Playwright, browser_path: str) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.fixture(scope="package")
+def firefox(
+    playwright: Playwright, firefox_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
+    launcher = tmp_path_factory.mktemp("firefox") / "firefox"
+    launcher.write_text(
+        f"#!/bin/sh\ncd {ROOT}\n"
+        f'exec {sys.executable} -m tests.browser.firefox {firefox_path} "$@"\n'
+    )
+    launcher.chmod(0o755)
+    browser = playwright.firefox.launch(channel="moz-firefox", executable_path=launcher)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser_name() -> str:
+    """``in_both_browsers`` overrides it."""
+    return "chromium"
+
+
 @pytest.fixture(autouse=True)
 def _nothing_cached() -> None:
     cache.clear()
@@ -63,8 +90,8 @@ def address(transactional_db: None) -> Iterator[str]:
 
 
 @dataclass
-class Desk:
-    """A browser in which somebody works. ``faults`` gathers what no page may do."""
+class Window:
+    """A browser window with cookies of its own. ``faults`` lists errors of its pages."""
 
     context: BrowserContext
     address: str
@@ -73,20 +100,20 @@ class Desk:
     def page(self) -> Page:
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
-        page.on("console", lambda message: self._heard(page, message))
-        page.on("request", lambda request: self._asked(page, request.url))
+        page.on("console", lambda message: self._note_message(page, message))
+        page.on("request", lambda request: self._note_request(page, request.url))
         return page
 
-    def _heard(self, page: Page, message: Any) -> None:
+    def _note_message(self, page: Page, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.faults.append(f"{page.url}: {message.text}")
 
-    def _asked(self, page: Page, url: str) -> None:
+    def _note_request(self, page: Page, url: str) -> None:
         if not url.startswith((self.address, "data:", "blob:")):
             self.faults.append(f"{page.url} asked for {url}")
 
     def sign_in_as(self, user: User) -> None:
-        """Without the form, for tests that are about something else."""
+        """Sign in without the form."""
         client = Client()
         client.force_login(user)
         name = settings.SESSION_COOKIE_NAME
@@ -102,33 +129,39 @@ class Desk:
 
 
 @pytest.fixture
-def desk(chromium: Browser, address: str) -> Iterator[Callable[..., Desk]]:
-    """Makes desks: ``desk(width=390, theme="dark")``. At the end none may have a fault."""
-    desks: list[Desk] = []
+def new_window(
+    request: pytest.FixtureRequest, browser_name: str, address: str
+) -> Iterator[Callable[..., Window]]:
+    """Opens windows: ``new_window(width=390, theme="dark")``. A fault in one fails the test.
 
-    def make(width: int = WIDE, theme: Any = "light", **options: Any) -> Desk:
-        context = chromium.new_context(
+    Firefox has the light theme only: see ``tests/browser/firefox.py``.
+    """
+    browser: Browser = request.getfixturevalue(browser_name)
+    windows: list[Window] = []
+
+    def make(width: int = WIDE, theme: Any = "light", **options: Any) -> Window:
+        context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, **options
         )
         context.set_default_timeout(15_000)
-        desks.append(Desk(context, address))
-        return desks[-1]
+        windows.append(Window(context, address))
+        return windows[-1]
 
     yield make
-    faults = [fault for each in desks for fault in each.faults]
-    for each in desks:
+    faults = [fault for each in windows for fault in each.faults]
+    for each in windows:
         each.context.close()
     assert faults == []
 
 
 @pytest.fixture
-def office(desk: Callable[..., Desk], cast: Cast) -> tuple[Desk, Page]:
+def owner_window(new_window: Callable[..., Window], cast: Cast) -> tuple[Window, Page]:
     """The owner, signed in on a wide screen."""
-    made = desk()
-    made.sign_in_as(cast.owner)
-    page = made.page()
-    page.goto(f"{made.address}/dashboard/")
-    return made, page
+    window = new_window()
+    window.sign_in_as(cast.owner)
+    page = window.page()
+    page.goto(f"{window.address}/dashboard/")
+    return window, page
 
 
 def accessibility_faults(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ from kallglot_site.accounts import two_factor
 from kallglot_site.accounts.members import audit_record, invitation_create
 from sessions_app.models import Session, Track
 from sessions_app.payloads import session_payload
-from tests.browser.conftest import PHONE, WIDE, Desk, accessibility_faults
+from tests.browser.conftest import PHONE, WIDE, Window, accessibility_faults
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event
@@ -143,8 +143,8 @@ def told(cast: Cast, session: Session) -> dict[str, str]:
     return {"endpoint": endpoint.id, "delivery": delivery.id, "event": event.id}
 
 
-def look_at(made: Desk, page, path: str, expected: int = 200) -> list[str]:
-    response = page.goto(f"{made.address}{path}")
+def look_at(window: Window, page, path: str, expected: int = 200) -> list[str]:
+    response = page.goto(f"{window.address}{path}")
     assert response is not None
     assert response.status == expected
     # Panels of other apps load after the page, and the live view keeps a socket open.
@@ -157,52 +157,54 @@ def look_at(made: Desk, page, path: str, expected: int = 200) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_for_members_is_sound(desk: Callable[..., Desk], cast: Cast, places, name):
+def test_a_page_for_members_is_sound(new_window: Callable[..., Window], cast: Cast, places, name):
     expected = 404 if name == "another environment's session" else 200
     faults: list[str] = []
     for width, theme in VIEWS:
-        made = desk(width, theme)
-        page = made.page()
-        made.sign_in_as(cast.owner)
-        faults += look_at(made, page, PAGES[name].format(**places), expected)
+        window = new_window(width, theme)
+        page = window.page()
+        window.sign_in_as(cast.owner)
+        faults += look_at(window, page, PAGES[name].format(**places), expected)
         if expected == 404:
-            made.faults[:] = [fault for fault in made.faults if "404" not in fault]
+            window.faults[:] = [fault for fault in window.faults if "404" not in fault]
     assert faults == []
 
 
 @pytest.mark.parametrize(
     "name", ["overview", "session", "talk", "keys", "members", "settings", "account", "webhooks"]
 )
-def test_a_page_of_a_suspended_organization_is_sound(desk, cast: Cast, places, name):
+def test_a_page_of_a_suspended_organization_is_sound(new_window, cast: Cast, places, name):
     cast.organization.suspended_at = timezone.now()
     cast.organization.save()
     faults: list[str] = []
     for width, theme in VIEWS:
-        made = desk(width, theme)
-        made.sign_in_as(cast.owner)
-        page = made.page()
-        faults += look_at(made, page, PAGES[name].format(**places))
+        window = new_window(width, theme)
+        window.sign_in_as(cast.owner)
+        page = window.page()
+        faults += look_at(window, page, PAGES[name].format(**places))
         expect(page.get_by_text("Acme Support is suspended.")).to_be_visible()
     assert faults == []
 
 
 @pytest.mark.parametrize("name", SECOND_FACTOR)
-def test_a_page_of_the_second_factor_is_sound(desk: Callable[..., Desk], cast: Cast, places, name):
+def test_a_page_of_the_second_factor_is_sound(
+    new_window: Callable[..., Window], cast: Cast, places, name
+):
     secret = two_factor.secret_new()
     code = pyotp.TOTP(secret).now()
     two_factor.two_factor_enable(user=cast.owner, secret=secret, code=code)
     faults: list[str] = []
     for width, theme in VIEWS:
-        made = desk(width, theme)
-        made.sign_in_as(cast.owner)
-        faults += look_at(made, made.page(), SECOND_FACTOR[name])
+        window = new_window(width, theme)
+        window.sign_in_as(cast.owner)
+        faults += look_at(window, window.page(), SECOND_FACTOR[name])
     assert faults == []
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_a_page_before_signing_in_is_sound(desk: Callable[..., Desk], places, name):
+def test_a_page_before_signing_in_is_sound(new_window: Callable[..., Window], places, name):
     faults: list[str] = []
     for width, theme in VIEWS:
-        made = desk(width, theme)
-        faults += look_at(made, made.page(), DOORS[name].format(**places))
+        window = new_window(width, theme)
+        faults += look_at(window, window.page(), DOORS[name].format(**places))
     assert faults == []

@@ -16,7 +16,7 @@ from sessions_app import runtime
 from sessions_app.media import encode
 from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
-from tests.browser.conftest import PHONE, WIDE, Desk, accessibility_faults
+from tests.browser.conftest import PHONE, WIDE, Window, accessibility_faults
 from tests.conftest import Cast
 from tests.factories import SessionFactory
 from tests.fakes.audio import silence, speech
@@ -89,8 +89,8 @@ def line(address: str, session: Session) -> Iterator[Callable[[str], Party]]:
 
 
 @contextmanager
-def listening(made: Desk, page: Page, session: Session) -> Iterator[None]:
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+def listening(window: Window, page: Page, session: Session) -> Iterator[None]:
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     page.get_by_role("button", name="Listen in").click()
     yield
     page.get_by_role("button", name="Stop listening").click()
@@ -114,11 +114,11 @@ def log_has(action: str) -> bool:
     return AuditEntry.objects.filter(action=action).exists()
 
 
-def test_both_parties_are_heard_and_who_is_silent_is_seen(office, session, line):
-    made, page = office
+def test_both_parties_are_heard_and_who_is_silent_is_seen(owner_window, session, line):
+    window, page = owner_window
     line("agent")
     customer = line("customer")
-    with listening(made, page, session):
+    with listening(window, page, session):
         expect(page.get_by_role("status").filter(has_text="You hear the call")).to_be_visible()
         for party in ("agent", "customer"):
             expect(page.locator(f"#listen-{party} .party-state")).to_have_text("talking")
@@ -136,9 +136,9 @@ def test_both_parties_are_heard_and_who_is_silent_is_seen(office, session, line)
     assert (entry.actor_email, entry.target) == ("owner@acme.example", session.id)
 
 
-def test_what_sounds_in_the_page_is_the_call(office, session, line):
+def test_what_sounds_in_the_page_is_the_call(owner_window, session, line):
     """Behind the meters: the samples that go to the loudspeaker, left and right."""
-    made, page = office
+    window, page = owner_window
     page.add_init_script(
         """
         const connect = AudioNode.prototype.connect;
@@ -162,7 +162,7 @@ def test_what_sounds_in_the_page_is_the_call(office, session, line):
         """
     )
     line("agent")
-    with listening(made, page, session):
+    with listening(window, page, session):
         expect(page.locator("#listen-agent .party-state")).to_have_text("talking")
         page.wait_for_timeout(1000)
         assert all(side > 0.02 for side in page.evaluate("loudness()"))
@@ -173,10 +173,10 @@ def test_what_sounds_in_the_page_is_the_call(office, session, line):
         assert right == 0
 
 
-def test_a_pause_silences_and_says_why_and_the_end_ends(office, session, line):
-    made, page = office
+def test_a_pause_silences_and_says_why_and_the_end_ends(owner_window, session, line):
+    window, page = owner_window
     customer = line("customer")
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     button = page.get_by_role("button", name="Listen in")
     button.focus()
     page.keyboard.press("Enter")
@@ -194,8 +194,8 @@ def test_a_pause_silences_and_says_why_and_the_end_ends(office, session, line):
     assert page.evaluate("document.activeElement.id") == "listen-panel"
 
 
-def test_a_broken_connection_is_said_and_mended(office, session, line):
-    made, page = office
+def test_a_broken_connection_is_said_and_mended(owner_window, session, line):
+    window, page = owner_window
     routes = []
 
     def through(route) -> None:
@@ -204,7 +204,7 @@ def test_a_broken_connection_is_said_and_mended(office, session, line):
 
     page.route_web_socket("**/listen", through)
     line("customer")
-    with listening(made, page, session):
+    with listening(window, page, session):
         expect(page.locator("#listen-customer .party-state")).to_have_text("talking")
         routes[0].close(code=1012)
         expect(page.locator("#listen-panel")).to_contain_text("The connection was lost")
@@ -212,11 +212,11 @@ def test_a_broken_connection_is_said_and_mended(office, session, line):
         expect(page.locator("#listen-customer .party-state")).to_have_text("talking")
 
 
-def test_reviewers_have_the_button_only_where_their_organization_says_so(desk, cast, session):
-    made = desk()
-    made.sign_in_as(cast.teammate)
-    page = made.page()
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+def test_reviewers_have_the_button_only_where_their_organization_says_so(new_window, cast, session):
+    window = new_window()
+    window.sign_in_as(cast.teammate)
+    page = window.page()
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     expect(page.locator("#listen")).to_have_count(0)
     cast.organization.listen_in = "members"
     cast.organization.save()
@@ -225,12 +225,12 @@ def test_reviewers_have_the_button_only_where_their_organization_says_so(desk, c
 
 
 @pytest.mark.parametrize(("width", "theme"), [(WIDE, "light"), (PHONE, "dark")])
-def test_the_page_is_sound_while_it_listens(desk, cast, session, line, width, theme):
-    made = desk(width, theme)
-    made.sign_in_as(cast.owner)
-    page = made.page()
+def test_the_page_is_sound_while_it_listens(new_window, cast, session, line, width, theme):
+    window = new_window(width, theme)
+    window.sign_in_as(cast.owner)
+    page = window.page()
     line("agent")
-    with listening(made, page, session):
+    with listening(window, page, session):
         expect(page.locator("#listen-agent .party-state")).to_have_text("talking")
         assert accessibility_faults(page) == []
         assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")

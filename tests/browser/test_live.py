@@ -29,10 +29,10 @@ def lines(page) -> list[str]:
     return texts
 
 
-def test_a_call_grows_live_and_partials_become_lines(office, cast):
-    made, page = office
+def test_a_call_grows_live_and_partials_become_lines(owner_window, cast):
+    window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     expect(page.get_by_text("Listening…")).to_be_visible()
     say(session, 1, "Good morning.", speaker="agent")
     expect(page.locator(".seg.agent .text")).to_have_text("Good morning.")
@@ -47,8 +47,8 @@ def test_a_call_grows_live_and_partials_become_lines(office, cast):
     expect(page.locator("#strip rect")).to_have_count(3)
 
 
-def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(office, cast):
-    made, page = office
+def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(owner_window, cast):
+    window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
     routes: list[WebSocketRoute] = []
 
@@ -58,7 +58,7 @@ def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(office, c
 
     page.route_web_socket("**/live?*", through)
     say(session, 1, "before the page")
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     say(session, 2, "before the break")
     expect(page.locator(".seg")).to_have_count(2)
     routes[0].close(code=1012)
@@ -78,10 +78,10 @@ def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(office, c
     ]
 
 
-def test_an_admin_ends_the_call_after_being_asked(office, cast):
-    made, page = office
+def test_an_admin_ends_the_call_after_being_asked(owner_window, cast):
+    window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     page.get_by_role("button", name="End call").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     session.refresh_from_db()
@@ -93,12 +93,12 @@ def test_an_admin_ends_the_call_after_being_asked(office, cast):
     assert session.is_ended
 
 
-def test_signing_out_elsewhere_stops_the_live_view(desk, office, cast):
-    made, page = office
+def test_signing_out_elsewhere_stops_the_live_view(new_window, owner_window, cast):
+    window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
-    other = made.page()
-    other.goto(f"{made.address}/dashboard/")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
+    other = window.page()
+    other.goto(f"{window.address}/dashboard/")
     other.locator(".switcher summary").click()
     other.get_by_role("button", name="Sign out").click()
     other.wait_for_url("**/login")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.browser.conftest import ARGUMENTS, Desk
+from tests.browser.conftest import ARGUMENTS, Window
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, recording_ready
 from tests.recordings_app.audio import voice
@@ -36,14 +36,14 @@ def page(playwright: Playwright, browser_path: str, address: str, cast: Cast) ->
         executable_path=browser_path,
         args=[*ARGUMENTS, "--autoplay-policy=no-user-gesture-required"],
     )
-    made = Desk(browser.new_context(), address)
-    made.sign_in_as(cast.owner)
-    opened = made.page()
+    window = Window(browser.new_context(), address)
+    window.sign_in_as(cast.owner)
+    opened = window.page()
     opened.goto(f"{address}/dashboard/sessions/{session.id}")
     expect(opened.locator("recording-player canvas").first).to_be_attached()
     yield opened
     browser.close()
-    assert made.faults == []
+    assert window.faults == []
 
 
 def test_clicking_a_line_plays_it_and_marks_it(page: Page) -> None:

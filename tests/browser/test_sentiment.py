@@ -49,11 +49,13 @@ def middles(page: Page, speaker: str) -> list[float]:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(WIDE, "light"), (PHONE, "dark")])
-def test_lines_stand_above_or_below_the_middle_by_their_sentiment(desk, cast, call, width, theme):
-    made = desk(width, theme)
-    made.sign_in_as(cast.teammate)
-    page = made.page()
-    page.goto(f"{made.address}/dashboard/sessions/{call.id}")
+def test_lines_stand_above_or_below_the_middle_by_their_sentiment(
+    new_window, cast, call, width, theme
+):
+    window = new_window(width, theme)
+    window.sign_in_as(cast.teammate)
+    page = window.page()
+    page.goto(f"{window.address}/dashboard/sessions/{call.id}")
     page.get_by_role("button", name="Analyze").click()
     expect(page.locator("#analysis-panel progress")).to_be_visible()
     expect(page.locator("#strip .mood")).to_have_count(0)
@@ -73,13 +75,13 @@ def test_lines_stand_above_or_below_the_middle_by_their_sentiment(desk, cast, ca
     assert wider <= 0
 
 
-def test_lines_that_no_lexicon_reads_have_no_mark(desk, cast, call):
+def test_lines_that_no_lexicon_reads_have_no_mark(new_window, cast, call):
     call.segments.filter(sequence=4).update(language="fi")
     analysis_request(tenant=cast.tenant, session=call, analyses=["sentiment"])
     analyze_due()
-    made = desk()
-    made.sign_in_as(cast.teammate)
-    page = made.page()
-    page.goto(f"{made.address}/dashboard/sessions/{call.id}")
+    window = new_window()
+    window.sign_in_as(cast.teammate)
+    page = window.page()
+    page.goto(f"{window.address}/dashboard/sessions/{call.id}")
     expect(page.locator("#strip rect.mood")).to_have_count(len(SAID) - 1)
     expect(page.locator("#strip rect[data-id]")).to_have_count(len(SAID))

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Playwright, expect
 
 from sessions_app.models import Segment, Session
-from tests.browser.conftest import WIDE, Desk
+from tests.browser.conftest import WIDE, Window
 from tests.browser.microphone import browser_hearing, speech_file
 
 
@@ -19,9 +19,9 @@ def test_a_person_talks_and_sees_the_words(
         "Hello. I am calling about the coffee machine that I ordered last week.",
     )
     with browser_hearing(playwright, browser_path, speech) as browser:
-        made = Desk(browser.new_context(viewport={"width": WIDE, "height": 900}), address)
-        made.sign_in_as(cast.owner)
-        page = made.page()
+        window = Window(browser.new_context(viewport={"width": WIDE, "height": 900}), address)
+        window.sign_in_as(cast.owner)
+        page = window.page()
         page.goto(f"{address}/dashboard/talk")
         page.get_by_role("button", name="Start talking").click()
         # The first call loads the engine; what was said meanwhile waits and is not lost.
@@ -33,7 +33,7 @@ def test_a_person_talks_and_sees_the_words(
         page.get_by_role("button", name="Hang up").click()
         page.get_by_role("link", name="Open the session").click(timeout=30_000)
         expect(page.locator(".seg.agent").first).to_contain_text("coffee machine")
-        assert made.faults == []
+        assert window.faults == []
     session = Session.objects.get()
     assert session.is_ended
     assert "coffee machine" in Segment.objects.filter(session=session)[0].text

@@ -4,8 +4,10 @@ import pyotp
 from playwright.sync_api import Page, expect
 
 from kallglot_site.accounts.models import TwoFactor
-from tests.browser.conftest import accessibility_faults
+from tests.browser.conftest import accessibility_faults, in_both_browsers
 from tests.conftest import Cast
+
+pytestmark = in_both_browsers
 
 
 def forget_the_last_code() -> None:
@@ -21,9 +23,11 @@ def give_password(page: Page, address: str, email: str) -> None:
     page.wait_for_url("**/login/code?next=*")
 
 
-def test_it_is_set_up_and_asked_for_and_a_recovery_code_stands_in(office, desk, cast: Cast):
-    made, page = office
-    page.goto(f"{made.address}/dashboard/account")
+def test_it_is_set_up_and_asked_for_and_a_recovery_code_stands_in(
+    owner_window, new_window, cast: Cast
+):
+    window, page = owner_window
+    page.goto(f"{window.address}/dashboard/account")
     page.get_by_role("link", name="Two-factor authentication").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
     page.get_by_text("Cannot scan it?").click()
@@ -38,7 +42,7 @@ def test_it_is_set_up_and_asked_for_and_a_recovery_code_stands_in(office, desk, 
     page.wait_for_url("**/dashboard/")
 
     forget_the_last_code()
-    other = desk(390, "dark")
+    other = new_window(390, "dark")
     page = other.page()
     give_password(page, other.address, cast.owner.email)
     assert accessibility_faults(page) == []
@@ -48,7 +52,7 @@ def test_it_is_set_up_and_asked_for_and_a_recovery_code_stands_in(office, desk, 
     page.keyboard.press("Enter")
     page.wait_for_url("**/dashboard/keys")
 
-    third = desk()
+    third = new_window()
     page = third.page()
     give_password(page, third.address, cast.owner.email)
     page.get_by_label("Code").fill("not a code")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
-from tests.browser.conftest import PHONE, WIDE, Desk
+from tests.browser.conftest import PHONE, WIDE, Window
 from tests.browser.microphone import browser_hearing, speech_file
 from tests.e2e.server import Server
 
@@ -24,8 +24,8 @@ LOADING = 90_000  # milliseconds: the first call loads the engine, on a busy mac
 class Sides:
     """Two people, each in a browser of their own with a microphone of their own."""
 
-    staff: Desk
-    guest: Desk
+    staff: Window
+    guest: Window
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def sides(
         browser_hearing(playwright, browser_path, agent) as here,
         browser_hearing(playwright, browser_path, customer) as there,
     ):
-        made = Sides(
-            Desk(here.new_context(viewport={"width": WIDE, "height": 900}), server.url),
-            Desk(there.new_context(viewport={"width": PHONE, "height": 844}), server.url),
+        window = Sides(
+            Window(here.new_context(viewport={"width": WIDE, "height": 900}), server.url),
+            Window(there.new_context(viewport={"width": PHONE, "height": 844}), server.url),
         )
-        yield made
-        assert made.staff.faults == []
-        assert made.guest.faults == []
+        yield window
+        assert window.staff.faults == []
+        assert window.guest.faults == []
 
 
 @pytest.fixture(scope="module")

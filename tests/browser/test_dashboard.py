@@ -1,24 +1,22 @@
-"""What staff do at their desks, with mouse and keyboard."""
+"""Searching, switching and moving through the dashboard with mouse and keyboard."""
 
 import re
 
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from kallglot_site.accounts.models import ApiKey
-from kallglot_site.accounts.services import api_key_hash
 from tests.factories import SegmentFactory, SessionFactory
 
 
-def test_a_search_leads_to_the_line_with_its_hits_marked(office, cast):
-    made, page = office
+def test_a_search_leads_to_the_line_with_its_hits_marked(owner_window, cast):
+    window, page = owner_window
     session = SessionFactory.create(
         organization=cast.organization, status="ended", transcript_status="complete"
     )
     for number in range(1, 60):
         text = "Where is my refund, please?" if number == 50 else "Something else entirely."
         SegmentFactory.create(session=session, sequence=number, text=text)
-    page.goto(f"{made.address}/dashboard/sessions")
+    page.goto(f"{window.address}/dashboard/sessions")
     page.get_by_label("Search what was said").fill("refund")
     page.keyboard.press("Enter")
     page.get_by_role("link", name=re.compile("Where is my refund")).click()
@@ -30,27 +28,8 @@ def test_a_search_leads_to_the_line_with_its_hits_marked(office, cast):
     expect(page.locator("#find-count")).to_have_text("2/58")
 
 
-def test_a_key_is_made_shown_once_and_revoked(office, cast):
-    made, page = office
-    page.goto(f"{made.address}/dashboard/keys")
-    page.get_by_role("button", name="New key").click()
-    page.get_by_label("Name").fill("CRM import")
-    page.get_by_label("webhooks:write").uncheck()
-    page.get_by_role("button", name="Make the key").click()
-    secret = page.locator("#secret").input_value()
-    key = ApiKey.objects.get(secret_hash=api_key_hash(secret))
-    assert "webhooks:write" not in key.scopes
-    page.goto(f"{made.address}/dashboard/keys")
-    assert secret not in page.content()
-    page.get_by_role("button", name="Revoke CRM import").click()
-    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(page.get_by_text("no longer works")).to_be_visible()
-    key.refresh_from_db()
-    assert key.revoked_at is not None
-
-
-def test_the_theme_is_chosen_and_remembered(office):
-    page = office[1]
+def test_the_theme_is_chosen_and_remembered(owner_window):
+    page = owner_window[1]
 
     def background() -> str:
         return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
@@ -64,17 +43,17 @@ def test_the_theme_is_chosen_and_remembered(office):
     assert background() == dark
 
 
-def test_the_environment_is_switched_and_the_page_says_so(office, cast):
-    page = office[1]
+def test_the_environment_is_switched_and_the_page_says_so(owner_window, cast):
+    page = owner_window[1]
     page.locator(".switcher summary").click()
     page.get_by_role("button", name="Test", exact=True).click()
     expect(page.get_by_text("Test data.")).to_be_visible()
 
 
-def test_everything_on_the_way_to_a_session_is_reached_by_keyboard(office, cast):
-    made, page = office
+def test_everything_on_the_way_to_a_session_is_reached_by_keyboard(owner_window, cast):
+    window, page = owner_window
     session = SessionFactory.create(organization=cast.organization)
-    page.goto(f"{made.address}/dashboard/sessions")
+    page.goto(f"{window.address}/dashboard/sessions")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
@@ -86,35 +65,20 @@ def test_everything_on_the_way_to_a_session_is_reached_by_keyboard(office, cast)
     page.wait_for_url(f"**/{session.id}")
 
 
-def test_the_menu_opens_on_a_phone(desk, cast):
-    made = desk(390)
-    page = made.page()
-    made.sign_in(page, cast.teammate.email)  # through the form, as everybody does
+def test_the_menu_opens_on_a_phone(new_window, cast):
+    window = new_window(390)
+    page = window.page()
+    window.sign_in(page, cast.teammate.email)  # through the form, as everybody does
     expect(page.get_by_role("link", name="Sessions", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Sessions", exact=True).click()
     page.wait_for_url("**/dashboard/sessions")
 
 
-def test_an_admin_adds_a_webhook_endpoint_and_a_reviewer_cannot(office, desk, cast, settings):
-    settings.WEBHOOK_ALLOW_PRIVATE = True  # no name is looked up for it
-    made, page = office
-    page.goto(f"{made.address}/dashboard/webhooks")
-    page.get_by_role("button", name="New endpoint").click()
-    page.get_by_label("URL").fill("http://127.0.0.1:9/hooks")
-    page.get_by_role("dialog").get_by_role("button", name="Create").click()
-    expect(page.locator(".secret input")).to_have_value(re.compile("^whsec_"))
-    other = desk()
-    other.sign_in_as(cast.teammate)
-    theirs = other.page()
-    response = theirs.goto(f"{other.address}/dashboard/webhooks")
-    assert response is not None
-    assert response.status == 403
-    other.faults.clear()  # the browser reports the 403 that was asked for
-
-
-def test_controls_that_would_change_a_suspended_organization_are_shut_and_say_why(office, cast):
-    made, page = office
+def test_controls_that_would_change_a_suspended_organization_are_shut_and_say_why(
+    owner_window, cast
+):
+    window, page = owner_window
     session = SessionFactory.create(
         organization=cast.organization,
         status="ended",
@@ -122,9 +86,9 @@ def test_controls_that_would_change_a_suspended_organization_are_shut_and_say_wh
         segment_count=1,
     )
     SegmentFactory.create(session=session)
-    page.goto(f"{made.address}/dashboard/keys")
-    stale = made.page()  # opened before, and not reloaded since
-    stale.goto(f"{made.address}/dashboard/settings")
+    page.goto(f"{window.address}/dashboard/keys")
+    stale = window.page()  # opened before, and not reloaded since
+    stale.goto(f"{window.address}/dashboard/settings")
     cast.organization.suspended_at = timezone.now()
     cast.organization.save()
     page.reload()
@@ -132,9 +96,9 @@ def test_controls_that_would_change_a_suspended_organization_are_shut_and_say_wh
     expect(new).to_be_disabled()
     expect(new).to_have_attribute("title", re.compile("is suspended"))
     expect(page.get_by_role("button", name="Revoke live")).to_be_enabled()
-    page.goto(f"{made.address}/dashboard/sessions/{session.id}")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     expect(page.get_by_role("button", name="Erase")).to_be_disabled()
     expect(page.get_by_role("button", name="Analyze")).to_be_disabled()  # came with a fragment
     stale.get_by_role("button", name="Save").click()
     expect(stale.get_by_role("heading", name="Acme Support is suspended")).to_be_visible()
-    made.faults.clear()  # the browser reports the 403 that was asked for
+    window.faults.clear()  # the browser reports the 403 that was asked for
