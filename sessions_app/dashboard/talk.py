@@ -103,6 +103,7 @@ class TalkView(CallView):
                 "invitation": link,
                 "token_url": reverse("dashboard:talk_token", args=[session.id]),
                 "session_url": reverse("dashboard:session", args=[session.id]),
+                "transcript_url": reverse("dashboard:transcript", args=[session.id, "json"]),
             }
         )
 

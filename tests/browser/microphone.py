@@ -1,4 +1,4 @@
-"""Browsers whose microphone hears a file, and the speech for it."""
+"""Browsers whose microphone plays a file, and speech for such files."""
 
 import asyncio
 import wave
@@ -29,16 +29,15 @@ def speech_file(path: Path, text: str, speaker: str = "agent") -> Path:
 
 
 @contextmanager
-def browser_hearing(playwright: Playwright, browser_path: str, speech: Path) -> Iterator[Browser]:
-    """A browser of its own: the file is one for all pages of a Chromium."""
+def browser_with_microphone(
+    playwright: Playwright, browser_path: str, speech: Path | None = None
+) -> Iterator[Browser]:
+    """A separate Chromium: the file is the microphone of all its pages. Without one, it beeps."""
+    arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    if speech is not None:
+        arguments.append(f"--use-file-for-fake-audio-capture={speech}%noloop")
     browser = playwright.chromium.launch(
-        executable_path=browser_path,
-        args=[
-            *ARGUMENTS,
-            "--use-fake-ui-for-media-stream",
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-audio-capture={speech}%noloop",
-        ],
+        executable_path=browser_path, args=[*ARGUMENTS, *arguments]
     )
     try:
         yield browser

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, Playwright, expect
 
 from tests.browser.conftest import PHONE, WIDE, Window
-from tests.browser.microphone import browser_hearing, speech_file
+from tests.browser.microphone import browser_with_microphone, speech_file
 from tests.e2e.server import Server
 
 pytestmark = [pytest.mark.engine, pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -39,8 +39,8 @@ def sides(
     agent = speech_file(folder / "agent.wav", AGENT)
     customer = speech_file(folder / "customer.wav", CUSTOMER, "customer")
     with (
-        browser_hearing(playwright, browser_path, agent) as here,
-        browser_hearing(playwright, browser_path, customer) as there,
+        browser_with_microphone(playwright, browser_path, agent) as here,
+        browser_with_microphone(playwright, browser_path, customer) as there,
     ):
         window = Sides(
             Window(here.new_context(viewport={"width": WIDE, "height": 900}), server.url),

@@ -1,4 +1,4 @@
-// Runs in the audio thread: gathers a tenth of a second of microphone as 16-bit PCM and its level.
+// Runs in the audio thread: collects 100 ms of the microphone as 16-bit PCM, with its peak level.
 
 class Capture extends AudioWorkletProcessor {
   constructor() {

@@ -1,4 +1,4 @@
-// The microphone: devices, level, mute, and frames of 16-bit PCM at a rate that the server takes.
+// The microphone: devices, level, mute, and frames of 16-bit PCM at a rate that the server accepts.
 
 const WANTED_RATE = 16000;
 
@@ -22,7 +22,7 @@ export class Microphone {
       this.context = new AudioContext({ sampleRate: WANTED_RATE });
       this.source = this.context.createMediaStreamSource(this.stream);
     } catch {
-      // Some browsers do not resample a microphone: the server takes any rate up to 48 kHz.
+      // Some browsers do not resample a microphone. The server accepts any rate up to 48 kHz.
       await this.context?.close();
       this.context = new AudioContext();
       this.source = this.context.createMediaStreamSource(this.stream);
@@ -41,16 +41,17 @@ export class Microphone {
     return this.context.sampleRate;
   }
 
-  /** A muted track gives silence: the timeline goes on. */
+  /** A muted track gives silence, so that the call's timeline continues. */
   mute(muted) {
     this.muted = muted;
     for (const track of this.stream.getAudioTracks()) track.enabled = !muted;
   }
 
-  async close() {
+  /** Stops recording. It may be called again. */
+  close() {
     this.node?.port.close();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
-    await this.context?.close();
+    return (this.closing ??= this.context?.close());
   }
 
   static async devices() {

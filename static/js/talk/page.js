@@ -1,14 +1,15 @@
-// Talking in the browser, for both sides: the staff member's page and the one behind the link.
+// A call in the browser: the page for staff, and the page for the customer who has the link.
 import { Transcript } from "../session/transcript.js";
 import { clock, copy, toast } from "../ui.js";
-import { Line } from "./line.js";
+import { Connection } from "./connection.js";
 import { Microphone } from "./microphone.js";
 import { Speaker } from "./speaker.js";
 
 const $ = (id) => document.getElementById(id);
 const page = $("talk");
 const transcript = new Transcript($("lines"), $("line"));
-let microphone, line, speaker, wayIn, began, wakeLock;
+const LAST_WORDS = 60; // times that the page asks whether the transcript is complete, every two seconds
+let microphone, connection, speaker, access, began, wakeLock;
 
 async function post(url, body) {
   const response = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": page.dataset.csrf } });
@@ -19,10 +20,10 @@ async function post(url, body) {
   return answer;
 }
 
-const REFUSED = {
-  NotAllowedError: "The browser may not use the microphone. Allow it beside the address and try again.",
-  NotFoundError: "There is no microphone.",
-  NotReadableError: "Another program holds the microphone.",
+const MICROPHONE_ERRORS = {
+  NotAllowedError: "The browser blocked the microphone. Allow it in the address bar and try again.",
+  NotFoundError: "No microphone was found.",
+  NotReadableError: "Another program is using the microphone.",
 };
 
 function show(state) {
@@ -45,31 +46,32 @@ async function start() {
   $("problem").hidden = true;
   show("starting");
   try {
-    if (!navigator.mediaDevices) throw new Error("Browsers give the microphone to HTTPS pages and localhost only.");
-    microphone = new Microphone({ onFrame: (frame) => line?.frame(frame), onLevel: (peak) => { $("level").value = Math.sqrt(peak); } });
+    if (!navigator.mediaDevices) throw new Error("Browsers allow the microphone on HTTPS pages and on localhost only.");
+    microphone = new Microphone({ onFrame: (frame) => connection?.frame(frame), onLevel: (peak) => { $("level").value = Math.sqrt(peak); } });
     await microphone.open($("device").value);
     listDevices();
-    wayIn = await post(page.dataset.start, page.dataset.form ? new FormData($(page.dataset.form)) : undefined);
+    access = await post(page.dataset.start, page.dataset.form ? new FormData($(page.dataset.form)) : undefined);
   } catch (error) {
     await microphone?.close();
-    $("problem").textContent = REFUSED[error.name] ?? error.message;
+    $("problem").textContent = MICROPHONE_ERRORS[error.name] ?? error.message;
     $("problem").hidden = false;
     show("idle");
     return;
   }
   speaker = new Speaker();
-  if ($("invitation")) $("invitation").value = wayIn.invitation ?? "";
-  if ($("session-link")) $("session-link").href = wayIn.session_url ?? "#";
-  line = new Line(wayIn, () => post(wayIn.token_url ?? page.dataset.start), microphone.rate, { message, opened, lost, ended });
-  // A phone that falls asleep would fall silent too. Not every browser has this.
+  if ($("invitation")) $("invitation").value = access.invitation ?? "";
+  if ($("session-link")) $("session-link").href = access.session_url ?? "#";
+  connection = new Connection(access, () => post(access.token_url ?? page.dataset.start), microphone.rate, { message, opened, lost, ended });
+  // A phone whose screen turns off stops the microphone. Not every browser has this.
   navigator.wakeLock?.request("screen").then((lock) => { wakeLock = lock; }, () => {});
 }
 
-function opened() {
+function opened({ resumed }) {
   began ??= Date.now();
   $("connection").hidden = true;
-  if (microphone.muted) line.control({ type: "session.control", action: "mute" });
-  show("talking");
+  if (microphone.muted) connection.control({ type: "session.control", action: "mute" });
+  if (resumed) fetchTranscript(); // lines that were finished while the connection was lost
+  if (!connection.hungUp) show("talking");
 }
 
 function lost() {
@@ -77,44 +79,67 @@ function lost() {
   $("connection").hidden = false;
 }
 
-async function ended(code) {
+/** Adds the lines that this page does not have yet. True once the transcript is complete. */
+async function fetchTranscript() {
+  if (!access.transcript_url) return true; // the customer's page gets lines over its connection only
+  const response = await fetch(access.transcript_url);
+  if (!response.ok) return response.status < 500;
+  const { status, segments } = await response.json();
+  for (const segment of segments) {
+    transcript.segment({ ...segment, sequence: 1 });
+    if (segment.translation) transcript.translation(segment.id, segment.translation);
+  }
+  return status === "complete";
+}
+
+async function ended(code, reason) {
   transcript.dropPartials();
   $("connection").hidden = true;
   await Promise.allSettled([microphone.close(), speaker.close(), wakeLock?.release()]);
-  if (code === 4410) toast("This side of the call went on elsewhere.", "bad");
-  if (code === 4401) toast("The call could not be joined: the link has expired.", "bad");
+  if (code === 4410) toast("You continued this call on another device.", "bad");
+  else if (reason) toast(reason, "bad");
+  show("ending");
+  // After 4410 the call goes on: its transcript is not complete soon.
+  for (let asked = 0; asked < (code === 4410 ? 1 : LAST_WORDS); asked++) {
+    if (await fetchTranscript().catch(() => false)) break;
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
   show("ended");
 }
 
-function message(told) {
-  switch (told.type) {
-    case "transcript.partial": transcript.partial(told); break;
-    case "transcript.final": transcript.segment({ ...told, sequence: 1 }); break;
-    case "translation.final": transcript.translation(told.segment_id, told.text); break;
-    case "audio.output": speaker.play(told.audio); break;
-    case "session.error": toast(told.error?.message ?? "Something went wrong.", "bad"); break;
-    case "session.ended": line.over = true; break;
+function message(received) {
+  switch (received.type) {
+    case "transcript.partial": transcript.partial(received); break;
+    case "transcript.final": transcript.segment({ ...received, sequence: 1 }); break;
+    case "translation.final": transcript.translation(received.segment_id, received.text); break;
+    case "audio.output": speaker.play(received.audio); break;
+    case "session.error": toast(received.error?.message ?? "Something went wrong.", "bad"); break;
+    case "session.ended": hungUp(); break;
   }
 }
 
+function hungUp() {
+  microphone.close();
+  show("ending");
+}
+
 $("start").addEventListener("click", start);
-$("hang-up").addEventListener("click", () => { show("ending"); line.hangUp(); });
+$("hang-up").addEventListener("click", () => { hungUp(); connection.hangUp(); });
 $("mute").addEventListener("click", () => {
   const muted = !microphone.muted;
   microphone.mute(muted);
-  line.control({ type: "session.control", action: muted ? "mute" : "unmute" });
+  connection.control({ type: "session.control", action: muted ? "mute" : "unmute" });
   $("mute").setAttribute("aria-pressed", String(muted));
   $("mute-label").textContent = muted ? "Unmute" : "Mute";
 });
 $("device").addEventListener("change", async (event) => {
-  if (!line || line.over) return;
+  if (page.dataset.state !== "talking") return;
   const { muted } = microphone;
   await microphone.close();
-  microphone = new Microphone({ onFrame: (frame) => line.frame(frame), onLevel: (peak) => { $("level").value = Math.sqrt(peak); } });
+  microphone = new Microphone({ onFrame: (frame) => connection.frame(frame), onLevel: (peak) => { $("level").value = Math.sqrt(peak); } });
   await microphone.open(event.target.value);
   microphone.mute(muted);
-  line.rate = microphone.rate;
-  line.control({ type: "audio.start", audio: { encoding: "pcm_s16le", sample_rate_hz: microphone.rate, channels: 1 } });
+  connection.describeAudio(microphone.rate);
 });
 $("copy-invitation")?.addEventListener("click", () => copy($("invitation").value));
 addEventListener("beforeunload", (event) => { if (page.dataset.state === "talking") event.preventDefault(); });

@@ -1,4 +1,4 @@
-// Plays the speech that the server sends for this side: pieces one after another, without gaps.
+// Plays the speech that the server sends to this party: one piece after another, without gaps.
 
 const DECODERS = {
   pcm_s16le: (bytes) => Float32Array.from(new Int16Array(bytes.buffer, 0, bytes.length >> 1), (v) => v / 32768),
@@ -24,7 +24,7 @@ function alaw(byte) {
 export class Speaker {
   constructor() {
     this.context = new AudioContext();
-    this.free = 0; // when what is queued will have been played, in the context's seconds
+    this.free = 0; // when the queued audio ends, in seconds of the context
   }
 
   play({ encoding, sample_rate_hz: rate, payload }) {
