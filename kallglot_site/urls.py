@@ -4,12 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from kallglot_site.accounts.dashboard.doors import AdminLoginView
-from kallglot_site.accounts.dashboard.urls import doors
+from kallglot_site.accounts.dashboard.sign_in import AdminLoginView
+from kallglot_site.accounts.dashboard.urls import root_urlpatterns as account_root_pages
 from kallglot_site.accounts.dashboard.urls import urlpatterns as account_pages
 from kallglot_site.api.views import error_page
 from kallglot_site.overview.urls import urlpatterns as overview_pages
-from sessions_app.dashboard.urls import doors as session_doors
+from sessions_app.dashboard.urls import root_urlpatterns as session_root_pages
 from sessions_app.dashboard.urls import urlpatterns as session_pages
 
 # The pages of accounts, sessions and the overview share the namespace "dashboard"; other apps hang
@@ -19,8 +19,8 @@ dashboard = ([*overview_pages, *session_pages, *account_pages], "dashboard")
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard:overview")),
     path("favicon.ico", RedirectView.as_view(url="/static/img/icon.svg")),
-    *doors,
-    *session_doors,
+    *account_root_pages,
+    *session_root_pages,
     path("dashboard/", include(dashboard)),
     path("dashboard/", include("analysis_app.dashboard.urls")),
     path("dashboard/", include("webhooks_app.dashboard.urls")),

@@ -12,7 +12,7 @@ from django.test import Client
 from kombu.exceptions import OperationalError as BrokerError
 
 from kallglot_site import celery_app
-from kallglot_site.accounts.models import Environment, Membership, Organization, User
+from kallglot_site.accounts.models import AuditEntry, Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.streaming.database import connections_close
@@ -72,7 +72,7 @@ def cast(db: None) -> Cast:
     def member(org: Organization, email: str, role: str) -> User:
         return member_create(organization=org, email=email, password="password", role=role).user
 
-    return Cast(
+    made = Cast(
         tenant=tenant,
         test_tenant=test_tenant,
         other_tenant=other_tenant,
@@ -83,6 +83,8 @@ def cast(db: None) -> Cast:
         teammate=member(organization, "teammate@acme.example", Membership.Role.REVIEWER),
         outsider=member(other, "outsider@rival.example", Membership.Role.ADMIN),
     )
+    AuditEntry.objects.all().delete()  # what a test finds in the audit log is its own
+    return made
 
 
 @pytest.fixture

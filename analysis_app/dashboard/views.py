@@ -14,7 +14,7 @@ from analysis_app.dashboard.presentation import present
 from analysis_app.engines.base import ANALYSIS_TYPES
 from analysis_app.models import Analysis, AnalysisPolicy
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
-from kallglot_site.accounts.dashboard.recording import audit
+from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.api.errors import ApiError
 from sessions_app import selectors as session_selectors
 from sessions_app.models import Segment, Session

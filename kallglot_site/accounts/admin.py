@@ -1,4 +1,4 @@
-"""Accounts for operators: organizations, people, keys. Rules stay in the services."""
+"""The Django admin of accounts, for operators. The rules are in the services."""
 
 from typing import Any, cast
 
@@ -21,11 +21,11 @@ from kallglot_site.accounts.two_factor import two_factor_disable
 
 admin.site.site_header = "Kallglot operations"
 admin.site.site_title = "Kallglot"
-admin.site.index_title = "Everything, of all organizations"
+admin.site.index_title = "All organizations"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Rows that are made and changed by the application alone."""
+    """Rows that only the application makes and changes."""
 
     show_full_result_count = False
 
@@ -55,7 +55,7 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
     actions = ["suspend", "reinstate"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
-        return False  # it would take every call with it, files excluded
+        return False  # it would delete every call, but not the files
 
     @admin.action(description="Suspend: refuse their keys and calls", permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Organization]) -> None:
@@ -106,8 +106,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     @admin.action(description="Revoke at once", permissions=["view"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset:
-            services.api_key_revoke(api_key=key)
-        self.message_user(request, f"{len(queryset)} no longer work.")
+            services.api_key_revoke(api_key=key, actor=cast(User, request.user))
+        self.message_user(request, f"{len(queryset)} revoked.")
 
 
 @admin.register(Invitation)
@@ -121,8 +121,8 @@ class InvitationAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "actor_email", "action", "target", "organization"]
+    list_display = ["created_at", "actor_name", "action", "target", "organization"]
     list_filter = ["action", "environment"]
     search_fields = ["actor_email", "target", "organization__name"]
-    list_select_related = ["organization"]
+    list_select_related = ["organization", "actor_key"]
     ordering = ["-id"]

@@ -228,7 +228,10 @@ class Invitation(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who did what in the dashboard. Written in the transaction of the deed, never changed."""
+    """Who changed what. Written in the transaction of the change, and never changed itself.
+
+    The actor is a person, an API key, or neither: then it was an operator at the command line.
+    """
 
     id = IdField(prefix="aud")
     organization = models.ForeignKey(
@@ -237,7 +240,10 @@ class AuditEntry(models.Model):
     actor = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    actor_email = models.EmailField(blank=True, help_text="Stays when the account goes.")
+    actor_email = models.EmailField(blank=True, help_text="Kept when the account is deleted.")
+    actor_key = models.ForeignKey(
+        ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     action = models.CharField(max_length=64, help_text="Such as api_key.created.")
     target = models.CharField(max_length=200, blank=True, help_text="The object's id or name.")
     detail = models.CharField(max_length=500, blank=True, help_text="In words; never a secret.")
@@ -249,4 +255,11 @@ class AuditEntry(models.Model):
         indexes = [models.Index(fields=["organization", "-id"], name="audit_by_organization")]
 
     def __str__(self) -> str:
-        return f"{self.actor_email} {self.action} {self.target}"
+        return f"{self.actor_name} {self.action} {self.target}"
+
+    @property
+    def actor_name(self) -> str:
+        """An email, an API key's name and prefix, or "operator"."""
+        if self.actor_key is not None:
+            return f"API key {self.actor_key}"
+        return self.actor_email or "operator"

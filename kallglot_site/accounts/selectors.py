@@ -1,6 +1,6 @@
-"""Scoped reads of accounts."""
+"""Reads of accounts, limited to an organization or a user."""
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from kallglot_site.accounts.models import (
@@ -17,7 +17,7 @@ from kallglot_site.api.lookup import get_or_not_found
 
 
 def api_key_list(*, organization: Organization, environment: str | None = None) -> QuerySet[ApiKey]:
-    """The organization's keys, newest first, revoked and expired ones among them."""
+    """The organization's keys, newest first, including revoked and expired ones."""
     keys = ApiKey.objects.filter(organization=organization).select_related("created_by")
     if environment is not None:
         keys = keys.filter(environment=environment)
@@ -31,8 +31,10 @@ def api_key_get(*, organization: Organization, api_key_id: str) -> ApiKey:
 
 
 def member_list(*, organization: Organization) -> QuerySet[Membership]:
-    """The organization's people, by email."""
+    """The members, by email. ``is_shared``: the account belongs to other organizations too."""
+    others = Membership.objects.filter(user=OuterRef("user")).exclude(pk=OuterRef("pk"))
     members = Membership.objects.filter(organization=organization)
+    members = members.annotate(is_shared=Exists(others))
     return members.select_related("user", "user__two_factor").order_by("user__email")
 
 
@@ -45,13 +47,13 @@ def member_get(*, organization: Organization, membership_id: int) -> Membership:
 
 
 def two_factor_of(user: User) -> TwoFactor | None:
-    """The person's second factor, with ``codes_left``; None while it is off."""
+    """The user's second factor, with ``codes_left``. None while it is off."""
     rows = TwoFactor.objects.filter(user=user)
     return rows.annotate(codes_left=Count("recovery_codes")).first()
 
 
 def membership_of(*, user: User, organization: Organization) -> Membership | None:
-    """What the person is in the organization, with the organization itself."""
+    """The user's membership in the organization, with the organization."""
     members = Membership.objects.filter(user=user, organization=organization)
     return members.select_related("organization").first()
 
@@ -71,5 +73,6 @@ def invitation_get(*, organization: Organization, invitation_id: str) -> Invitat
 
 
 def audit_list(*, organization: Organization) -> QuerySet[AuditEntry]:
-    """What was done, unordered: the page orders it."""
-    return AuditEntry.objects.filter(organization=organization)
+    """The audit log, not ordered: the page orders it."""
+    entries = AuditEntry.objects.filter(organization=organization)
+    return entries.select_related("actor_key")

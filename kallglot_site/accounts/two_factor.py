@@ -1,9 +1,10 @@
 """The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes.
 
-The shared secret is sealed with the installation's key; recovery codes are kept as hashes. A code
-works once. Wrong ones are counted per person, whatever address they come from: the sixth in a row
-locks the app's codes for a minute, each further one for twice as long. Recovery codes go on
-working then: they hold 80 random bits, and whoever is being attacked must be able to get in.
+The shared secret is encrypted with the installation's key. Recovery codes are stored as hashes. A
+code works once. Wrong codes are counted per person, from all addresses together: the sixth in a row
+locks the app's codes for a minute, and each further one doubles that time. Recovery codes still
+work while the app's codes are locked, so that the owner can sign in during an attack. They hold 80
+random bits and cannot be guessed.
 """
 
 import base64
@@ -28,8 +29,8 @@ from kallglot_site.accounts.errors import (
     TwoFactorIsOn,
     WrongCode,
 )
-from kallglot_site.accounts.members import audit_record
-from kallglot_site.accounts.models import Membership, Organization, RecoveryCode, TwoFactor, User
+from kallglot_site.accounts.members import audit_record_everywhere
+from kallglot_site.accounts.models import Organization, RecoveryCode, TwoFactor, User
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ FREE_FAILURES: Final = 5
 FIRST_LOCK: Final = datetime.timedelta(minutes=1)
 LONGEST_LOCK: Final = datetime.timedelta(days=1)
 _PURPOSE: Final = "two-factor secret"
-_NEIGHBOURS: Final = 1  # a phone's clock may be half a minute off, and people type slowly
+_NEIGHBOURS: Final = 1  # time steps: a phone's clock may be 30 s off, and typing takes time
 
 
 class Factor(enum.Enum):
@@ -52,12 +53,12 @@ def is_on(user: User) -> bool:
 
 
 def may_enter(user: User, organization: Organization) -> bool:
-    """Whether the organization's demand for a second factor, if it makes one, is met."""
+    """False if the organization requires a second factor and the user has none."""
     return not organization.requires_two_factor or is_on(user)
 
 
 def secret_new() -> str:
-    """160 random bits in base32, as authenticator apps take them."""
+    """160 random bits in base32, the format of authenticator apps."""
     return pyotp.random_base32()
 
 
@@ -71,14 +72,14 @@ def secret_open(sealed: bytes) -> str:
 
 
 def secret_uri(secret: str, user: User) -> str:
-    """What the QR code says: ``otpauth://totp/…``."""
+    """The QR code's text: ``otpauth://totp/…``."""
     return pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=ISSUER)
 
 
 @transaction.atomic
 def two_factor_enable(*, user: User, secret: str, code: str) -> list[str]:
-    """Turn it on, given a code that proves that the app has the secret. Returns the recovery
-    codes, to be shown once. The person's sessions end. Raises WrongCode, TwoFactorIsOn."""
+    """Turn it on. The code proves that the app has the secret. Returns the recovery codes, to be
+    shown once. Ends the person's sessions. Raises WrongCode, TwoFactorIsOn."""
     step = _step_of(secret, _normal(code))
     if step is None:
         raise WrongCode
@@ -88,38 +89,38 @@ def two_factor_enable(*, user: User, secret: str, code: str) -> list[str]:
     if not created:
         raise TwoFactorIsOn
     _sessions_end(user)
-    _audit_everywhere(user, actor=user, action="two_factor.enabled")
+    audit_record_everywhere(user=user, actor=user, action="two_factor.enabled")
     return _recovery_codes_make(row)
 
 
 @transaction.atomic
 def two_factor_disable(*, user: User, actor: User | None) -> bool:
-    """Turn it off, for oneself or (then it is called a reset) for somebody who lost their phone.
+    """Turn it off. For somebody else, who lost the phone, the audit log calls it a reset.
 
-    ``actor`` None is the operator. The person's sessions end. False if it was not on.
+    ``actor`` None is an operator. Ends the person's sessions. False if it was not on.
     """
     if not TwoFactor.objects.filter(user=user).delete()[0]:
         return False
     _sessions_end(user)
     action = "two_factor.disabled" if actor == user else "two_factor.reset"
-    _audit_everywhere(user, actor=actor, action=action)
+    audit_record_everywhere(user=user, actor=actor, action=action)
     return True
 
 
 @transaction.atomic
 def recovery_codes_renew(*, user: User) -> list[str]:
-    """Ten new ones, to be shown once. The earlier ones end."""
+    """Ten new codes, to be shown once. The earlier codes stop working."""
     row = TwoFactor.objects.select_for_update().get(user=user)
     row.recovery_codes.all().delete()
-    _audit_everywhere(user, actor=user, action="two_factor.recovery_codes_renewed")
+    audit_record_everywhere(user=user, actor=user, action="two_factor.recovery_codes_renewed")
     return _recovery_codes_make(row)
 
 
 def code_accept(*, user: User, code: str) -> Factor:
-    """Take a code of the app, or a recovery code: it is used up.
+    """Check and use up a code of the app, or a recovery code.
 
-    Raises WrongCode, CodesLocked, SecretUnreadable. Never call it within a transaction: a wrong
-    code must stay counted.
+    Raises WrongCode, CodesLocked, SecretUnreadable. Never call it within a transaction: a rollback
+    would undo the count of wrong codes.
     """
     outcome = _code_try(user, _normal(code))
     if isinstance(outcome, AccountsError):
@@ -129,12 +130,12 @@ def code_accept(*, user: User, code: str) -> Factor:
 
 @transaction.atomic(durable=True)
 def _code_try(user: User, code: str) -> Factor | AccountsError:
-    # The lock lets one try at a time pass: guesses sent side by side are counted one by one.
+    # The row lock counts parallel guesses one after the other.
     row = TwoFactor.objects.select_for_update().filter(user=user).first()
     if row is None:
         return WrongCode()
     if row.recovery_codes.filter(code_hash=_hash(code)).delete()[0]:
-        _audit_everywhere(user, actor=user, action="two_factor.recovery_code_used")
+        audit_record_everywhere(user=user, actor=user, action="two_factor.recovery_code_used")
         return Factor.RECOVERY_CODE
     now = timezone.now()
     if row.locked_until is not None and row.locked_until > now:
@@ -157,7 +158,7 @@ def _code_try(user: User, code: str) -> Factor | AccountsError:
 
 
 def _step_of(secret: str, code: str) -> int | None:
-    """The time step whose code this is; None if it is none of now or its neighbours."""
+    """The time step of the code. None if it is not the current step or one beside it."""
     try:
         return pyotp.TOTP(secret).verify_and_get_timecode(
             code, for_time=time.time(), valid_window=_NEIGHBOURS
@@ -167,12 +168,12 @@ def _step_of(secret: str, code: str) -> int | None:
 
 
 def _normal(code: str) -> str:
-    """Without the spaces and hyphens that make codes legible."""
+    """Without spaces and hyphens, in lower case."""
     return "".join(sign for sign in code.lower() if sign.isascii() and sign.isalnum())
 
 
 def _hash(code: str) -> str:
-    """SHA-256 is enough: a recovery code holds 80 random bits, there is nothing to guess."""
+    """SHA-256 is enough: a recovery code holds 80 random bits and cannot be guessed."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 
@@ -189,11 +190,3 @@ def _recovery_codes_make(row: TwoFactor) -> list[str]:
 def _sessions_end(user: User) -> None:
     user.session_stamp = secrets.token_hex(8)
     user.save(update_fields=["session_stamp"])
-
-
-def _audit_everywhere(user: User, *, actor: User | None, action: str) -> None:
-    """An account belongs to no organization: each of the person's has it in its log."""
-    for membership in Membership.objects.filter(user=user).select_related("organization"):
-        audit_record(
-            organization=membership.organization, actor=actor, action=action, target=user.email
-        )

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
-from kallglot_site.accounts.dashboard.recording import audit
+from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.api.errors import NotFound
 from recordings_app import selectors, services
 from recordings_app.dashboard.forms import DownloadForm, PolicyForm

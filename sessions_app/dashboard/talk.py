@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.views import View
 
 from kallglot_site.accounts.dashboard.access import StaffView
+from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.accounts.dashboard.middleware import secret_link_protect
-from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError
 from kallglot_site.api.links import public_url, stream_url
 from sessions_app import selectors, services

@@ -4,8 +4,8 @@ from django.urls import path
 
 from sessions_app.dashboard import talk, views
 
-# At the root: what people without an account may open.
-doors = [path("join/<str:invitation>", talk.JoinView.as_view(), name="join")]
+# At the root: pages for people without an account.
+root_urlpatterns = [path("join/<str:invitation>", talk.JoinView.as_view(), name="join")]
 
 urlpatterns = [
     path("talk", talk.TalkView.as_view(), name="talk"),

@@ -11,13 +11,13 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
+from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.accounts.dashboard.paging import cursors_of, page_with
-from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from sessions_app import selectors, services
 from sessions_app.dashboard.export import export_response
 from sessions_app.dashboard.forms import SessionFilter
-from sessions_app.dashboard.timeline import strip_bars, strip_ticks
+from sessions_app.dashboard.speaker_strip import strip_bars, strip_ticks
 from sessions_app.models import Session
 from sessions_app.payloads import transcript_payload
 from sessions_app.search.pages import session_page

@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
+from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.accounts.dashboard.paging import cursors_of, page_of, page_with
-from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.api.errors import ApiError, NotFound
 from webhooks_app import selectors, services
 from webhooks_app.dashboard.forms import HOURS, DeliveryFilter, EndpointForm, RedeliverForm

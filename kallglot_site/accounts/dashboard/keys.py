@@ -1,18 +1,16 @@
-"""API keys of the chosen environment: made and shown once, rolled, revoked."""
+"""API keys of the chosen environment: create (shown once), roll, revoke."""
 
 import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from kallglot_site.accounts import selectors, services
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
-from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.accounts.models import ApiKey, Scope
 
 EXPIRIES = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
@@ -45,15 +43,13 @@ class KeysView(AdminRequired, StaffView):
         form = KeyForm(request.POST)
         if not form.is_valid():
             return self._page(form, status=422, opened=True)
-        with transaction.atomic():
-            key, secret = services.api_key_create(
-                tenant=self.request.tenant,
-                name=form.cleaned_data["name"],
-                scopes=form.cleaned_data["scopes"],
-                expires_at=form.expires_at(),
-                created_by=self.request.user,
-            )
-            audit(self.request, "api_key.created", key.id, key.name)
+        key, secret = services.api_key_create(
+            tenant=self.request.tenant,
+            name=form.cleaned_data["name"],
+            scopes=form.cleaned_data["scopes"],
+            expires_at=form.expires_at(),
+            created_by=self.request.user,
+        )
         return self._page(KeyForm(), secret=secret, made=key)
 
     def _page(self, form: KeyForm, status: int = 200, **extra: Any) -> HttpResponse:
@@ -78,15 +74,13 @@ class KeyRevokeView(AdminRequired, StaffView):
 
     def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
         key = _key(self.request.tenant.organization, key_id)
-        with transaction.atomic():
-            services.api_key_revoke(api_key=key)
-            audit(self.request, "api_key.revoked", key.id, key.name)
+        services.api_key_revoke(api_key=key, actor=self.request.user)
         messages.success(request, f"“{key.name}” no longer works.")
         return redirect("dashboard:keys")
 
 
 class KeyRollView(KeysView):
-    """A successor for a key, and its secret, in the answer to the POST alone."""
+    """Replaces a key. The new secret is shown in the answer to the POST only."""
 
     def get(self, request: HttpRequest, key_id: str = "") -> HttpResponse:
         return redirect("dashboard:keys")
@@ -96,13 +90,11 @@ class KeyRollView(KeysView):
         hours = request.POST.get("overlap", "0")
         overlap = int(hours) if hours in dict(OVERLAPS) else 0
         try:
-            with transaction.atomic():
-                successor, secret = services.api_key_roll(
-                    api_key=key,
-                    overlap=datetime.timedelta(hours=overlap),
-                    created_by=self.request.user,
-                )
-                audit(self.request, "api_key.rolled", key.id, f"{key.name} → {successor.id}")
+            successor, secret = services.api_key_roll(
+                api_key=key,
+                overlap=datetime.timedelta(hours=overlap),
+                created_by=self.request.user,
+            )
         except ValueError as error:
             messages.error(request, str(error).capitalize() + ".")
             return redirect("dashboard:keys")

@@ -1,4 +1,4 @@
-"""What every page carries: a strict content policy, and the reader's own time zone."""
+"""For every page: a strict content security policy, and times in the reader's time zone."""
 
 import secrets
 import zoneinfo
@@ -17,11 +17,11 @@ _PERMISSIONS = "microphone=(self), camera=(), geolocation=(), payment=(), usb=()
 
 
 class ContentPolicyMiddleware:
-    """No inline script, no inline style, nothing from elsewhere, no framing.
+    """No inline script, no inline style, nothing from other hosts, no framing.
 
-    A widget that insists on a ``<style>`` element of its own (the audio player does, in its shadow
-    root) is given ``request.csp_nonce``; pages that do not ask for it get a policy without one. A
-    view that needs another policy sets the header itself.
+    The audio player adds a ``<style>`` element in its shadow root: its page passes
+    ``request.csp_nonce`` to it. Other pages get a policy without a nonce. A view that needs another
+    policy sets the header itself.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -39,7 +39,7 @@ class ContentPolicyMiddleware:
 
 
 def secret_link_protect(response: HttpResponse) -> None:
-    """For a page whose address is a secret: the path is sent to nobody, and no cache keeps the page.
+    """For a page whose address is a secret: browsers send its path nowhere and do not cache it.
 
     The policy is not ``no-referrer``: browsers would then send ``Origin: null`` with the page's
     form, and the CSRF check refuses that.
@@ -49,12 +49,12 @@ def secret_link_protect(response: HttpResponse) -> None:
 
 
 def _stream_source() -> str:
-    """Where calls are streamed to, if that is another host than the page's."""
+    """The host that calls are streamed to, if it is not the page's."""
     return f" {settings.STREAM_URL}" if settings.STREAM_URL else ""
 
 
 class Nonce:
-    """A random value that exists only once somebody prints it."""
+    """A random value, made when a template first prints it."""
 
     def __init__(self) -> None:
         self.value = ""
@@ -65,7 +65,7 @@ class Nonce:
 
 
 class TimeZoneMiddleware:
-    """Times in the zone that the browser named in its ``tz`` cookie, else the installation's."""
+    """Shows times in the zone of the browser's ``tz`` cookie, else in the installation's."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -79,7 +79,7 @@ class TimeZoneMiddleware:
 
 
 def _zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """None for anything that is not the plain name of a known zone."""
+    """None for anything but the name of a known zone."""
     if not name or len(name) > 64:
         return None
     try:

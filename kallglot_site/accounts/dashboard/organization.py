@@ -9,8 +9,8 @@ from django.urls import NoReverseMatch, reverse
 
 from kallglot_site.accounts import selectors, two_factor
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
+from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.accounts.dashboard.paging import page_of
-from kallglot_site.accounts.dashboard.recording import audit
 from kallglot_site.accounts.members import (
     organization_listen_in_set,
     organization_rename,

@@ -1,25 +1,32 @@
-"""Addresses of accounts: ``doors`` at the root, ``urlpatterns`` below ``/dashboard/``."""
+"""Addresses of accounts: ``root_urlpatterns`` at the root, others below ``/dashboard/``."""
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from kallglot_site.accounts.dashboard import doors as door_views
-from kallglot_site.accounts.dashboard import keys, members, organization, views
-from kallglot_site.accounts.dashboard import two_factor as second
+from kallglot_site.accounts.dashboard import (
+    invitations,
+    keys,
+    members,
+    organization,
+    passwords,
+    sign_in,
+    two_factor,
+    views,
+)
 
-doors = [
-    path("login", door_views.LoginView.as_view(), name="login"),
-    path("login/code", door_views.LoginCodeView.as_view(), name="login_code"),
-    path("account/two-factor", second.TwoFactorView.as_view(), name="two_factor"),
-    path("account/two-factor/codes", second.CodesRenewView.as_view(), name="two_factor_codes"),
-    path("account/two-factor/off", second.TurnOffView.as_view(), name="two_factor_off"),
-    path("invitation/<str:token>", members.InvitationView.as_view(), name="invitation"),
+root_urlpatterns = [
+    path("login", sign_in.LoginView.as_view(), name="login"),
+    path("login/code", sign_in.LoginCodeView.as_view(), name="login_code"),
+    path("account/two-factor", two_factor.TwoFactorView.as_view(), name="two_factor"),
+    path("account/two-factor/codes", two_factor.CodesRenewView.as_view(), name="two_factor_codes"),
+    path("account/two-factor/off", two_factor.TurnOffView.as_view(), name="two_factor_off"),
+    path("invitation/<str:token>", invitations.InvitationView.as_view(), name="invitation"),
     path("logout", LogoutView.as_view(), name="logout"),
-    path("password", door_views.PasswordResetView.as_view(), name="password_reset"),
-    path("password/sent", door_views.PasswordResetDoneView.as_view(), name="password_reset_done"),
+    path("password", passwords.PasswordResetView.as_view(), name="password_reset"),
+    path("password/sent", passwords.PasswordResetDoneView.as_view(), name="password_reset_done"),
     path(
         "password/<uidb64>/<token>",
-        door_views.PasswordResetConfirmView.as_view(),
+        passwords.PasswordResetConfirmView.as_view(),
         name="password_reset_confirm",
     ),
 ]
@@ -47,7 +54,7 @@ urlpatterns = [
     ),
     path(
         "invitations/<str:invitation_id>/withdraw",
-        members.InvitationWithdrawView.as_view(),
+        invitations.InvitationWithdrawView.as_view(),
         name="invitation_withdraw",
     ),
     path("settings", organization.SettingsView.as_view(), name="settings"),

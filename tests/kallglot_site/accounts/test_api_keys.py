@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from kallglot_site.accounts.models import ApiKey
+from kallglot_site.accounts.members import audit_record
+from kallglot_site.accounts.models import ApiKey, AuditEntry
 from kallglot_site.accounts.selectors import api_key_get, api_key_list
 from kallglot_site.accounts.services import api_key_create, api_key_revoke, api_key_roll
 from kallglot_site.api.errors import NotFound
@@ -132,3 +133,32 @@ def test_odd_authorization_headers_are_refused(cast: Cast, header: str, client: 
 
 def test_authorization_goes_before_x_api_key(cast: Cast) -> None:
     assert status("nonsense", Authorization=f"Bearer {cast.key}") == 200
+
+
+def test_keys_made_rolled_and_revoked_are_in_the_audit_log_whoever_did_it(cast: Cast):
+    key, _ = api_key_create(tenant=cast.test_tenant, name="from a command")
+    successor, _ = api_key_roll(api_key=key, created_by=cast.owner)
+    api_key_revoke(api_key=successor, actor=cast.owner)
+    api_key_revoke(api_key=successor, actor=cast.teammate)  # changes nothing
+    entries = [
+        (entry.action, entry.actor_name, entry.target, entry.environment)
+        for entry in AuditEntry.objects.order_by("id")
+    ]
+    assert entries == [
+        ("api_key.created", "operator", key.id, "test"),
+        ("api_key.rolled", cast.owner.email, key.id, "test"),
+        ("api_key.revoked", cast.owner.email, successor.id, "test"),
+    ]
+
+
+def test_the_audit_log_names_an_api_key_that_changed_something(client: Client, cast: Cast):
+    key = ApiKey.objects.get(organization=cast.organization, environment="live")
+    audit_record(
+        organization=cast.organization,
+        actor=key,
+        action="webhook_endpoint.created",
+        target="wh_1",
+        environment="live",
+    )
+    client.force_login(cast.owner)
+    assert f"API key live ({key.prefix}…)" in client.get("/dashboard/audit").text

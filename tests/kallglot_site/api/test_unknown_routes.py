@@ -2,7 +2,7 @@
 
 from django.test import Client
 
-from kallglot_site.accounts.dashboard.doors import LoginView
+from kallglot_site.accounts.dashboard.sign_in import LoginView
 
 
 def test_an_unknown_address_is_an_error_in_the_envelope(client: Client):

@@ -1,11 +1,11 @@
-"""The short way to the audit log from a view."""
+"""Audit log entries from dashboard views."""
 
 from kallglot_site.accounts.dashboard.access import StaffRequest
 from kallglot_site.accounts.members import audit_record
 
 
 def audit(request: StaffRequest, action: str, target: str = "", detail: str = "") -> None:
-    """Note what the person just did. Inside the transaction of the deed; never a secret."""
+    """Record what the person did. Call it in the transaction of the change; never pass a secret."""
     audit_record(
         organization=request.tenant.organization,
         actor=request.user,
