@@ -167,12 +167,30 @@ def test_a_reset_link_sets_a_password_once(admin, cast):
     assert "no longer valid" in Client().get(link, follow=True).text
 
 
-def test_an_admin_gets_no_way_into_accounts_that_reach_further(admin, cast):
+def test_an_admin_cannot_reset_the_password_of_a_shared_account(admin, cast):
     teammate = member(cast, cast.teammate)
     Membership.objects.create(user=cast.teammate, organization=cast.other_tenant.organization)
     page = admin.post(f"/dashboard/members/{teammate.id}/reset", follow=True)
     assert 'id="secret"' not in page.text
-    assert "only operators" in page.text
+    assert "belongs to other organizations too" in page.text
+
+
+def test_a_password_reset_is_offered_only_where_it_is_allowed(admin, cast):
+    """Not on one's own row, for shared accounts, or for operators: there it would be refused."""
+
+    def offered() -> list[str]:
+        page = admin.get("/dashboard/members").text
+        return re.findall('aria-label="Reset password of ([^"]+)"', page)
+
+    assert "Change password" in admin.get("/dashboard/members").text
+    assert offered() == [cast.teammate.email]
+    cast.teammate.is_staff = True
+    cast.teammate.save()
+    assert offered() == []
+    cast.teammate.is_staff = False
+    cast.teammate.save()
+    Membership.objects.create(user=cast.teammate, organization=cast.other_tenant.organization)
+    assert offered() == []
 
 
 def test_the_organization_is_renamed_and_the_log_says_by_whom(admin, cast):
