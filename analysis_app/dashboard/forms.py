@@ -1,8 +1,10 @@
-"""What people enter about analyses."""
+"""Forms of the analysis pages."""
 
+import re
 from typing import Any
 
 from django import forms
+from django.utils.text import slugify
 
 from analysis_app.engines.base import ANALYSIS_TYPES
 
@@ -11,7 +13,7 @@ TYPE_CHOICES = [(name, name.replace("_", " ").capitalize()) for name in ANALYSIS
 
 class RequestForm(forms.Form):
     analyses = forms.MultipleChoiceField(
-        choices=TYPE_CHOICES, widget=forms.CheckboxSelectMultiple, label="What to analyze"
+        choices=TYPE_CHOICES, widget=forms.CheckboxSelectMultiple, label="Analyses"
     )
 
 
@@ -21,16 +23,27 @@ class PolicyForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         required=False,
         label="Analyze every call",
-        help_text="Made by themselves when a call's transcript is complete.",
+        help_text="They start when the transcript of a call is complete.",
     )
+
+
+def check_name(text: str) -> str:
+    """The name that the API shows: ``Recording notice`` → ``recording_notice``."""
+    if re.fullmatch(r"[-\w]+", text, re.ASCII) and text != text.capitalize():
+        return text  # it is such a name already
+    return slugify(text).replace("-", "_")
+
+
+def check_label(name: str) -> str:
+    """The name as words, or unchanged if ``check_name`` would make another name of the words."""
+    label = name.replace("_", " ").capitalize()
+    return label if check_name(label) == name else name
 
 
 class CheckForm(forms.Form):
-    """One compliance check. A check without phrases is dropped."""
+    """One compliance check. A check without phrases is not saved."""
 
-    name = forms.SlugField(
-        max_length=60, required=False, help_text="Lower case with underscores, such as greeting."
-    )
+    name = forms.CharField(max_length=60, required=False, help_text="Such as Recording notice.")
     kind = forms.ChoiceField(
         choices=[("required", "Must be said"), ("forbidden", "Must not be said")]
     )
@@ -44,13 +57,19 @@ class CheckForm(forms.Form):
             ("last", "In the last seconds"),
         ]
     )
-    within = forms.FloatField(min_value=1, max_value=36_000, required=False, label="Within seconds")
+    within = forms.FloatField(min_value=1, max_value=36_000, required=False, label="Seconds")
     phrases = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 3}),
         required=False,
         max_length=5000,
-        help_text="One phrase a line; any of them counts.",
+        help_text="One phrase per line. One match is enough.",
     )
+
+    def clean_name(self) -> str:
+        name = check_name(str(self.cleaned_data["name"]))
+        if self.cleaned_data["name"] and not name:
+            raise forms.ValidationError("Use letters or digits.")
+        return name
 
     @property
     def is_kept(self) -> bool:
@@ -68,7 +87,7 @@ class CheckForm(forms.Form):
         if data.get("name") and not phrases and not data.get("DELETE"):
             self.add_error("phrases", "A check needs at least one phrase.")
         if data.get("position") != "anywhere" and phrases and not data.get("within"):
-            self.add_error("within", "Say how many seconds.")
+            self.add_error("within", "Enter the number of seconds.")
         data["phrases"] = phrases
         return data
 

@@ -1,4 +1,4 @@
-"""Results made ready to be drawn: moments get times, scores get coordinates."""
+"""Prepares results for the page: times of moments, coordinates of scores."""
 
 import json
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ CHART_WIDTH, CHART_HEIGHT = 600, 90
 
 
 def _with_time(rows: list[dict[str, Any]], starts: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Rows that name a segment, with its start in seconds; None when it is gone."""
+    """Adds ``time``: the start of the row's segment in seconds, None without a segment."""
     return [{**row, "time": starts.get(row.get("segment_id") or "")} for row in rows]
 
 
 def _chart(
     segments: list[dict[str, Any]], starts: Mapping[str, float], duration: float
 ) -> dict[str, Any] | None:
-    """The sentiment of each segment as a curve over the call, smoothed over its neighbours."""
+    """The sentiment as a curve over the call, smoothed over three segments."""
     timed = [(starts[row["id"]], row["score"]) for row in segments if row["id"] in starts]
     if len(timed) < 2 or duration <= 0:
         return None
-    if len(timed) > CHART_WIDTH // 2:  # no more points than there are to see
+    if len(timed) > CHART_WIDTH // 2:  # more points are not visible
         step = len(timed) // (CHART_WIDTH // 2) + 1
         timed = [
             (timed[i][0], sum(s for _, s in timed[i : i + step]) / len(timed[i : i + step]))

@@ -1,4 +1,4 @@
-"""The analysis on a session's page, and what admins set for it."""
+"""The analysis on a session's page, and its settings."""
 
 import itertools
 from typing import Any
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from analysis_app import selectors, services
-from analysis_app.dashboard.forms import CheckFormSet, PolicyForm, RequestForm
+from analysis_app.dashboard.forms import CheckFormSet, PolicyForm, RequestForm, check_label
 from analysis_app.dashboard.presentation import present
 from analysis_app.engines.base import ANALYSIS_TYPES
 from analysis_app.models import Analysis, AnalysisPolicy
@@ -21,7 +21,7 @@ from sessions_app.models import Segment, Session
 
 
 class PanelView(StaffView):
-    """The latest analysis as a panel that polls while it runs; POST asks for another."""
+    """The latest analysis. The panel polls while it runs. POST requests another."""
 
     def get(self, request: HttpRequest, session_id: str) -> HttpResponse:
         return self._panel(self._session(session_id))
@@ -49,7 +49,7 @@ class PanelView(StaffView):
         latest = runs.order_by("-id").first()
         shown = latest
         if latest is not None and latest.status != Analysis.Status.COMPLETE:
-            # While another runs, or after it failed, what is known stays in view.
+            # While another analysis runs or after it failed, show the last complete one.
             shown = runs.filter(status=Analysis.Status.COMPLETE).order_by("-id").first()
         context: dict[str, Any] = {
             "session": session,
@@ -69,12 +69,16 @@ class PanelView(StaffView):
 
 
 class PolicyView(AdminRequired, StaffView):
-    """Which analyses every call gets, and the compliance checks."""
+    """Automatic analyses and compliance checks."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         policy = self._policy()
         initial = [
-            {**check, "phrases": "\n".join(check["phrases"])}
+            {
+                **check,
+                "name": check_label(check["name"]),
+                "phrases": "\n".join(check["phrases"]),
+            }
             for check in (policy.checks if policy else [])
         ]
         return self._page(
@@ -85,7 +89,7 @@ class PolicyView(AdminRequired, StaffView):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = PolicyForm(request.POST)
         checks = CheckFormSet(request.POST, prefix="checks")
-        # Both are validated before either answer, so that every fault shows at once.
+        # Validate both forms, so that the page shows all errors at once.
         if not all([form.is_valid(), checks.is_valid()]):
             return self._page(form, checks, status=422)
         with transaction.atomic():
@@ -95,7 +99,7 @@ class PolicyView(AdminRequired, StaffView):
                 checks=[check.as_rule() for check in checks if check.is_kept],
             )
             audit(self.request, "analysis.policy_changed")
-        messages.success(request, "Saved. It applies to analyses from now on.")
+        messages.success(request, "Saved. New analyses use these settings.")
         return redirect("analysis:policy")
 
     def _policy(self) -> AnalysisPolicy | None:

@@ -1,4 +1,4 @@
-"""How analysis results read on a page."""
+"""How analysis results are shown on a page."""
 
 from django import template
 

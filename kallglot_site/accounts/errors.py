@@ -1,4 +1,4 @@
-"""What may go wrong with members and invitations. The message is for the person who tried."""
+"""Errors of members, invitations and the second factor. Pages show the message."""
 
 
 class AccountsError(Exception):
@@ -8,15 +8,15 @@ class AccountsError(Exception):
 
 
 class LastAdmin(AccountsError):
-    """An organization always keeps an admin: nobody else could make one."""
+    """An organization must have an admin: nobody else could add one."""
 
     def __init__(self) -> None:
-        super().__init__("This is the organization's only admin. Make somebody else one first.")
+        super().__init__("This is the only admin. Make another member an admin first.")
 
 
 class InvitationClosed(AccountsError):
     def __init__(self) -> None:
-        super().__init__("This invitation was used already, was withdrawn or has expired.")
+        super().__init__("This invitation was used, withdrawn or has expired.")
 
 
 class WrongAccount(AccountsError):
@@ -25,23 +25,23 @@ class WrongAccount(AccountsError):
 
 class WrongCode(AccountsError):
     def __init__(self) -> None:
-        super().__init__("This code is wrong, or was used already. Wait for the next one.")
+        super().__init__("This code is wrong or was used already. Wait for the next code.")
 
 
 class CodesLocked(AccountsError):
-    """Too many wrong codes in a row. Recovery codes still work: nobody guesses those."""
+    """Too many wrong codes in a row. Recovery codes still work: they cannot be guessed."""
 
     def __init__(self) -> None:
-        super().__init__("Too many wrong codes. Wait a while, or use a recovery code.")
+        super().__init__("Too many wrong codes. Wait some minutes, or use a recovery code.")
 
 
 class SecretUnreadable(AccountsError):
-    """The installation's secret key was replaced and the old one thrown away."""
+    """The installation's secret key was replaced, and the old one is not kept."""
 
     def __init__(self) -> None:
-        super().__init__("Codes from your app can no longer be checked here. Use a recovery code.")
+        super().__init__("Codes from your app cannot be checked any more. Use a recovery code.")
 
 
 class TwoFactorIsOn(AccountsError):
     def __init__(self) -> None:
-        super().__init__("Two-factor authentication is on already.")
+        super().__init__("Two-factor authentication is already on.")

@@ -1,4 +1,4 @@
-"""Who may do what: organizations with a plan, their members and their API keys."""
+"""Organizations with their plan, members, API keys, invitations and audit log."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ class Scope(models.TextChoices):
 
 
 class ListenIn(models.TextChoices):
-    """Who of an organization's members may listen in on running calls."""
+    """Which members of an organization may listen in on live calls."""
 
     NOBODY = "nobody", "Nobody"
     ADMINS = "admins", "Admins"
@@ -35,7 +35,7 @@ class ListenIn(models.TextChoices):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Users are known by their email address, compared without case."""
+    """Users are identified by their email, compared without case."""
 
     use_in_migrations = True
 
@@ -53,7 +53,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person who signs in. What they may see comes from their memberships."""
+    """A person who can sign in. The memberships decide what the person may see."""
 
     username = None  # type: ignore[assignment]  # Django's way to drop an inherited field
     email = models.EmailField("email address", unique=True)
@@ -67,8 +67,8 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.email
 
-    # A session keeps what these return and ends when it no longer agrees. The stamp changes with
-    # the second factor: who came in before it was set up has not shown it.
+    # Django ends a session when this hash changes. The stamp changes with the second factor:
+    # earlier sessions were signed in without it.
     def get_session_auth_hash(self) -> str:
         return super().get_session_auth_hash() + self.session_stamp
 
@@ -78,7 +78,7 @@ class User(AbstractUser):
 
 
 class TwoFactor(models.Model):
-    """A person's second factor, there only while it is on: the secret that their app shares."""
+    """A person's second factor: the secret of the authenticator app. No row while it is off."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="two_factor")
     sealed_secret = models.BinaryField(editable=False)
@@ -95,7 +95,7 @@ class TwoFactor(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """Stands in for the app, once: a code that was used is no longer here. Only hashes are kept."""
+    """Replaces a code of the app, once: it is deleted when used. Only the hash is stored."""
 
     two_factor = models.ForeignKey(
         TwoFactor, on_delete=models.CASCADE, related_name="recovery_codes"
@@ -107,7 +107,7 @@ class RecoveryCode(models.Model):
 
 
 class Organization(models.Model):
-    """A customer. Its plan's limits are columns: operators change them for each."""
+    """A customer. Operators set the limits of its plan."""
 
     id = IdField(prefix="org")
     name = models.CharField(max_length=200)
@@ -163,13 +163,13 @@ class Membership(models.Model):
 
     @property
     def may_listen_in(self) -> bool:
-        """On running calls, as the organization's admins have decided."""
+        """Whether the member may listen in on live calls."""
         allowed = self.organization.listen_in
         return allowed == ListenIn.MEMBERS or (allowed == ListenIn.ADMINS and self.is_admin)
 
 
 class ApiKey(models.Model):
-    """A program's credential. Only its hash is stored; ``prefix`` finds and names it."""
+    """A program's credential. Only the hash is stored. ``prefix`` finds the key and names it."""
 
     id = IdField(prefix="key")
     organization = models.ForeignKey(
@@ -203,7 +203,7 @@ class ApiKey(models.Model):
 
 
 class Invitation(models.Model):
-    """A link with which one person joins. Only the token's hash is stored: it is shown once."""
+    """An invitation link for one person. It is shown once: only the token's hash is stored."""
 
     id = IdField(prefix="inv")
     organization = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""Whose objects: every selector and service takes a Tenant, and nothing else decides visibility."""
+"""The tenant: selectors and services take one, and nothing else decides what is visible."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from kallglot_site.accounts.models import Organization
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One organization's live or test world. Objects of another tenant do not exist for it."""
+    """The live or the test environment of an organization. It sees no other tenant's objects."""
 
     organization: Organization
     environment: str  # "live" or "test"

@@ -1,4 +1,4 @@
-"""The numbers of the overview: read in a handful of queries, kept for half a minute."""
+"""The figures of the overview: a few queries, cached for 30 seconds."""
 
 import datetime
 import statistics
@@ -25,17 +25,16 @@ from webhooks_app.selectors import endpoint_list
 DAYS: Final = 14
 KEPT_FOR: Final = 30  # seconds
 MOST_LIVE: Final = 12
-MOST_TROUBLES: Final = 6
+MOST_ATTENTION: Final = 6
 MOST_LANGUAGES: Final = 6
-# A line that came later than this was no live line: a file sent faster than it was spoken, say.
+# Longer waits are not latency: a file was sent faster than it was spoken, for example.
 SLOWEST: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
     code: str
-    minutes: float
-    share: float  # of the most spoken one, 0 to 100
+    share: int  # of all audio, in percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,13 @@ class Figures:
     days: list[int]
     chart: dict[str, list[float]]
     languages: list[Language]
-    latency: float | None  # seconds from the end of speech to its line, median of late
+    latency: float | None  # seconds from the end of speech to its transcript, median
     today_date: datetime.date
     week_start: datetime.date
 
 
 def figures(tenant: Tenant) -> Figures:
-    """In days of the reader's time zone."""
+    """Days are days in the reader's time zone."""
     zone = timezone.get_current_timezone_name()
     key = f"overview:{tenant.organization.id}:{tenant.environment}:{zone}"
     kept: Figures | None = cache.get(key)
@@ -72,7 +71,7 @@ def _read(tenant: Tenant) -> Figures:
     rows = (
         sessions_of(tenant)
         .filter(id__gte=_first_id(first))
-        # The mode as an expression: SQLite would group in the order of its index, and read it all.
+        # Concat keeps SQLite from grouping by the index on mode, which would read all of it.
         .annotate(day=_day(dates), kind=Concat("mode", Value("")))
         .values("day", "kind")
         .annotate(calls=Count("id"), seconds=Sum("duration"))
@@ -93,7 +92,7 @@ def _read(tenant: Tenant) -> Figures:
         week=sum(calls[date] for date in this_week),
         minutes_today=minutes[today],
         minutes_week=sum(minutes[date] for date in this_week),
-        # Noon UTC of the day: no zone of the browser makes another day of it.
+        # Noon in UTC: it is the same day in every time zone of a browser.
         days=[
             int(datetime.datetime.combine(date, datetime.time(12), datetime.UTC).timestamp())
             for date in dates
@@ -115,34 +114,34 @@ def _first_id(date: datetime.date) -> str:
 
 
 def _day(dates: list[datetime.date]) -> Case:
-    """The place of a session's day among ``dates``, by its id: no date is reckoned per row."""
+    """The index of a session's day in ``dates``, from its id: faster than date functions."""
     later = [When(id__gte=_first_id(date), then=Value(number)) for number, date in enumerate(dates)]
     return Case(*reversed(later), default=Value(0), output_field=IntegerField())
 
 
 def _languages(tenant: Tenant, first: datetime.date) -> list[Language]:
-    heard = (
+    heard = list(
         Track.objects.filter(
-            # A track is made after its session: bounded twice, either may be read first.
+            # Both are limited, so that the database may read either first.
             id__gte=id_floor("trk", _midnight(first)),
             session__in=sessions_of(tenant).filter(id__gte=_first_id(first)),
             language__isnull=False,
         )
-        .values("language")
+        .values_list("language")
         .annotate(seconds=Sum("position"))
-        .order_by("-seconds")[:MOST_LANGUAGES]
+        .order_by("-seconds")
     )
-    most = max((row["seconds"] for row in heard), default=0.0) or 1.0
+    total = sum(seconds for _, seconds in heard) or 1.0
     return [
-        Language(str(row["language"]), row["seconds"] / 60, round(100 * row["seconds"] / most))
-        for row in heard
+        Language(str(code), round(100 * seconds / total))
+        for code, seconds in heard[:MOST_LANGUAGES]
     ]
 
 
 def _latency(tenant: Tenant) -> float | None:
-    """How long after it was spoken a line stood in the transcript: median of the latest calls."""
+    """Seconds between the end of speech and its segment: the median of recent calls."""
     recent = sessions_of(tenant).filter(started_at__isnull=False).order_by("-id").values("pk")[:20]
-    # Latest first by an expression: by the key, the planner may read every segment backwards.
+    # Concat keeps the planner from reading every segment backwards along the key.
     lines = Segment.objects.filter(session__in=recent).order_by(Concat("id", Value("")).desc())
     waits = [
         (created - started).total_seconds() - end
@@ -161,8 +160,8 @@ def live_calls(tenant: Tenant) -> list[Session]:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that a person should look at. ``id`` orders it in time."""
+class AttentionItem:
+    """A failure that somebody should look at."""
 
     icon: str
     text: str
@@ -171,28 +170,28 @@ class Trouble:
     detail: str = field(default="")
 
 
-def troubles(tenant: Tenant, *, admin: bool) -> list[Trouble]:
-    """What failed within a week, newest first; endpoints only for those who may mend them."""
+def needs_attention(tenant: Tenant, *, admin: bool) -> list[AttentionItem]:
+    """Failures of the last 7 days, newest first. Endpoints are for admins only."""
     since = timezone.now() - datetime.timedelta(days=7)
-    found: list[Trouble] = []
+    found: list[AttentionItem] = []
     failed_recordings = recordings_of(tenant).filter(
         status=Recording.Status.FAILED, id__gte=id_floor("rec", since)
     )
-    for recording in failed_recordings.order_by("-id")[:MOST_TROUBLES]:
+    for recording in failed_recordings.order_by("-id")[:MOST_ATTENTION]:
         url = reverse("dashboard:session", args=[recording.session_id])
-        found.append(Trouble("volume-2", "A recording failed", url, recording.created_at))
+        found.append(AttentionItem("volume-2", "A recording failed", url, recording.created_at))
     failed_analyses = analysis_list(tenant=tenant).filter(
         status=Analysis.Status.FAILED, id__gte=id_floor("ana", since)
     )
-    for analysis in failed_analyses.order_by("-id")[:MOST_TROUBLES]:
+    for analysis in failed_analyses.order_by("-id")[:MOST_ATTENTION]:
         url = reverse("dashboard:session", args=[analysis.session_id])
-        found.append(Trouble("activity", "An analysis failed", url, analysis.created_at))
+        found.append(AttentionItem("activity", "An analysis failed", url, analysis.created_at))
     if admin:
         found += _disabled_endpoints(tenant)
-    return sorted(found, key=lambda trouble: trouble.at, reverse=True)[:MOST_TROUBLES]
+    return sorted(found, key=lambda item: item.at, reverse=True)[:MOST_ATTENTION]
 
 
-def _disabled_endpoints(tenant: Tenant) -> list[Trouble]:
+def _disabled_endpoints(tenant: Tenant) -> list[AttentionItem]:
     try:
         url = reverse("webhooks:endpoints")
     except NoReverseMatch:
@@ -201,12 +200,12 @@ def _disabled_endpoints(tenant: Tenant) -> list[Trouble]:
         status=Endpoint.Status.DISABLED, disabled_reason__isnull=False
     )
     return [
-        Trouble(
+        AttentionItem(
             "webhook",
             "A webhook endpoint was disabled",
             url,
             endpoint.disabled_at or endpoint.created_at,
             endpoint.url,
         )
-        for endpoint in disabled.order_by("-id")[:MOST_TROUBLES]
+        for endpoint in disabled.order_by("-id")[:MOST_ATTENTION]
     ]

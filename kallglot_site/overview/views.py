@@ -1,10 +1,10 @@
-"""The first page after signing in: what is going on, and what needs a person."""
+"""The first page after signing in: live calls, figures, and what needs attention."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from kallglot_site.accounts.dashboard.access import StaffView
-from kallglot_site.overview.figures import figures, live_calls, troubles
+from kallglot_site.overview.figures import figures, live_calls, needs_attention
 
 
 class OverviewView(StaffView):
@@ -15,13 +15,13 @@ class OverviewView(StaffView):
             "figures": numbers,
             "chart": {"days": numbers.days, "modes": numbers.chart},
             "live": live_calls(tenant),
-            "troubles": troubles(tenant, admin=self.request.membership.is_admin),
+            "attention": needs_attention(tenant, admin=self.request.membership.is_admin),
         }
         return render(request, "overview/overview.html", context)
 
 
 class LiveCallsView(StaffView):
-    """The panel of live calls, asked for again every few seconds."""
+    """The panel of live calls. The page requests it every few seconds."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "overview/live.html", {"live": live_calls(self.request.tenant)})

@@ -1,4 +1,4 @@
-"""Forms of the recordings pages."""
+"""Forms of the recording pages."""
 
 from django import forms
 
@@ -12,12 +12,12 @@ class PolicyForm(forms.Form):
         min_value=1,
         max_value=LONGEST_RETENTION_DAYS,
         label="Keep recordings for",
-        help_text="Days after the call. Then the audio is deleted for good; transcripts stay.",
+        help_text="Days after the call. After that the audio is deleted. Transcripts are kept.",
     )
 
 
 class DownloadForm(forms.Form):
-    """Left out: as the recording was made."""
+    """Without values: the format and rate of the recording."""
 
     format = forms.ChoiceField(choices=[(each, each) for each in FORMATS], required=False)
     sample_rate = forms.TypedChoiceField(

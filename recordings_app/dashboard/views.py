@@ -1,4 +1,4 @@
-"""The recordings panel of a session's page, and what admins may do with the audio."""
+"""The recording on a session's page, downloads, and the retention setting."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ VARIANTS = (("mp3", "MP3"), ("wav", "WAV"), ("ogg", "Ogg Vorbis"))
 
 
 class SessionPartView(StaffView):
-    """A view of one session's recordings."""
+    """A part of a session's page."""
 
     def session(self, session_id: str) -> Session:
         try:
@@ -33,7 +33,7 @@ class SessionPartView(StaffView):
 
 
 class PanelView(SessionPartView):
-    """The player, or why there is none. Polls while the recording is being made."""
+    """The player, or the reason why there is none. It polls while the recording is prepared."""
 
     def get(self, request: HttpRequest, session_id: str) -> HttpResponse:
         session = self.session(session_id)
@@ -75,7 +75,7 @@ class RecordingPartView(StaffView):
 
 
 class AudioView(RecordingPartView):
-    """The audio for the player on the page, by ranges; also of recordings that were cut short."""
+    """The audio for the page's player, by ranges. Also for a partial recording."""
 
     http_method_names = ["get", "head"]
 
@@ -83,20 +83,20 @@ class AudioView(RecordingPartView):
         recording = self.recording(recording_id)
         file = selectors.recording_original(recording)
         if file is None or recording.is_past_retention:
-            raise Http404("There is no audio.")
+            raise Http404("Audio not found.")
         return _audio(request, recording, file, inline=True)
 
     head = get
 
 
 class DownloadView(RecordingPartView):
-    """A download in the requested format, or a page that waits until it is made."""
+    """The recording as a file. While it is converted, a page that reloads."""
 
     def get(self, request: HttpRequest, recording_id: str) -> HttpResponseBase:
         recording = self.recording(recording_id)
         form = DownloadForm(request.GET)
         if not form.is_valid():
-            raise Http404("There is no such format.")
+            raise Http404("Unknown format.")
         try:
             file = services.recording_file_require(
                 recording=recording,
@@ -112,10 +112,10 @@ class DownloadView(RecordingPartView):
         except RecordingFailed as error:
             partial = selectors.recording_original(recording)
             if partial is None or form.cleaned_data["format"]:
-                raise Http404("There is no audio.") from error
+                raise Http404("Audio not found.") from error
             file = partial
         except RecordingExpired as error:
-            raise Http404("There is no audio.") from error
+            raise Http404("Audio not found.") from error
         return _audio(request, recording, file)
 
 
@@ -125,11 +125,11 @@ def _audio(
     try:
         return audio_response(request, file, f"{recording.filename}.{file.format}", inline=inline)
     except RecordingExpired as error:
-        raise Http404("There is no audio.") from error
+        raise Http404("Audio not found.") from error
 
 
 class DeleteView(AdminRequired, SessionPartView):
-    """Delete a session's audio now. The transcript stays."""
+    """Delete a session's audio. The transcript is kept."""
 
     http_method_names = ["post"]
 
@@ -141,12 +141,12 @@ class DeleteView(AdminRequired, SessionPartView):
         ):
             services.recording_delete(recording=recording)
         audit(self.request, "recordings.delete", target=session.id)
-        messages.success(request, "The recording was deleted. The transcript is still here.")
+        messages.success(request, "The recording was deleted. The transcript is kept.")
         return redirect("dashboard:session", session.id)
 
 
 class RetryView(AdminRequired, SessionPartView):
-    """Try again to make a recording that failed."""
+    """Try a failed recording again."""
 
     http_method_names = ["post"]
 
@@ -155,9 +155,9 @@ class RetryView(AdminRequired, SessionPartView):
         session = self.session(session_id)
         if services.assembly_retry(session_id=session.id):
             audit(self.request, "recordings.retry", target=session.id)
-            messages.success(request, "The recording is being made again.")
+            messages.success(request, "The recording is being prepared again.")
         else:
-            messages.error(request, "There is nothing to make again.")
+            messages.error(request, "This recording cannot be prepared again.")
         return redirect("dashboard:session", session.id)
 
 
@@ -178,7 +178,7 @@ class PolicyView(AdminRequired, StaffView):
                 organization=self.request.tenant.organization, retention_days=days
             )
             audit(self.request, "recordings.retention", detail=f"{days} days")
-        messages.success(request, "Saved. It applies to the recordings there are, too.")
+        messages.success(request, "Saved. The change also applies to existing recordings.")
         return redirect("recordings:policy")
 
     def _page(self, form: PolicyForm, status: int = 200) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The result of a list as a file, streamed: the whole of it never stands in memory."""
+"""The list of sessions as a file, streamed: it is never in memory as a whole."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ COLUMNS: Final = (
 
 
 def safe_cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula becomes plain text (OWASP)."""
+    """Prevents spreadsheets from running the text as a formula (OWASP, CSV injection)."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return "'" + value
     return value
@@ -81,7 +81,7 @@ def json_lines(sessions: list[Session], phone_numbers: bool) -> bytes:
 
 
 FORMATS: Final[dict[str, tuple[str, bytes, Callable[[list[Session], bool], bytes]]]] = {
-    # The mark tells spreadsheets that it is UTF-8.
+    # The byte order mark tells spreadsheets that the file is UTF-8.
     "csv": (
         "text/csv; charset=utf-8",
         b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\r\n",
@@ -94,7 +94,7 @@ FORMATS: Final[dict[str, tuple[str, bytes, Callable[[list[Session], bool], bytes
 async def _chunks(
     sessions: QuerySet[Session], head: bytes, lines: Callable[[list[Session]], bytes]
 ) -> AsyncIterator[bytes]:
-    """One query per chunk, by keyset: a slow reader holds neither a connection nor a snapshot."""
+    """One query per chunk, by keyset: a slow client holds no connection and no snapshot."""
     yield head
 
     def read(after: str | None) -> tuple[bytes, str | None]:

@@ -1,4 +1,4 @@
-"""Forms of the session pages. Filters live in the address: a filtered list can be shared."""
+"""Forms of the session pages. Filters are in the address, so that a list can be shared."""
 
 import datetime
 from typing import Any
@@ -14,7 +14,7 @@ MINUTE = 60
 
 
 def _choices(values: list[str], empty: str) -> list[tuple[str, str]]:
-    return [("", empty), *((value, value.replace("_", " ")) for value in values)]
+    return [("", empty), *((value, value.replace("_", " ").capitalize()) for value in values)]
 
 
 def _date(label: str) -> forms.DateField:
@@ -28,16 +28,16 @@ def _minutes(label: str) -> forms.FloatField:
 
 
 class SessionFilter(forms.Form):
-    """What a list shows. A value that is not understood filters nothing and is marked."""
+    """The filters of the list. An invalid value is marked and does not filter."""
 
     use_required_attribute = False
 
     q = forms.CharField(
-        label="Said in the call",
+        label="Search transcripts",
         required=False,
         max_length=200,
         widget=forms.TextInput(
-            attrs={"type": "search", "placeholder": "Search what was said", "autocomplete": "off"}
+            attrs={"type": "search", "placeholder": "Search transcripts", "autocomplete": "off"}
         ),
     )
     status = forms.ChoiceField(
@@ -51,8 +51,8 @@ class SessionFilter(forms.Form):
         max_length=8,
         widget=forms.TextInput(attrs={"placeholder": "es", "autocomplete": "off"}),
     )
-    shortest = _minutes("Minutes, at least")
-    longest = _minutes("Minutes, at most")
+    shortest = _minutes("Minimum minutes")
+    longest = _minutes("Maximum minutes")
     sentiment = forms.ChoiceField(
         required=False, choices=_choices(["positive", "neutral", "negative"], "Any")
     )
@@ -75,7 +75,7 @@ class SessionFilter(forms.Form):
         return key.strip(), value.strip()
 
     def criteria(self) -> Criteria:
-        """What was understood. Days are days in the reader's time zone."""
+        """The valid filters. Days are days in the reader's time zone."""
         self.is_valid()
         data: dict[str, Any] = self.cleaned_data
         return Criteria(
@@ -96,7 +96,7 @@ class SessionFilter(forms.Form):
         return self.criteria() != Criteria()
 
     def narrowed_more(self) -> int:
-        """How many of the filters behind "More" are in use."""
+        """How many of the filters under "More" are in use."""
         return sum(bool(self.data.get(name)) for name in self.MORE)
 
     def more_fields(self) -> list[forms.BoundField]:
@@ -106,7 +106,7 @@ class SessionFilter(forms.Form):
 def _midnight(
     day: datetime.date | None, *, days: int = 0, just_before: bool = False
 ) -> datetime.datetime | None:
-    """The beginning of the day (the bound is exclusive: a hair before it if it is to count)."""
+    """The start of the day. The bound is exclusive: ``just_before`` includes the start itself."""
     if day is None or not 1970 <= day.year <= 9998:
         return None
     start = datetime.datetime.combine(day + datetime.timedelta(days=days), datetime.time.min)

@@ -1,4 +1,4 @@
-"""The strip of who spoke when: segments as rectangles of an SVG a thousand units wide."""
+"""The strip that shows who spoke when: segments as rectangles in an SVG, 1000 units wide."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Tick:
 
 
 def strip_bars(segments: Iterable[Segment], duration: float) -> list[Bar]:
-    """A bar per segment, no thinner than can be seen."""
+    """One bar per segment, at least ``LEAST`` wide so that it is visible."""
     if duration <= 0:
         return []
     scale = WIDTH / duration
@@ -46,7 +46,7 @@ def strip_bars(segments: Iterable[Segment], duration: float) -> list[Bar]:
 
 
 def strip_ticks(duration: float) -> list[Tick]:
-    """Round times, at most eight of them."""
+    """At most eight round times."""
     if duration <= 0:
         return []
     step = next((step for step in TICK_STEPS if duration / step <= MOST_TICKS), 7200)

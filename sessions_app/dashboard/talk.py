@@ -1,8 +1,8 @@
-"""Talking in the browser: a staff member's microphone as one side of a session.
+"""Calls in the browser: a staff member's microphone is the agent's side of a session.
 
-The page gets a stream token like any program and speaks the same protocol. The other side joins
-from another device by a link, whose signature is all it needs: it opens that one session for that
-one speaker, for an hour, while the session runs.
+The page gets a stream token and uses the streaming protocol, as any program does. The customer
+joins with a signed link, without an account. The link is for one session and one speaker. It is
+valid for an hour, and not after the session has ended.
 """
 
 from typing import Any, Final
@@ -26,13 +26,13 @@ from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
 
 STAFF_SIDE: Final = "agent"
-OTHER_SIDE: Final = "customer"
+CUSTOMER_SIDE: Final = "customer"
 INVITATION_SECONDS: Final = 3600
 _SALT: Final = "kallglot.talk-invitation"
 MODES: Final = (
     ("transcription", "Transcription"),
     ("bidirectional_translation", "Translation, both ways"),
-    ("assistive_translation", "Translation for the customer, text for you"),
+    ("assistive_translation", "Translation for the customer, transcript for you"),
 )
 
 
@@ -43,8 +43,8 @@ def _language(label: str, placeholder: str) -> forms.CharField:
 
 class TalkForm(forms.Form):
     mode = forms.ChoiceField(choices=MODES, initial="transcription")
-    source_language = _language("The customer speaks", "detected, or a code such as es")
-    target_language = _language("You speak", "detected, or a code such as en")
+    source_language = _language("The customer speaks", "Detected automatically, or a code: es")
+    target_language = _language("You speak", "Detected automatically, or a code: en")
     record = forms.BooleanField(label="Record the call", required=False, initial=True)
 
     def clean_source_language(self) -> str | None:
@@ -56,12 +56,12 @@ class TalkForm(forms.Form):
     def _clean_language(self, name: str) -> str | None:
         code = str(self.cleaned_data[name]).strip()
         if code and not is_language_code(code):
-            raise forms.ValidationError("Use a code such as es, or leave it empty.")
+            raise forms.ValidationError("Enter a language code such as es, or leave it empty.")
         return code or None
 
 
 class CallView(StaffView):
-    """What the page's script asks: it gets its refusals as JSON."""
+    """For requests of the page's script: errors are JSON."""
 
     def refuse_suspended(self) -> HttpResponse:
         organization = self.request.tenant.organization
@@ -69,7 +69,7 @@ class CallView(StaffView):
 
 
 class TalkView(CallView):
-    """The page; and by POST the session that it talks into, as JSON for its script."""
+    """The page. POST creates the session and returns its access as JSON."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "sessions/talk.html", {"form": TalkForm(), "side": STAFF_SIDE})
@@ -98,7 +98,7 @@ class TalkView(CallView):
         invitation = signing.dumps(session.id, salt=_SALT)
         link = f"{public_url(request)}{reverse('join', args=[invitation])}"
         return JsonResponse(
-            _way_in(request, session, STAFF_SIDE)
+            _stream_access(request, session, STAFF_SIDE)
             | {
                 "invitation": link,
                 "token_url": reverse("dashboard:talk_token", args=[session.id]),
@@ -109,7 +109,7 @@ class TalkView(CallView):
 
 
 class TalkTokenView(CallView):
-    """A fresh token for reconnecting to a session that was started here."""
+    """A fresh token to reconnect to a session that was started in the browser."""
 
     def post(self, request: HttpRequest, session_id: str) -> HttpResponse:
         session = selectors.session_get(tenant=self.request.tenant, session_id=session_id)
@@ -119,11 +119,11 @@ class TalkTokenView(CallView):
 
 
 class JoinView(View):
-    """The other side, on whatever device the link was opened. No account needed."""
+    """The customer's page, behind the link. It needs no account."""
 
     def get(self, request: HttpRequest, invitation: str) -> HttpResponse:
         session = _invited_to(invitation)
-        context: dict[str, Any] = {"session": session, "side": OTHER_SIDE}
+        context: dict[str, Any] = {"session": session, "side": CUSTOMER_SIDE}
         status = 200 if session is not None else 404
         response = render(request, "sessions/join.html", context, status=status)
         secret_link_protect(response)
@@ -132,12 +132,14 @@ class JoinView(View):
     def post(self, request: HttpRequest, invitation: str) -> HttpResponse:
         session = _invited_to(invitation)
         if session is None:
-            return JsonResponse({"problem": "This link has ended."}, status=410)
-        return _token_answer(request, session, OTHER_SIDE)
+            return JsonResponse(
+                {"problem": "The call has ended, or the link has expired."}, status=410
+            )
+        return _token_answer(request, session, CUSTOMER_SIDE)
 
 
 def _invited_to(invitation: str) -> Session | None:
-    """The running session that the link opens; None once either has ended."""
+    """The running session of the link. None if the session has ended or the link is not valid."""
     try:
         session_id = signing.loads(invitation, salt=_SALT, max_age=INVITATION_SECONDS)
     except signing.BadSignature:
@@ -148,10 +150,10 @@ def _invited_to(invitation: str) -> Session | None:
 def _token_answer(request: HttpRequest, session: Session, side: str) -> HttpResponse:
     if session.is_ended:
         return JsonResponse({"problem": "The call has ended."}, status=410)
-    return JsonResponse(_way_in(request, session, side))
+    return JsonResponse(_stream_access(request, session, side))
 
 
-def _way_in(request: HttpRequest, session: Session, side: str) -> dict[str, Any]:
+def _stream_access(request: HttpRequest, session: Session, side: str) -> dict[str, Any]:
     token, _ = stream_token_issue(session, None, speakers=[side])
     return {
         "session_id": session.id,

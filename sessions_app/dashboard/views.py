@@ -1,4 +1,4 @@
-"""Pages of sessions: the list, one call, and what may be done with it."""
+"""The pages of sessions: the list, one session, and its actions."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ from sessions_app import selectors, services
 from sessions_app.dashboard.export import export_response
 from sessions_app.dashboard.forms import SessionFilter
 from sessions_app.dashboard.speaker_strip import strip_bars, strip_ticks
-from sessions_app.models import Session
+from sessions_app.models import Session, Track
 from sessions_app.payloads import transcript_payload
 from sessions_app.search.pages import session_page
 from sessions_app.search.sessions import hits_in, session_find
 from sessions_app.transcripts import RENDERERS
 
-# Other apps' panels, by the name of their address; an app that is not there yet has none.
+# Panels of other apps, by URL name. An app that is not installed has none.
 LEFT_PANELS = (("recordings:panel", "Recording"),)
 RIGHT_PANELS = (("analysis:panel", "Analysis"), ("webhooks:panel", "Events"))
 ADMIN_PANELS = {"webhooks:panel"}
@@ -38,6 +38,7 @@ class SessionListView(StaffView):
         cursors = cursors_of(request, prefix="sess")
         found = session_page(tenant=self.request.tenant, criteria=criteria, page=cursors)
         page = page_with(request, cursors, found.rows, found.more, found.reached)
+        _languages_read(page.rows)
         hits = hits_in(page.rows, criteria.terms) if criteria.terms else {}
         query = request.GET.copy()
         for cursor in ("after", "before"):
@@ -52,8 +53,21 @@ class SessionListView(StaffView):
         return render(request, "sessions/list.html", context)
 
 
+def _languages_read(sessions: list[Session]) -> None:
+    """Read the languages of all ``sessions`` in one query, for ``transcript_languages``."""
+    heard: dict[tuple[str, str], str | None] = {
+        (session_id, speaker): language
+        for session_id, speaker, language in Track.objects.filter(session__in=sessions).values_list(
+            "session_id", "speaker", "language"
+        )
+    }
+    for session in sessions:
+        for speaker in ("customer", "agent"):
+            setattr(session, f"{speaker}_language", heard.get((session.id, speaker)))
+
+
 class SessionExportView(StaffView):
-    """What the list shows, all of it, as a file."""
+    """All sessions that match the list's filters, as a file."""
 
     def get(self, request: HttpRequest, format: str) -> HttpResponseBase:
         criteria = SessionFilter(request.GET).criteria()
@@ -63,13 +77,13 @@ class SessionExportView(StaffView):
                 sessions, format, phone_numbers=self.request.membership.is_admin
             )
         except KeyError:
-            raise Http404("There is no such format.") from None
+            raise Http404("Unknown format.") from None
         audit(self.request, "sessions.exported", format)
         return response
 
 
 class SessionView(StaffView):
-    """One call: its facts, its words, and the panels of other apps."""
+    """One session: its facts, its transcript, and the panels of other apps."""
 
     def get(self, request: HttpRequest, session_id: str) -> HttpResponse:
         tenant = self.request.tenant
@@ -82,9 +96,8 @@ class SessionView(StaffView):
         duration = max([session.duration, *(segment.end_time for segment in segments)])
         context = {
             "session": session,
-            "languages": list(dict.fromkeys(filter(None, selectors.transcript_languages(session)))),
             "segments": segments,
-            # Not session.metadata.items: to a template that is the value of a key "items".
+            # In a template, session.metadata.items would be the value of a key "items".
             "metadata": list(session.metadata.items()),
             "has_translations": any(segment.translation for segment in segments),
             "latest": max((segment.sequence for segment in segments), default=0),
@@ -99,10 +112,10 @@ class SessionView(StaffView):
         return render(request, "sessions/session.html", context)
 
     def _elsewhere(self, session_id: str) -> HttpResponse:
-        """A link from a colleague may lead into another environment: offer to go there."""
+        """Offer to switch: a link from a colleague may be for another environment."""
         session = selectors.session_visible_to(user=self.request.user, session_id=session_id)
         if session is None:
-            raise Http404("There is no such session.")
+            raise Http404("Session not found.")
         return render(self.request, "sessions/elsewhere.html", {"session": session}, status=404)
 
 
@@ -138,7 +151,7 @@ class TranscriptDownloadView(StaffView):
             payload: Any = transcript_payload(session, segments, languages=languages)
             content = orjson.dumps(payload, option=orjson.OPT_INDENT_2)
         else:
-            raise Http404("There is no such format.")
+            raise Http404("Unknown format.")
         response = HttpResponse(content, content_type=content_type)
         name = f"transcript-{session.id}.{EXTENSIONS[format]}"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -151,7 +164,7 @@ class SessionEndView(AdminRequired, StaffView):
         with transaction.atomic():
             services.session_end(session=session)
             audit(self.request, "session.ended", session.id)
-        messages.success(request, "The call has ended. What was said is still being written down.")
+        messages.success(request, "The call has ended. Its last words are still being transcribed.")
         return redirect("dashboard:session", session_id)
 
 
@@ -165,5 +178,7 @@ class SessionEraseView(AdminRequired, StaffView):
         except ApiError as error:
             messages.error(request, error.message)
             return redirect("dashboard:session", session_id)
-        messages.success(request, "The session was erased: words, audio, analyses and payloads.")
+        messages.success(
+            request, "The session was erased, with its transcript, audio and analyses."
+        )
         return redirect("dashboard:sessions")

@@ -1,4 +1,4 @@
-// Renders the OpenAPI schema with Swagger UI. No request leaves this server.
+// Shows the OpenAPI schema with Swagger UI. It sends requests to this server only.
 
 const main = document.getElementById("reference");
 
@@ -12,12 +12,17 @@ window.SwaggerUIBundle({
   persistAuthorization: false,
 });
 
-// Swagger UI brings both appearances; the choice is the dashboard's, or the system's.
+// Swagger UI gives its list of servers no label.
+new MutationObserver(() => {
+  main.querySelector("#servers")?.setAttribute("aria-label", "Server");
+}).observe(main, { childList: true, subtree: true });
+
+// Use the theme that was chosen in the dashboard, or the system's.
 const system = matchMedia("(prefers-color-scheme: dark)");
 const chosen = /(?:^|; )theme=(light|dark)/.exec(document.cookie)?.[1];
 
-function appear() {
+function applyTheme() {
   document.documentElement.classList.toggle("dark-mode", chosen ? chosen === "dark" : system.matches);
 }
-appear();
-system.addEventListener("change", appear);
+applyTheme();
+system.addEventListener("change", applyTheme);

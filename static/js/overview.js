@@ -1,4 +1,4 @@
-// The overview's chart and its ticking clocks.
+// The overview's chart and the durations of live calls.
 import uPlot from "../vendor/uplot-1.6.32/uPlot.esm.js";
 import { clock } from "./ui.js";
 
@@ -6,11 +6,16 @@ const HEIGHT = 220;
 const holder = document.getElementById("minutes");
 const source = document.getElementById("minutes-data");
 
+// Like the server's filter "minutes".
+function minutes(value) {
+  return value > 0 && value < 1 ? "<1" : String(Math.round(value));
+}
+
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Stacked bars: series are drawn from the whole down to the first part. */
+/** Stacked bars: the total is drawn first, the first part last. */
 function draw() {
   const { days, modes } = JSON.parse(source.textContent);
   const names = Object.keys(modes);
@@ -23,12 +28,12 @@ function draw() {
   }, days.map(() => 0));
   const bars = uPlot.paths.bars({ size: [0.62, 36], radius: 0.12 });
   const series = names.map((name, at) => ({
-    label: name.replaceAll("_", " "),
+    label: (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " "),
     fill: colours[at % colours.length],
     stroke: "transparent",
     paths: bars,
     points: { show: false },
-    value: (chart, value, _, day) => (day == null ? "" : `${Math.round(modes[name][day])} min`),
+    value: (chart, value, _, day) => (day == null ? "" : `${minutes(modes[name][day])} min`),
   }));
   const font = `11px ${token("--font")}`;
   const axis = { stroke: token("--mute"), font, ticks: { show: false } };

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.factories import SegmentFactory, SessionFactory
 
 
-def test_a_search_leads_to_the_line_with_its_hits_marked(owner_window, cast):
+def test_a_search_result_links_to_the_line_with_marked_hits(owner_window, cast):
     window, page = owner_window
     session = SessionFactory.create(
         organization=cast.organization, status="ended", transcript_status="complete"
@@ -17,7 +17,7 @@ def test_a_search_leads_to_the_line_with_its_hits_marked(owner_window, cast):
         text = "Where is my refund, please?" if number == 50 else "Something else entirely."
         SegmentFactory.create(session=session, sequence=number, text=text)
     page.goto(f"{window.address}/dashboard/sessions")
-    page.get_by_label("Search what was said").fill("refund")
+    page.get_by_label("Search transcripts").fill("refund")
     page.keyboard.press("Enter")
     page.get_by_role("link", name=re.compile("Where is my refund")).click()
     expect(page.locator("mark")).to_have_text("refund")
@@ -28,7 +28,7 @@ def test_a_search_leads_to_the_line_with_its_hits_marked(owner_window, cast):
     expect(page.locator("#find-count")).to_have_text("2/58")
 
 
-def test_the_theme_is_chosen_and_remembered(owner_window):
+def test_the_chosen_theme_is_kept(owner_window):
     page = owner_window[1]
 
     def background() -> str:
@@ -47,10 +47,10 @@ def test_the_environment_is_switched_and_the_page_says_so(owner_window, cast):
     page = owner_window[1]
     page.locator(".switcher summary").click()
     page.get_by_role("button", name="Test", exact=True).click()
-    expect(page.get_by_text("Test data.")).to_be_visible()
+    expect(page.get_by_text("Test environment.")).to_be_visible()
 
 
-def test_everything_on_the_way_to_a_session_is_reached_by_keyboard(owner_window, cast):
+def test_a_session_is_reached_by_keyboard(owner_window, cast):
     window, page = owner_window
     session = SessionFactory.create(organization=cast.organization)
     page.goto(f"{window.address}/dashboard/sessions")
@@ -75,9 +75,7 @@ def test_the_menu_opens_on_a_phone(new_window, cast):
     page.wait_for_url("**/dashboard/sessions")
 
 
-def test_controls_that_would_change_a_suspended_organization_are_shut_and_say_why(
-    owner_window, cast
-):
+def test_controls_of_a_suspended_organization_are_disabled_with_the_reason(owner_window, cast):
     window, page = owner_window
     session = SessionFactory.create(
         organization=cast.organization,

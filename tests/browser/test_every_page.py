@@ -1,5 +1,5 @@
-"""Every page, wide and on a phone, light and dark: no console error, no forbidden script or
-style, no request elsewhere, no accessibility fault, nothing that sticks out sideways."""
+"""Every page, wide and on a phone, light and dark: no console error, no blocked script or style, no
+request to another host, no accessibility fault, nothing wider than the window."""
 
 from collections.abc import Callable
 
@@ -41,11 +41,12 @@ PAGES = {
     "event": "/dashboard/events/{event}",
     "event catalog": "/dashboard/events/catalog",
 }
-DOORS = {
+PUBLIC_PAGES = {
     "login": "/login",
     "password": "/password",
     "invitation": "/invitation/{invitation}",
     "API errors": "/errors",
+    "API reference": "/v1/docs",
 }
 SECOND_FACTOR = {
     "two-factor": "/account/two-factor",
@@ -61,7 +62,7 @@ SQUEEZED = """[...document.querySelectorAll("td")]
 
 @pytest.fixture
 def places(cast: Cast) -> dict[str, str]:
-    """Rows for the pages to show, by the names that addresses use."""
+    """Rows for the pages, by the names in their addresses."""
 
     def call(**columns):
         session = SessionFactory.create(organization=cast.organization, **columns)
@@ -102,12 +103,12 @@ def places(cast: Cast) -> dict[str, str]:
         "live": live.id,
         "elsewhere": call(environment="test").id,
         "invitation": invitation,
-        **told(cast, ended),
+        **webhook_rows(cast, ended),
     }
 
 
-def told(cast: Cast, session: Session) -> dict[str, str]:
-    """A receiver with a long address that a session's end was told to, at the second attempt."""
+def webhook_rows(cast: Cast, session: Session) -> dict[str, str]:
+    """An endpoint with a long URL, and a delivery that succeeded at the second attempt."""
     address = f"https://hooks.example/{'tenant' * 20}?source=voice"
     endpoint = Endpoint.objects.create(url=address, events=["*"], **cast.tenant.filters)
     switched_off = Endpoint.objects.create(
@@ -144,20 +145,30 @@ def told(cast: Cast, session: Session) -> dict[str, str]:
 
 
 def look_at(window: Window, page, path: str, expected: int = 200) -> list[str]:
+    """The faults of a page: of accessibility, and of layout."""
     response = page.goto(f"{window.address}{path}")
     assert response is not None
     assert response.status == expected
     # Panels of other apps load after the page, and the live view keeps a socket open.
     expect(page.locator(".loading")).to_have_count(0)
-    faults = accessibility_faults(page)
+    if path == "/v1/docs":
+        expect(page.get_by_label("Server")).to_be_visible()
+    faults = [fault for fault in accessibility_faults(page) if not is_of_swagger(fault, path)]
     if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        faults.append("sticks out sideways")
-    faults += [f"squeezed into a column of letters: {text}" for text in page.evaluate(SQUEEZED)]
+        faults.append("wider than the window")
+    faults += [f"too narrow a column: {text}" for text in page.evaluate(SQUEEZED)]
     return [f"{fault} at {page.viewport_size['width']} px" for fault in faults]
 
 
+def is_of_swagger(fault: str, path: str) -> bool:
+    """Swagger UI puts buttons into the button that opens an operation."""
+    return path == "/v1/docs" and fault.startswith("nested-interactive")
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_for_members_is_sound(new_window: Callable[..., Window], cast: Cast, places, name):
+def test_a_page_for_members_has_no_faults(
+    new_window: Callable[..., Window], cast: Cast, places, name
+):
     expected = 404 if name == "another environment's session" else 200
     faults: list[str] = []
     for width, theme in VIEWS:
@@ -173,7 +184,7 @@ def test_a_page_for_members_is_sound(new_window: Callable[..., Window], cast: Ca
 @pytest.mark.parametrize(
     "name", ["overview", "session", "talk", "keys", "members", "settings", "account", "webhooks"]
 )
-def test_a_page_of_a_suspended_organization_is_sound(new_window, cast: Cast, places, name):
+def test_a_page_of_a_suspended_organization_has_no_faults(new_window, cast: Cast, places, name):
     cast.organization.suspended_at = timezone.now()
     cast.organization.save()
     faults: list[str] = []
@@ -187,7 +198,7 @@ def test_a_page_of_a_suspended_organization_is_sound(new_window, cast: Cast, pla
 
 
 @pytest.mark.parametrize("name", SECOND_FACTOR)
-def test_a_page_of_the_second_factor_is_sound(
+def test_a_page_of_the_second_factor_has_no_faults(
     new_window: Callable[..., Window], cast: Cast, places, name
 ):
     secret = two_factor.secret_new()
@@ -201,10 +212,10 @@ def test_a_page_of_the_second_factor_is_sound(
     assert faults == []
 
 
-@pytest.mark.parametrize("name", DOORS)
-def test_a_page_before_signing_in_is_sound(new_window: Callable[..., Window], places, name):
+@pytest.mark.parametrize("name", PUBLIC_PAGES)
+def test_a_public_page_has_no_faults(new_window: Callable[..., Window], places, name):
     faults: list[str] = []
     for width, theme in VIEWS:
         window = new_window(width, theme)
-        faults += look_at(window, window.page(), DOORS[name].format(**places))
+        faults += look_at(window, window.page(), PUBLIC_PAGES[name].format(**places))
     assert faults == []

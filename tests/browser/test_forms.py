@@ -13,13 +13,13 @@ from tests.factories import SegmentFactory, SessionFactory
 pytestmark = in_both_browsers
 
 
-def test_a_key_is_made_shown_once_and_revoked(owner_window, cast):
+def test_a_key_is_created_shown_once_and_revoked(owner_window, cast):
     window, page = owner_window
     page.goto(f"{window.address}/dashboard/keys")
     page.get_by_role("button", name="New key").click()
     page.get_by_label("Name").fill("CRM import")
     page.get_by_label("webhooks:write").uncheck()
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create key").click()
     secret = page.locator("#secret").input_value()
     key = ApiKey.objects.get(secret_hash=api_key_hash(secret))
     assert "webhooks:write" not in key.scopes

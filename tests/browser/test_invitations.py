@@ -13,14 +13,14 @@ def test_a_new_person_accepts_an_invitation(owner_window, new_window, cast):
     window, page = owner_window
     page.goto(f"{window.address}/dashboard/members")
     page.get_by_label("Email").fill("new@acme.example")
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_role("button", name="Create link").click()
     link = page.locator("#secret").input_value()
 
     guest = new_window()
     page = guest.page()
     page.goto(link)
     page.get_by_label("Choose a password").fill(NEW_PASSWORD)
-    page.get_by_role("button", name="Make the account and join").click()
+    page.get_by_role("button", name="Create account and join").click()
     page.wait_for_url("**/dashboard/")
     expect(page.get_by_text("Welcome to Acme Support.")).to_be_visible()
     user = User.objects.get(email="new@acme.example")
@@ -31,7 +31,7 @@ def test_a_member_accepts_an_invitation_to_another_organization(owner_window, ne
     window, page = owner_window
     page.goto(f"{window.address}/dashboard/members")
     page.get_by_label("Email").fill(cast.outsider.email)
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_role("button", name="Create link").click()
     link = page.locator("#secret").input_value()
 
     guest = new_window()
@@ -50,7 +50,7 @@ def test_a_reset_link_sets_a_new_password(owner_window, new_window, cast):
     page.goto(f"{window.address}/dashboard/members")
     row = page.get_by_role("row").filter(has_text=cast.teammate.email)
     row.get_by_role("button", name="Reset password").click()
-    page.get_by_role("dialog").get_by_role("button", name="Make the link").click()
+    page.get_by_role("dialog").get_by_role("button", name="Create link").click()
     link = page.locator("#secret").input_value()
 
     guest = new_window()
@@ -58,6 +58,6 @@ def test_a_reset_link_sets_a_new_password(owner_window, new_window, cast):
     page.goto(link)
     page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
     page.get_by_label("New password confirmation").fill(NEW_PASSWORD)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Set password").click()
     page.wait_for_url("**/login")
     guest.sign_in(page, cast.teammate.email, NEW_PASSWORD)

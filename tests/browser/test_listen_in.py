@@ -114,7 +114,7 @@ def log_has(action: str) -> bool:
     return AuditEntry.objects.filter(action=action).exists()
 
 
-def test_both_parties_are_heard_and_who_is_silent_is_seen(owner_window, session, line):
+def test_both_parties_are_heard_and_silence_is_shown(owner_window, session, line):
     window, page = owner_window
     line("agent")
     customer = line("customer")
@@ -136,7 +136,7 @@ def test_both_parties_are_heard_and_who_is_silent_is_seen(owner_window, session,
     assert (entry.actor_email, entry.target) == ("owner@acme.example", session.id)
 
 
-def test_what_sounds_in_the_page_is_the_call(owner_window, session, line):
+def test_the_page_plays_the_calls_audio(owner_window, session, line):
     """Behind the meters: the samples that go to the loudspeaker, left and right."""
     window, page = owner_window
     page.add_init_script(
@@ -173,7 +173,7 @@ def test_what_sounds_in_the_page_is_the_call(owner_window, session, line):
         assert right == 0
 
 
-def test_a_pause_silences_and_says_why_and_the_end_ends(owner_window, session, line):
+def test_a_pause_is_silent_and_explained_and_the_end_stops_listening(owner_window, session, line):
     window, page = owner_window
     customer = line("customer")
     page.goto(f"{window.address}/dashboard/sessions/{session.id}")
@@ -194,7 +194,7 @@ def test_a_pause_silences_and_says_why_and_the_end_ends(owner_window, session, l
     assert page.evaluate("document.activeElement.id") == "listen-panel"
 
 
-def test_a_broken_connection_is_said_and_mended(owner_window, session, line):
+def test_a_broken_connection_is_shown_and_reopened(owner_window, session, line):
     window, page = owner_window
     routes = []
 
@@ -212,7 +212,7 @@ def test_a_broken_connection_is_said_and_mended(owner_window, session, line):
         expect(page.locator("#listen-customer .party-state")).to_have_text("talking")
 
 
-def test_reviewers_have_the_button_only_where_their_organization_says_so(new_window, cast, session):
+def test_reviewers_have_the_button_only_if_the_organization_allows_it(new_window, cast, session):
     window = new_window()
     window.sign_in_as(cast.teammate)
     page = window.page()
@@ -225,7 +225,7 @@ def test_reviewers_have_the_button_only_where_their_organization_says_so(new_win
 
 
 @pytest.mark.parametrize(("width", "theme"), [(WIDE, "light"), (PHONE, "dark")])
-def test_the_page_is_sound_while_it_listens(new_window, cast, session, line, width, theme):
+def test_the_page_has_no_faults_while_listening(new_window, cast, session, line, width, theme):
     window = new_window(width, theme)
     window.sign_in_as(cast.owner)
     page = window.page()

@@ -29,7 +29,7 @@ def lines(page) -> list[str]:
     return texts
 
 
-def test_a_call_grows_live_and_partials_become_lines(owner_window, cast):
+def test_a_live_transcript_grows_and_finals_replace_partials(owner_window, cast):
     window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
     page.goto(f"{window.address}/dashboard/sessions/{session.id}")
@@ -47,7 +47,7 @@ def test_a_call_grows_live_and_partials_become_lines(owner_window, cast):
     expect(page.locator("#strip rect")).to_have_count(3)
 
 
-def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(owner_window, cast):
+def test_a_broken_connection_neither_loses_nor_repeats_a_line(owner_window, cast):
     window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
     routes: list[WebSocketRoute] = []
@@ -78,7 +78,7 @@ def test_a_broken_connection_costs_neither_a_line_nor_brings_one_twice(owner_win
     ]
 
 
-def test_an_admin_ends_the_call_after_being_asked(owner_window, cast):
+def test_an_admin_ends_the_call_after_confirming(owner_window, cast):
     window, page = owner_window
     session = SessionFactory.create(organization=cast.organization, status="active")
     page.goto(f"{window.address}/dashboard/sessions/{session.id}")

@@ -46,7 +46,7 @@ def page(playwright: Playwright, browser_path: str, address: str, cast: Cast) ->
     assert window.faults == []
 
 
-def test_clicking_a_line_plays_it_and_marks_it(page: Page) -> None:
+def test_clicking_a_line_plays_and_marks_it(page: Page) -> None:
     page.locator(".seg .at").nth(1).click()
     player = page.locator("recording-player")
     expect(player).to_have_attribute("playing", "")
@@ -68,7 +68,7 @@ def test_the_waveform_is_a_slider_for_the_keyboard(page: Page) -> None:
     expect(wave).to_have_attribute("aria-valuenow", "0")
 
 
-def test_the_speed_is_kept_for_the_next_call(page: Page) -> None:
+def test_the_playback_speed_is_kept(page: Page) -> None:
     page.keyboard.press(">")
     expect(page.get_by_label("Speed")).to_have_value("1.25")
     page.reload()

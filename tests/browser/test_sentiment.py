@@ -49,7 +49,7 @@ def middles(page: Page, speaker: str) -> list[float]:
 
 
 @pytest.mark.parametrize(("width", "theme"), [(WIDE, "light"), (PHONE, "dark")])
-def test_lines_stand_above_or_below_the_middle_by_their_sentiment(
+def test_lines_are_drawn_above_or_below_the_middle_by_sentiment(
     new_window, cast, call, width, theme
 ):
     window = new_window(width, theme)
@@ -75,7 +75,7 @@ def test_lines_stand_above_or_below_the_middle_by_their_sentiment(
     assert wider <= 0
 
 
-def test_lines_that_no_lexicon_reads_have_no_mark(new_window, cast, call):
+def test_lines_in_a_language_without_a_lexicon_have_no_sentiment(new_window, cast, call):
     call.segments.filter(sequence=4).update(language="fi")
     analysis_request(tenant=cast.tenant, session=call, analyses=["sentiment"])
     analyze_due()

@@ -16,7 +16,7 @@ from tests.factories import SegmentFactory
 
 
 @pytest.mark.engine
-def test_a_person_talks_and_sees_the_words(
+def test_the_transcript_of_a_call_with_the_microphone_is_shown(
     playwright: Playwright, browser_path: str, address: str, cast, tmp_path: Path
 ):
     speech = speech_file(

@@ -23,7 +23,7 @@ def give_password(page: Page, address: str, email: str) -> None:
     page.wait_for_url("**/login/code?next=*")
 
 
-def test_it_is_set_up_and_asked_for_and_a_recovery_code_stands_in(
+def test_two_factor_is_set_up_and_used_and_a_recovery_code_replaces_it(
     owner_window, new_window, cast: Cast
 ):
     window, page = owner_window
@@ -34,11 +34,11 @@ def test_it_is_set_up_and_asked_for_and_a_recovery_code_stands_in(
     phone = pyotp.TOTP(page.locator("#two-factor-secret").inner_text().replace(" ", ""))
     page.get_by_label("Code", exact=True).fill(phone.now())
     page.get_by_label("Your password").fill("password")
-    page.get_by_role("button", name="Turn it on").click()
+    page.get_by_role("button", name="Turn on").click()
     codes = page.locator(".recovery-codes li").all_inner_texts()
     assert len(codes) == 10
     assert accessibility_faults(page) == []
-    page.get_by_role("link", name="go on").click()
+    page.get_by_role("link", name="I have saved my recovery codes").click()
     page.wait_for_url("**/dashboard/")
 
     forget_the_last_code()

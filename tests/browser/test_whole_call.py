@@ -59,7 +59,7 @@ def session_page(sides: Sides, server: Server) -> Page:
     sides.staff.sign_in(staff, credentials.staff_email, credentials.staff_password)
     staff.goto(f"{server.url}/dashboard/talk")
     staff.get_by_role("button", name="Start talking").click()
-    link = staff.get_by_label("Link for the other side")
+    link = staff.get_by_label("Link for the customer")
     expect(link).to_be_visible(timeout=LOADING)
     guest = sides.guest.page()
     guest.goto(link.input_value())
@@ -79,13 +79,13 @@ def session_page(sides: Sides, server: Server) -> Page:
     return staff
 
 
-def test_both_parties_are_on_the_page_of_the_session(session_page: Page) -> None:
+def test_both_parties_are_in_the_sessions_transcript(session_page: Page) -> None:
     lines = session_page.locator("#lines")
     expect(lines.locator(".seg.agent").filter(has_text="tracking link")).to_be_visible()
     expect(lines.locator(".seg.customer").filter(has_text="coffee machine")).to_be_visible()
 
 
-def test_the_recording_appears_by_itself_and_plays_at_a_click(session_page: Page) -> None:
+def test_the_recording_appears_automatically_and_plays(session_page: Page) -> None:
     player = session_page.locator("recording-player")
     expect(player).to_be_visible(timeout=60_000)
     session_page.get_by_role("button", name="Play", exact=True).click()
@@ -93,7 +93,7 @@ def test_the_recording_appears_by_itself_and_plays_at_a_click(session_page: Page
     session_page.get_by_role("button", name="Pause", exact=True).click()
 
 
-def test_an_analysis_is_asked_for_and_appears_without_a_reload(session_page: Page) -> None:
+def test_a_requested_analysis_appears_without_a_reload(session_page: Page) -> None:
     page = session_page
     page.evaluate("document.body.dataset.since = 'before'")
     page.get_by_role("button", name="Analyze", exact=True).click(timeout=60_000)

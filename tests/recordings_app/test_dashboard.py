@@ -112,7 +112,7 @@ def test_an_admin_deletes_the_audio_at_once(owner, recording, django_capture_on_
     assert response.status_code == 302
     recording.refresh_from_db()
     assert recording.status == "deleted"
-    assert "transcript stays" in panel(owner, recording.session).content.decode()
+    assert "transcript is kept" in panel(owner, recording.session).content.decode()
 
 
 @pytest.mark.parametrize("action", ["recordings-delete", "recordings-retry"])

@@ -1,4 +1,4 @@
-"""Events for admins: the list, the catalogue, and the panel on a session's page."""
+"""Event pages for admins: the list, the catalog, and the panel on a session's page."""
 
 import itertools
 import json
@@ -44,7 +44,7 @@ class EventView(WebhooksView):
 
 
 class CatalogView(WebhooksView):
-    """Every type that can be subscribed to, with the schema of its events."""
+    """Every event type, with its JSON schema."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         kinds = [
@@ -54,7 +54,7 @@ class CatalogView(WebhooksView):
 
 
 class PanelView(WebhooksView):
-    """The events on a session's page with their deliveries. Polls while any is pending."""
+    """A session's events and the status of their deliveries. Refreshes while one is pending."""
 
     def get(self, request: HttpRequest, session_id: str) -> HttpResponse:
         tenant = self.request.tenant
@@ -63,31 +63,31 @@ class PanelView(WebhooksView):
                 :PANEL_SIZE
             ]
         )
-        fates: dict[str, list[str]] = {event.id: [] for event in events}
+        statuses: dict[str, list[str]] = {event.id: [] for event in events}
         for event_id, status in selectors.session_deliveries(
             tenant=tenant, session_id=session_id
         ).values_list("event_id", "status"):
-            if event_id in fates:
-                fates[event_id].append(status)
+            if event_id in statuses:
+                statuses[event_id].append(status)
         context = {
             "session_id": session_id,
-            "rows": _runs((event, _fate(fates[event.id])) for event in events),
-            "live": any("pending" in fate for fate in fates.values()),
+            "rows": _grouped((event, _status_of(statuses[event.id])) for event in events),
+            "live": any("pending" in each for each in statuses.values()),
         }
         return render(request, "webhooks/panel.html", context)
 
 
-def _runs(
-    told: Iterable[tuple[Event, tuple[str, str]]],
+def _grouped(
+    events: Iterable[tuple[Event, tuple[str, str]]],
 ) -> list[tuple[Event, tuple[str, str], int]]:
-    """Successive events of one type and outcome as one: the latest, and how many there are."""
-    grouped = itertools.groupby(told, key=lambda each: (each[0].type, each[1]))
-    runs = [(fate, [event for event, _ in group]) for (_, fate), group in grouped]
-    return [(events[0], fate, len(events)) for fate, events in runs]
+    """Groups events in a row with the same type and status: the latest one, and how many."""
+    grouped = itertools.groupby(events, key=lambda each: (each[0].type, each[1]))
+    runs = [(status, [event for event, _ in group]) for (_, status), group in grouped]
+    return [(run[0], status, len(run)) for status, run in runs]
 
 
-def _fate(statuses: list[str]) -> tuple[str, str]:
-    """One word for several deliveries, and its colour: the worst outcome counts."""
+def _status_of(statuses: list[str]) -> tuple[str, str]:
+    """The worst status of several deliveries, and its tone."""
     for status, tone in (("failed", "bad"), ("pending", "busy"), ("cancelled", "")):
         if status in statuses:
             return status, tone

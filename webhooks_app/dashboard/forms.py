@@ -13,22 +13,20 @@ HOURS = [("1", "the last hour"), ("24", "the last 24 hours"), ("72", "the last 3
 
 
 class EndpointForm(forms.Form):
-    """Validating asks the name service, so do it outside any transaction."""
+    """Validation resolves the host name: do not validate inside a transaction."""
 
     url = forms.CharField(
         label="URL",
         max_length=MAX_LENGTH,
         widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
-        help_text="Must be https and reachable on the internet.",
+        help_text="It must use https and be reachable from the internet.",
     )
-    description = forms.CharField(
-        max_length=500, required=False, help_text="What it is for. Shown in the list."
-    )
+    description = forms.CharField(max_length=500, required=False, help_text="Shown in the list.")
     everything = forms.BooleanField(
-        label="Send every event, also of types added later", required=False, initial=True
+        label="Send all events, including types that are added later", required=False, initial=True
     )
     events = forms.MultipleChoiceField(
-        label="Or only these",
+        label="Or only these events",
         choices=[(name, name) for name in SUBSCRIBABLE],
         widget=forms.CheckboxSelectMultiple,
         required=False,
@@ -55,7 +53,7 @@ class EndpointForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not data.get("everything") and not data.get("events"):
-            self.add_error("events", "Choose at least one type, or send every event.")
+            self.add_error("events", "Select at least one event, or send all events.")
         return data
 
     def arguments(self) -> dict[str, Any]:
@@ -70,14 +68,14 @@ class EndpointForm(forms.Form):
 
 class DeliveryFilter(forms.Form):
     status = forms.ChoiceField(
-        choices=[("", "Any outcome"), *Delivery.Status.choices], required=False
+        choices=[("", "Any status"), *Delivery.Status.choices], required=False
     )
     type = forms.ChoiceField(
         choices=[("", "Any event"), *((name, name) for name in CATALOG)], required=False
     )
 
     def criteria(self) -> dict[str, str]:
-        """The chosen values; one that is not offered counts as none."""
+        """The filters. An invalid value does not filter."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 

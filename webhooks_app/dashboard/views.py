@@ -1,4 +1,4 @@
-"""Webhooks for admins: endpoints, their deliveries and secrets. Events: ``event_views.py``."""
+"""Webhook pages for admins: endpoints, deliveries, secrets. Events are in ``event_views.py``."""
 
 import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from webhooks_app.models import Delivery, Endpoint
 
 
 class WebhooksView(AdminRequired, StaffView):
-    """What every page of webhooks shares: admins only, and an unknown id is a 404 page."""
+    """Base of the webhook pages: admins only, and 404 for an unknown id."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -72,7 +72,7 @@ class EndpointsView(WebhooksView):
 
 
 class SigningSecretView(EndpointsView):
-    """The organization's own secret: shown or rotated in the answer to the POST alone."""
+    """The organization's secret. It is shown in the response to the POST only."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return redirect("webhooks:endpoints")
@@ -90,7 +90,7 @@ class SigningSecretView(EndpointsView):
 
 
 class EndpointView(WebhooksView):
-    """One endpoint with its delivery history. POST saves its settings."""
+    """One endpoint and its deliveries. POST saves its settings."""
 
     def get(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
         endpoint = self.endpoint(endpoint_id)
@@ -152,17 +152,17 @@ class EndpointActionView(WebhooksView):
 
     def _enable(self, endpoint: Endpoint) -> HttpResponse:
         services.endpoint_update(endpoint=endpoint, status=Endpoint.Status.ENABLED)
-        messages.success(self.request, "The endpoint gets events again.")
+        messages.success(self.request, "The endpoint receives events again.")
         return redirect("webhooks:endpoint", endpoint.id)
 
     def _disable(self, endpoint: Endpoint) -> HttpResponse:
         services.endpoint_update(endpoint=endpoint, status=Endpoint.Status.DISABLED)
-        messages.success(self.request, "The endpoint gets no more events.")
+        messages.success(self.request, "The endpoint receives no more events.")
         return redirect("webhooks:endpoint", endpoint.id)
 
     def _delete(self, endpoint: Endpoint) -> HttpResponse:
         services.endpoint_delete(endpoint=endpoint)
-        messages.success(self.request, "Endpoint deleted.")
+        messages.success(self.request, "The endpoint was deleted.")
         return redirect("webhooks:endpoints")
 
     def _test(self, endpoint: Endpoint) -> HttpResponse:
@@ -174,12 +174,12 @@ class EndpointActionView(WebhooksView):
         hours = int(form.cleaned_data["hours"]) if form.is_valid() else 24
         since = timezone.now() - datetime.timedelta(hours=hours)
         count = services.endpoint_redeliver(endpoint=endpoint, since=since)
-        messages.success(self.request, f"Sending {count} again.")
+        messages.success(self.request, f"Deliveries sent again: {count}.")
         return redirect("webhooks:endpoint", endpoint.id)
 
 
 class DeliveryView(WebhooksView):
-    """Every attempt of one delivery. The page looks again by itself while one is due."""
+    """All attempts of a delivery. The page refreshes while an attempt is due."""
 
     def get(self, request: HttpRequest, delivery_id: str) -> HttpResponse:
         delivery = self.delivery(delivery_id)
@@ -206,5 +206,5 @@ class DeliveryView(WebhooksView):
         except ApiError as error:
             messages.error(request, error.message)
         else:
-            messages.success(request, "Sending it again.")
+            messages.success(request, "The delivery is being sent again.")
         return redirect("webhooks:delivery", delivery_id)

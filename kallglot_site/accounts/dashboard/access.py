@@ -1,13 +1,13 @@
-"""Who may open a dashboard page, and whose objects it shows.
+"""Who may open a dashboard page, and which tenant it shows.
 
 Every page of every app derives from ``StaffView``; pages for admins put ``AdminRequired`` first::
 
     class KeysView(AdminRequired, StaffView): ...
 
-Members of a suspended organization may read everything and change nothing but who has access.
+Members of a suspended organization may read everything. They may only remove access.
 
-Inside a view ``request.tenant`` is the organization and environment that the person has chosen in
-the navigation, and ``request.membership`` their role there.
+In a view, ``request.tenant`` is the organization and environment chosen in the navigation, and
+``request.membership`` the person's role there.
 """
 
 from typing import Any, ClassVar, cast
@@ -32,7 +32,7 @@ _READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class StaffRequest(HttpRequest):
-    """What a request is inside a ``StaffView``."""
+    """A request in a ``StaffView``."""
 
     user: User
     tenant: Tenant
@@ -41,7 +41,7 @@ class StaffRequest(HttpRequest):
 
 
 def memberships_of(user: User) -> list[Membership]:
-    """The person's memberships, by name of organization."""
+    """The person's memberships, ordered by the organization's name."""
     return list(
         Membership.objects.filter(user=user)
         .select_related("organization")
@@ -50,7 +50,7 @@ def memberships_of(user: User) -> list[Membership]:
 
 
 def membership_chosen(request: HttpRequest, memberships: list[Membership]) -> Membership | None:
-    """The one chosen in the navigation, or the first. None if there is none at all."""
+    """The membership chosen in the navigation, or the first. None without memberships."""
     chosen = request.session.get(ORGANIZATION_KEY)
     for membership in memberships:
         if membership.organization_id == chosen:
@@ -59,14 +59,14 @@ def membership_chosen(request: HttpRequest, memberships: list[Membership]) -> Me
 
 
 def environment_chosen(request: HttpRequest) -> str:
-    """Live unless the person switched to test."""
+    """Live, unless the person switched to test."""
     chosen = request.session.get(ENVIRONMENT_KEY)
     return str(chosen) if chosen in Environment.values else Environment.LIVE.value
 
 
 def _to_login(request: HttpRequest) -> HttpResponseBase:
     if request.headers.get("HX-Request"):
-        # A fragment must not be replaced by the login form: htmx opens the page anew instead.
+        # The login form must not replace a fragment: htmx loads the whole page instead.
         came_from = request.headers.get("HX-Current-URL", "")
         path = "/" + came_from.split("/", 3)[3] if came_from.count("/") > 2 else "/dashboard/"
         response = HttpResponse(status=401)
@@ -89,8 +89,8 @@ class StaffView(View):
 
     request: StaffRequest
     admin_only: ClassVar[bool] = False
-    needs_second_factor: ClassVar[bool] = True  # where the organization demands one
-    works_while_suspended: ClassVar[bool] = False  # what changes something; reading always does
+    needs_second_factor: ClassVar[bool] = True  # if the organization requires one
+    works_while_suspended: ClassVar[bool] = False  # for changes; reading always works
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not isinstance(request.user, User):
@@ -113,18 +113,18 @@ class StaffView(View):
         try:
             response = super().dispatch(request, *args, **kwargs)
         except NotFound as error:
-            # The selectors speak the API's errors; a page says the same in its own way.
+            # Selectors raise errors of the API. A page shows its 404 page.
             raise Http404(str(error)) from None
-        # Pages hold what people said: neither a shared computer nor a proxy keeps them.
+        # Pages show what people said: browsers and proxies must not store them.
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
     def refuse_suspended(self) -> HttpResponseBase:
-        """The answer to what would change something of a suspended organization."""
+        """The response to a change in a suspended organization."""
         return render(self.request, "accounts/suspended.html", status=403)
 
 
 class AdminRequired:
-    """Put before ``StaffView``: reviewers get 403, whatever the method."""
+    """Put it before ``StaffView``: reviewers get 403 for every method."""
 
     admin_only: ClassVar[bool] = True

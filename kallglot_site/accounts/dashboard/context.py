@@ -1,4 +1,4 @@
-"""What every template may use without its view passing it."""
+"""Template context for all pages."""
 
 from typing import Any, cast
 
@@ -12,9 +12,9 @@ THEMES = ("light", "dark")
 
 
 def dashboard(request: HttpRequest) -> dict[str, Any]:
-    """``theme`` ("" follows the system), and inside staff views tenant, membership and navigation.
+    """``theme`` ("" follows the system), and in staff views tenant, membership and navigation.
 
-    ``is_admin`` decides what a template shows; what it *allows* is decided by the view.
+    ``is_admin`` is for showing controls only: views check permissions themselves.
     """
     theme = request.COOKIES.get("theme", "")
     context: dict[str, Any] = {"theme": theme if theme in THEMES else ""}

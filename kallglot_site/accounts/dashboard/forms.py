@@ -1,4 +1,4 @@
-"""Forms of signing in and of the account itself."""
+"""Forms for signing in and for the account."""
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.forms import CharField, EmailField, EmailInput, Form, PasswordInput, TextInput
@@ -7,7 +7,7 @@ _CODE = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck"
 
 
 class LoginForm(AuthenticationForm):
-    """One message for a wrong password and an unknown email: neither is confirmed to exist."""
+    """The same message for a wrong password and an unknown email, so that emails stay private."""
 
     username = EmailField(
         label="Email", widget=EmailInput(attrs={"autocomplete": "username", "autofocus": True})
@@ -18,13 +18,13 @@ class LoginForm(AuthenticationForm):
         widget=PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     error_messages = {
-        "invalid_login": "That email and password do not belong together.",
-        "inactive": "This account has been closed.",
+        "invalid_login": "The email or the password is wrong.",
+        "inactive": "This account is closed.",
     }
 
 
 class CodeForm(Form):
-    """A code of the authenticator app, or one of the recovery codes."""
+    """A code from the authenticator app, or a recovery code."""
 
     code = CharField(
         max_length=40,
@@ -34,7 +34,7 @@ class CodeForm(Form):
 
 
 class ProofForm(Form):
-    """Asked again before the second factor changes: an open session is not proof enough."""
+    """Asks for password and code before the second factor changes."""
 
     password = CharField(
         label="Your password",
@@ -44,7 +44,7 @@ class ProofForm(Form):
     code = CharField(
         max_length=40,
         widget=TextInput(attrs=_CODE),
-        help_text="From your authenticator app, or one of your recovery codes.",
+        help_text="Six digits from your authenticator app, or one of your recovery codes.",
     )
 
 
@@ -53,5 +53,5 @@ class SetUpForm(ProofForm):
         label="Code",
         max_length=10,
         widget=TextInput(attrs={**_CODE, "inputmode": "numeric"}),
-        help_text="The six digits that the app shows for Kallglot now.",
+        help_text="The six digits that the app shows for Kallglot.",
     )

@@ -12,21 +12,22 @@ from django.utils import timezone
 from kallglot_site.accounts import selectors, services
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
 from kallglot_site.accounts.models import ApiKey, Scope
+from kallglot_site.accounts.templatetags.components import SCOPES
 
-EXPIRIES = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year")]
-OVERLAPS = [("0", "Now"), ("1", "In 1 hour"), ("24", "In 24 hours"), ("168", "In 7 days")]
+EXPIRIES = [("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In 1 year")]
+OVERLAPS = [("0", "At once"), ("1", "In 1 hour"), ("24", "In 24 hours"), ("168", "In 7 days")]
 
 
 class KeyForm(forms.Form):
     name = forms.CharField(
-        max_length=100, help_text="What uses it, such as “CRM import”. Shown in this list."
+        max_length=100, help_text="The program that uses it, such as “CRM import”."
     )
     scopes = forms.MultipleChoiceField(
         label="Scopes",
-        choices=[(scope, scope) for scope in Scope.values],
+        choices=[(scope.value, f"{SCOPES[scope]} ({scope.value})") for scope in Scope],
         initial=Scope.values,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Give a program what it needs and no more.",
+        help_text="Select only what the program needs.",
     )
     expires_in = forms.ChoiceField(label="Expires", choices=EXPIRIES, required=False)
 
@@ -75,7 +76,7 @@ class KeyRevokeView(AdminRequired, StaffView):
     def post(self, request: HttpRequest, key_id: str) -> HttpResponse:
         key = _key(self.request.tenant.organization, key_id)
         services.api_key_revoke(api_key=key, actor=self.request.user)
-        messages.success(request, f"“{key.name}” no longer works.")
+        messages.success(request, f"“{key.name}” was revoked.")
         return redirect("dashboard:keys")
 
 

@@ -1,7 +1,7 @@
-"""Whom django-axes counts wrong passwords against, and from how many on it locks.
+"""What django-axes counts wrong passwords by, and the limits at which it locks.
 
-Few for one email from one address. Many more, of whatever emails, for an address: it may be that
-of a whole office, and whoever signs in takes their own failures off the count.
+A low limit for one email from one address. A much higher one for an address with all emails: it may
+belong to a whole office. Signing in removes one's own failures from that count.
 """
 
 import ipaddress
@@ -16,11 +16,11 @@ from django.db.models import Sum
 from django.http import HttpRequest
 
 NETWORK: Final = 64
-"""Bits of an IPv6 address that tell one customer of a provider from another. Each has the rest."""
+"""Prefix length of an IPv6 network that a provider assigns to one customer."""
 
 
 def username(request: HttpRequest | None, credentials: Mapping[str, Any] | None = None) -> str:
-    """The email as typed, without regard to case: ANA@ and ana@ are one person's tries."""
+    """The typed email in lower case: ANA@ and ana@ are counted together."""
     typed = (credentials or {}).get("username") or ""
     if not typed and request is not None:
         typed = request.POST.get("username", "")
@@ -28,7 +28,7 @@ def username(request: HttpRequest | None, credentials: Mapping[str, Any] | None 
 
 
 def address(request: HttpRequest) -> str | None:
-    """The client's, which trusted proxies have told by now; of IPv6 its network. None: unknown."""
+    """The client's address, as trusted proxies forward it; for IPv6 the network. None: unknown."""
     try:
         parsed = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
@@ -41,18 +41,18 @@ def address(request: HttpRequest) -> str | None:
 
 
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes is untyped
-    """Counts in the database, for all processes."""
+    """Counts in the database, so that all processes share it."""
 
     def get_failures(self, request: Any, credentials: Mapping[str, Any] | None = None) -> int:
-        """As many as lock if the address is locked, whatever the email."""
+        """At least the limit if the address is locked, for any email."""
         failures: int = super().get_failures(request, credentials)
-        if failures < settings.AXES_FAILURE_LIMIT and _is_locked_as_a_whole(request):
-            request.is_address_locked = True  # for the page that says so
+        if failures < settings.AXES_FAILURE_LIMIT and _is_address_locked(request):
+            request.is_address_locked = True  # for the page that explains it
             return int(settings.AXES_FAILURE_LIMIT)
         return failures
 
 
-def _is_locked_as_a_whole(request: Any) -> bool:
+def _is_address_locked(request: Any) -> bool:
     if request.axes_ip_address is None:
         return False
     attempts = AccessAttempt.objects.filter(

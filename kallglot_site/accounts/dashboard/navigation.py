@@ -1,11 +1,11 @@
-"""The navigation: which entries there are, and the small counts beside them.
+"""The navigation: its entries, and the counts beside them.
 
-An entry is shown only if its address exists. Apps add a count by registering a function from
+An entry is shown only if its URL name exists. Apps add a count by registering a function from
 their ``apps.py``::
 
     register_count("dashboard:sessions", sessions_live_label)
 
-It gets the tenant and returns a short label, ``""`` for none.
+The function gets the tenant and returns a short label, ``""`` for none.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An entry as drawn: ``count`` is "" for none; ``alarming`` counts ask for a person."""
+    """An entry as shown. ``count`` is "" for none; ``alarming`` counts need attention."""
 
     label: str
     url: str
@@ -55,12 +55,12 @@ _counts: dict[str, tuple[Callable[[Tenant], str], bool]] = {}
 def register_count(
     url_name: str, count: Callable[[Tenant], str], *, alarming: bool = False
 ) -> None:
-    """Show ``count(tenant)`` beside the entry. It runs on every page: one indexed query at most."""
+    """Show ``count(tenant)`` beside the entry. It runs on every page: use one indexed query."""
     _counts[url_name] = (count, alarming)
 
 
 def entries_for(request: HttpRequest, tenant: Tenant, *, admin: bool) -> list[Shown]:
-    """The entries of one part of the navigation, the current one marked."""
+    """The entries of one part of the navigation. The current one is marked."""
     shown: list[Shown] = []
     for entry in ENTRIES:
         if entry.admin is not admin:

@@ -1,4 +1,4 @@
-"""The organization's settings, and the log of who did what."""
+"""The organization's settings, and the audit log."""
 
 from django import forms
 from django.contrib import messages
@@ -18,19 +18,19 @@ from kallglot_site.accounts.members import (
 )
 from kallglot_site.accounts.models import ListenIn, Organization
 
-# Settings that belong to other apps, by the name of their page's address.
+# Settings pages of other apps, by URL name.
 SECTIONS = (
-    ("recordings:policy", "Recordings", "How long audio is kept.", "volume-2"),
-    ("analysis:policy", "Analysis", "What runs after every call, and compliance checks.", "shield"),
+    ("recordings:policy", "Recordings", "How long audio is stored.", "volume-2"),
+    ("analysis:policy", "Analysis", "Automatic analyses and compliance checks.", "shield"),
 )
 
 
 class OrganizationForm(forms.Form):
     name = forms.CharField(max_length=200)
     listen_in = forms.ChoiceField(
-        label="Who may listen in on running calls",
+        label="Who may listen in on live calls",
         choices=ListenIn,
-        help_text="Each time somebody does is in the audit log.",
+        help_text="The audit log records who listened in, and when.",
     )
 
 
@@ -76,14 +76,16 @@ class SettingsView(AdminRequired, StaffView):
         return render(self.request, "accounts/settings.html", context, status=status)
 
 
-class TwoFactorDemandView(AdminRequired, StaffView):
-    """Whether members need a second factor. Whoever demands it has one."""
+class TwoFactorRequirementView(AdminRequired, StaffView):
+    """Whether members need a second factor. An admin who requires it must have one."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         required = request.POST.get("required") == "yes"
         organization = self.request.tenant.organization
         if required and not two_factor.is_on(self.request.user):
-            messages.error(request, "Set it up for yourself first, under Your account.")
+            messages.error(
+                request, "Set up your own two-factor authentication first, under Your account."
+            )
         elif required != organization.requires_two_factor:
             with transaction.atomic():
                 organization_two_factor_require(organization=organization, required=required)

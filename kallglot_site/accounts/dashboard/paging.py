@@ -1,4 +1,4 @@
-"""Keyset pages for lists in the browser: links to newer and older rows that keep the filters."""
+"""Keyset pages for lists: links to newer and older rows, with the same filters."""
 
 import datetime
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[M]):
-    """Rows, newest first, and the addresses beside them ("" where there is nothing).
+    """Rows, newest first, and the URLs of the neighbouring pages ("" for none).
 
-    ``reached``: a search that ran out of time looked no further than to what was made then.
+    ``reached``: a search that ran out of time has searched back to this time.
     """
 
     rows: list[M]
@@ -33,7 +33,7 @@ def page_of(request: HttpRequest, queryset: QuerySet[M], *, prefix: str, size: i
 
 
 def cursors_of(request: HttpRequest, *, prefix: str, size: int = 50) -> KeysetPagination:
-    """A cursor that is no id is ignored: a person who edits an address gets the first page."""
+    """An invalid cursor is ignored: an edited address shows the first page."""
     after, before = (
         value if value and is_id(value, prefix) else None
         for value in (request.GET.get("after"), request.GET.get("before"))
@@ -48,7 +48,7 @@ def page_with(
     more: bool,
     reached: str | None = None,
 ) -> Page[M]:
-    """``more`` rows follow in the direction of travel, or might from the id ``reached`` on."""
+    """``more``: rows follow in this direction. Or they may follow after the id ``reached``."""
     after, before = cursors.starting_after, cursors.ending_before
     moment = id_moment(reached) if reached else None
     newer, older = ("", _url(request, after=reached)) if reached and not before else ("", "")

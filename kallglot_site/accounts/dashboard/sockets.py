@@ -1,7 +1,7 @@
-"""WebSockets for signed-in staff: same origin only, and rights asked again while they are open.
+"""WebSockets for signed-in staff: same origin only, and rights are checked again while open.
 
-A WebSocket carries the cookies of the browser whatever page opened it, so the Origin header is the
-only thing that tells our page from a stranger's. It is compared with the very host and port asked.
+Browsers send cookies with a WebSocket whichever page opened it, so only the Origin header tells our
+page from another site's. It is compared with the host and port of the request.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ SIGNED_OUT: Final = 4401
 NOT_ALLOWED: Final = 4403
 NO_SUCH_OBJECT: Final = 4404
 SERVER_FAULT: Final = 1011
-"""The page is to connect again."""
+"""The page should connect again."""
 
 
 class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
-    """A socket of a dashboard page.
+    """A WebSocket of a dashboard page.
 
-    Subclasses say in ``admit`` whether the person may be here, and do their work in ``serve``,
-    a task that is cancelled when the socket closes. ``admit`` is asked again every
-    ``recheck_every`` seconds: signing out, a changed password, a closed account and a lost
-    membership all close the socket within that time.
+    ``admit`` of a subclass decides who may use it. ``serve`` does the work, in a task that is
+    cancelled when the socket closes. ``admit`` is called again every ``recheck_every``
+    seconds: signing out, a changed password, a closed account or a lost membership close the socket
+    within that time.
     """
 
     recheck_every: ClassVar[float] = 5.0
@@ -45,18 +45,18 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
 
     @abstractmethod
     async def admit(self, user: User) -> int | None:
-        """None if ``user`` may stay, else the close code. Asked on connecting and ever again."""
+        """None if ``user`` may use the socket, else the close code. Called repeatedly."""
 
     @abstractmethod
     async def serve(self) -> int:
-        """The socket's work, once it is open. Returns the code to close it with."""
+        """The work of the open socket. Returns the close code."""
 
     async def connect(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
         if not same_origin(self.scope):
-            await self.close()  # before accepting: the stranger's page gets a plain 403
+            await self.close()  # before accepting: the other site gets a 403
             return
-        # Other refusals come after accepting, so that our own page sees the code.
+        # Accept before other refusals, so that our page gets the close code.
         await self.accept()
         refusal = await self._refusal()
         if refusal is not None:
@@ -76,8 +76,8 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
     async def _serve_and_close(self) -> None:
         try:
             code = await self.serve()
-        except Exception:  # else the page would stay open, and silent
-            log.exception("a socket of the dashboard failed")
+        except Exception:  # otherwise the page would wait without an error
+            log.exception("A dashboard WebSocket failed")
             code = SERVER_FAULT
         await self._close(code)
 
@@ -86,8 +86,8 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
             await asyncio.sleep(self.recheck_every)
             try:
                 refusal = await self._refusal()
-            except Exception:  # nobody stays whom we cannot ask about; the page comes back
-                log.exception("rights to a socket of the dashboard could not be checked")
+            except Exception:  # close if rights are unknown; the page reconnects
+                log.exception("The rights for a dashboard WebSocket could not be checked")
                 refusal = SERVER_FAULT
             if refusal is not None:
                 self._tasks[0].cancel()
@@ -95,7 +95,7 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
                 return
 
     async def _close(self, code: int) -> None:
-        # The other side may have gone in the same moment.
+        # The browser may close it at the same time.
         with contextlib.suppress(RuntimeError):
             await self.close(code)
 
@@ -112,9 +112,9 @@ def _header(scope: Mapping[str, Any], name: bytes) -> str:
 
 
 def same_origin(scope: Mapping[str, Any]) -> bool:
-    """Whether our own page asks: the Origin names the host (and port) that was asked.
+    """Whether our own page asks: the Origin has the host and port of the request.
 
-    Behind a proxy that rewrites Host, the installation's public URL counts as well.
+    The installation's public URL is accepted too, for proxies that rewrite Host.
     """
     origin = urlsplit(_header(scope, b"origin"))
     if origin.scheme not in {"http", "https"} or not origin.netloc:
@@ -125,7 +125,7 @@ def same_origin(scope: Mapping[str, Any]) -> bool:
 
 
 def user_of(scope: Mapping[str, Any]) -> User | None:
-    """The signed-in person of the socket's cookie, read from the store: None once signed out."""
+    """The user of the session cookie, from the database. None after signing out."""
     try:
         cookies = parse_cookie(_header(scope, b"cookie"))
     except CookieError:
@@ -133,6 +133,6 @@ def user_of(scope: Mapping[str, Any]) -> User | None:
     request = HttpRequest()
     engine = import_module(settings.SESSION_ENGINE)
     request.session = engine.SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
-    # Checks the session's password hash too: a changed password signs other devices out.
+    # get_user also checks the session's password hash: a changed password ends other sessions.
     user = get_user(request)
     return user if isinstance(user, User) and user.is_active else None

@@ -1,7 +1,7 @@
-"""A person's own second factor: set up, new recovery codes, off again.
+"""Pages for one's own second factor: set up, make new recovery codes, turn off.
 
-These pages stand beside the dashboard, so that operators without an organization have them too, and
-members whose organization demands a second factor before it shows them anything.
+They are outside the dashboard, for operators without an organization, and for members who must set
+up a second factor before they may use the dashboard.
 """
 
 import base64
@@ -27,11 +27,11 @@ from kallglot_site.accounts.errors import AccountsError
 from kallglot_site.accounts.models import Membership, User
 from kallglot_site.accounts.selectors import two_factor_of
 
-_OFFERED = "two_factor_secret"
+_SESSION_KEY = "two_factor_secret"
 
 
 class OwnAccountView(RedirectURLMixin, View):
-    """A page for whoever is signed in, of whatever organization. Answers are not kept."""
+    """A page for everybody who is signed in, with or without an organization. Not cached."""
 
     next_page = "dashboard:overview"
     user: User
@@ -44,22 +44,22 @@ class OwnAccountView(RedirectURLMixin, View):
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def password_fits(self, form: ProofForm) -> bool:
-        """Through the backends, so that guessing here locks like guessing at the door."""
+    def password_is_right(self, form: ProofForm) -> bool:
+        """Checked by the authentication backends, so that wrong passwords lock here too."""
         password = form.cleaned_data["password"]
         if authenticate(self.request, username=self.user.email, password=password) is not None:
             return True
-        form.add_error("password", "That is not your password.")
+        form.add_error("password", "The password is wrong.")
         return False
 
     def codes_page(self, codes: list[str], done: str) -> HttpResponse:
-        """The recovery codes, in the answer to the POST alone."""
-        context = {"codes": codes, "done": done, "go_on": self.get_success_url()}
+        """The recovery codes, in the response to the POST only."""
+        context = {"codes": codes, "done": done, "next_url": self.get_success_url()}
         return render(self.request, "accounts/recovery_codes.html", context)
 
 
 class TwoFactorView(OwnAccountView):
-    """Off: the way to set it up. On: what can be done with it."""
+    """Off: the page to set it up. On: its status and actions."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         row = two_factor_of(self.user)
@@ -69,38 +69,38 @@ class TwoFactorView(OwnAccountView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = SetUpForm(request.POST)
-        if not form.is_valid() or not self.password_fits(form):
+        if not form.is_valid() or not self.password_is_right(form):
             return self._set_up_page(form, status=422)
         try:
             codes = two_factor.two_factor_enable(
-                user=self.user, secret=_secret_offered(request), code=form.cleaned_data["code"]
+                user=self.user, secret=_setup_secret(request), code=form.cleaned_data["code"]
             )
         except AccountsError as error:
             form.add_error("code", error.message)
             return self._set_up_page(form, status=422)
-        del request.session[_OFFERED]
-        update_session_auth_hash(request, self.user)  # the person's other sessions end
+        del request.session[_SESSION_KEY]
+        update_session_auth_hash(request, self.user)  # other sessions end
         done = "Two-factor authentication is on. Other devices are signed out."
         return self.codes_page(codes, done)
 
     def _set_up_page(self, form: SetUpForm, status: int = 200) -> HttpResponse:
-        secret = _secret_offered(self.request)
+        secret = _setup_secret(self.request)
         memberships = memberships_of(self.user)
         chosen = membership_chosen(self.request, memberships)
-        demanded = chosen is not None and chosen.organization.requires_two_factor
+        required = chosen is not None and chosen.organization.requires_two_factor
         context = {
             "form": form,
             "qr": qr_code(two_factor.secret_uri(secret, self.user)),
             "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
             "next": self.get_redirect_url(),
-            "demanded_by": chosen.organization if chosen and demanded else None,
-            "elsewhere": _demanding_none(memberships) if demanded else [],
+            "required_by": chosen.organization if chosen and required else None,
+            "elsewhere": _without_requirement(memberships) if required else [],
         }
         return render(self.request, "accounts/two_factor_set_up.html", context, status=status)
 
 
 class ProvenView(OwnAccountView, ABC):
-    """A change that asks for the password and a code again."""
+    """A change that needs the password and a code."""
 
     title = action = text = ""
 
@@ -111,7 +111,7 @@ class ProvenView(OwnAccountView, ABC):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ProofForm(request.POST)
-        if not form.is_valid() or not self.password_fits(form):
+        if not form.is_valid() or not self.password_is_right(form):
             return self._page(form, status=422)
         try:
             two_factor.code_accept(user=self.user, code=form.cleaned_data["code"])
@@ -122,7 +122,7 @@ class ProvenView(OwnAccountView, ABC):
 
     @abstractmethod
     def proven(self) -> HttpResponse:
-        """The change itself."""
+        """Makes the change."""
 
     def _page(self, form: ProofForm, status: int = 200) -> HttpResponse:
         context = {"form": form, "title": self.title, "action": self.action, "text": self.text}
@@ -131,19 +131,19 @@ class ProvenView(OwnAccountView, ABC):
 
 class CodesRenewView(ProvenView):
     title = "New recovery codes"
-    action = "Make new codes"
-    text = "You get ten new codes. All earlier ones end."
+    action = "Create new codes"
+    text = "You get ten new codes. The old codes stop working."
     next_page = "two_factor"
 
     def proven(self) -> HttpResponse:
         codes = two_factor.recovery_codes_renew(user=self.user)
-        return self.codes_page(codes, "All earlier codes have ended.")
+        return self.codes_page(codes, "The old recovery codes no longer work.")
 
 
 class TurnOffView(ProvenView):
-    title = "Turn it off"
+    title = "Turn off two-factor authentication"
     action = "Turn off"
-    text = "From then on your password alone lets you in. To change phones, set it up again after."
+    text = "You will then sign in with your password alone. For a new phone, set it up again."
 
     def proven(self) -> HttpResponse:
         two_factor.two_factor_disable(user=self.user, actor=self.user)
@@ -152,26 +152,26 @@ class TurnOffView(ProvenView):
         return redirect("two_factor")
 
 
-def _secret_offered(request: HttpRequest) -> str:
-    """The secret on the set-up page, the same until it is used. Sealed: sessions are rows."""
-    kept = request.session.get(_OFFERED)
+def _setup_secret(request: HttpRequest) -> str:
+    """The secret on the set-up page. It is stored encrypted in the session until it is used."""
+    kept = request.session.get(_SESSION_KEY)
     if kept is not None:
         try:
             return two_factor.secret_open(base64.b64decode(kept))
         except crypto.DecryptionError:
-            pass  # made with a secret key that is gone: begin anew
+            pass  # the secret key was replaced: make a new secret
     secret = two_factor.secret_new()
     sealed = two_factor.secret_seal(secret)
-    request.session[_OFFERED] = base64.b64encode(sealed).decode()
+    request.session[_SESSION_KEY] = base64.b64encode(sealed).decode()
     return secret
 
 
-def _demanding_none(memberships: list[Membership]) -> list[Membership]:
+def _without_requirement(memberships: list[Membership]) -> list[Membership]:
     return [each for each in memberships if not each.organization.requires_two_factor]
 
 
 def qr_code(text: str) -> SafeString:
-    """An ``<svg>`` for the page itself; dark on light in both themes, as scanners want it."""
+    """An ``<svg>`` for the page. Dark on light in both themes, so that phones can scan it."""
     out = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
         out, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=4, light="#fff"

@@ -60,7 +60,7 @@ urlpatterns = [
     path("settings", organization.SettingsView.as_view(), name="settings"),
     path(
         "settings/two-factor",
-        organization.TwoFactorDemandView.as_view(),
+        organization.TwoFactorRequirementView.as_view(),
         name="settings_two_factor",
     ),
     path("audit", organization.AuditView.as_view(), name="audit"),

@@ -1,4 +1,4 @@
-"""The person's own choices: organization, environment, password."""
+"""Switching organization and environment, and the page of one's own account."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ from kallglot_site.accounts.selectors import two_factor_of
 
 
 class SwitchView(StaffView):
-    """Changes which organization and environment the pages show."""
+    """Switches the organization and environment that pages show."""
 
     works_while_suspended = True
-    needs_second_factor = False  # it is the way to an organization that demands none
+    needs_second_factor = False  # to switch to an organization that requires none
 
     def post(self, request: HttpRequest) -> HttpResponse:
         organization = request.POST.get("organization")
@@ -35,9 +35,9 @@ class SwitchView(StaffView):
 
 
 def _page_to_return_to(request: HttpRequest) -> str:
-    """The list that the person was on: an object's page has no twin in the other world.
+    """The list of the current page: an object exists in one environment only.
 
-    With ``exact`` it is the very page: the switch was made in order to see it.
+    With ``exact`` the page itself: the person switched in order to open it.
     """
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(
@@ -51,7 +51,7 @@ def _page_to_return_to(request: HttpRequest) -> str:
 
 
 class ProfileView(StaffView):
-    """The person's own account: their password, and the way to their second factor."""
+    """One's own account: the password, and a link to the second factor."""
 
     works_while_suspended = True
 

@@ -33,11 +33,11 @@ def panel(client, session):
 
 def test_before_any_analysis_the_panel_offers_one(reviewer, session):
     html = panel(reviewer, session).content.decode()
-    assert "has not been analyzed" in html
+    assert "is not analyzed yet" in html
     assert "<form" in html
 
 
-def test_asking_shows_progress_that_polls_then_the_results(reviewer, session):
+def test_a_requested_analysis_shows_progress_and_then_the_results(reviewer, session):
     url = f"/dashboard/sessions/{session.id}/analysis-panel"
     html = reviewer.post(url, {"analyses": ["summary", "quality", "sentiment"]}).content.decode()
     assert "<progress" in html
@@ -63,7 +63,7 @@ def test_the_panel_brings_the_sentiment_of_each_line_for_the_timeline(reviewer, 
     assert "data-mood" not in panel(reviewer, session).text
 
 
-def test_earlier_results_stay_in_view_while_another_run_works(reviewer, session):
+def test_earlier_results_are_shown_while_another_analysis_runs(reviewer, session):
     url = f"/dashboard/sessions/{session.id}/analysis-panel"
     reviewer.post(url, {"analyses": ["quality"]})
     analyze_due()
@@ -83,7 +83,7 @@ def test_a_failed_run_says_why(reviewer, session, cast):
     assert "The model said no." in panel(reviewer, session).content.decode()
 
 
-def test_what_was_said_is_inert_on_the_page(reviewer, session):
+def test_markup_in_the_transcript_is_escaped_in_the_analysis(reviewer, session):
     SegmentFactory.create(
         session=session,
         sequence=3,
@@ -98,18 +98,18 @@ def test_what_was_said_is_inert_on_the_page(reviewer, session):
     assert "<img" not in html
 
 
-def test_an_outsider_sees_no_panel(cast, session):
+def test_other_tenants_get_404_for_the_panel(cast, session):
     assert panel(signed_in(cast.outsider), session).status_code == 404
 
 
-def test_a_call_without_a_word_has_nothing_to_analyze(reviewer, session):
+def test_a_call_without_speech_offers_no_analysis(reviewer, session):
     Session.objects.update(segment_count=0)
     html = panel(reviewer, session).content.decode()
-    assert "nothing to analyze" in html
+    assert "Nothing was said in this call" in html
     assert "<form" not in html
 
 
-def test_checks_are_edited_by_admins_alone(reviewer, admin):
+def test_only_admins_edit_checks(reviewer, admin):
     assert reviewer.get("/dashboard/settings/analysis").status_code == 403
     assert reviewer.post("/dashboard/settings/analysis", {}).status_code == 403
     assert admin.get("/dashboard/settings/analysis").status_code == 200
@@ -148,10 +148,33 @@ def test_an_admin_sets_automatic_analyses_and_checks(admin, cast):
     ]
 
 
-def test_a_check_that_is_not_whole_is_sent_back_with_the_reason(admin):
+def test_an_incomplete_check_is_refused_with_the_reason(admin):
     response = admin.post("/dashboard/settings/analysis", checks(phrases="Acme", position="first"))
     html = response.content.decode()
     assert response.status_code == 422
     assert "A check needs a name." in html
-    assert "Say how many seconds." in html
+    assert "Enter the number of seconds." in html
     assert not AnalysisPolicy.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("entered", "stored", "shown"),
+    [
+        ("Recording notice", "recording_notice", "Recording notice"),
+        ("recording_notice", "recording_notice", "Recording notice"),
+        ("Greeting", "greeting", "Greeting"),
+        ("Custom-Name", "Custom-Name", "Custom-Name"),
+    ],
+)
+def test_the_name_of_a_check_is_entered_and_shown_as_words(admin, cast, entered, stored, shown):
+    for name in (entered, shown):  # saving what the page shows changes nothing
+        admin.post("/dashboard/settings/analysis", checks(name=name, phrases="Acme"))
+        policy = AnalysisPolicy.objects.get(organization=cast.organization)
+        assert policy.checks[0]["name"] == stored
+    assert f'value="{shown}"' in admin.get("/dashboard/settings/analysis").content.decode()
+
+
+def test_the_name_of_a_check_needs_a_letter_or_digit(admin):
+    response = admin.post("/dashboard/settings/analysis", checks(name="!?", phrases="Acme"))
+    assert response.status_code == 422
+    assert "Use letters or digits." in response.content.decode()

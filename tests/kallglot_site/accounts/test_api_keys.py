@@ -41,7 +41,7 @@ def test_a_key_is_stored_only_as_a_hash_with_a_visible_prefix(cast: Cast) -> Non
         {"expires_at": timezone.now() - datetime.timedelta(days=1)},
     ],
 )
-def test_a_key_that_makes_no_sense_is_not_made(cast: Cast, wrong) -> None:
+def test_a_key_with_invalid_values_is_refused(cast: Cast, wrong) -> None:
     with pytest.raises(ValueError, match=r"scopes|past"):
         api_key_create(tenant=cast.tenant, name="odd", **wrong)
 
@@ -64,7 +64,7 @@ def test_a_foreign_key_cannot_be_looked_up(cast: Cast) -> None:
         api_key_get(organization=cast.organization, api_key_id=foreign.id)
 
 
-def test_revoking_works_at_once_and_only_once(cast: Cast) -> None:
+def test_revoking_a_key_works_at_once_and_keeps_the_first_time(cast: Cast) -> None:
     key, secret = api_key_create(tenant=cast.tenant, name="leaked")
     assert status(secret) == 200
 
@@ -101,7 +101,7 @@ def test_an_ended_key_cannot_be_rolled(cast: Cast) -> None:
         api_key_roll(api_key=key)
 
 
-def test_use_is_noted_at_most_once_a_minute(cast: Cast) -> None:
+def test_the_last_use_of_a_key_is_stored_at_most_once_a_minute(cast: Cast) -> None:
     key, secret = api_key_create(tenant=cast.tenant, name="billing")
 
     def last_used() -> datetime.datetime | None:
@@ -124,7 +124,9 @@ def test_use_is_noted_at_most_once_a_minute(cast: Cast) -> None:
     "header",
     ["Bearer", "Bearer ", "Basic c2s6", "Bearer sk_live_ü", "Bearer " + "x" * 5000, "sk_live_1"],
 )
-def test_odd_authorization_headers_are_refused(cast: Cast, header: str, client: Client) -> None:
+def test_malformed_authorization_headers_are_refused(
+    cast: Cast, header: str, client: Client
+) -> None:
     response = client.get("/v1/sessions", headers={"Authorization": header})
 
     assert response.status_code == 401

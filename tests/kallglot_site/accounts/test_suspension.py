@@ -63,14 +63,14 @@ def admin(suspended: Cast) -> Client:
 
 
 @pytest.mark.parametrize("name", sorted(VIEWS))
-def test_what_would_change_something_is_refused_with_the_reason(admin, name):
+def test_changes_are_refused_with_the_reason(admin, name):
     path = reverse(name, kwargs={each: ARGUMENTS.get(each, "x") for each in VIEWS[name]})
     response = admin.post(path)
     refused = response.status_code == 403 and "Acme Support is suspended" in response.text
     assert refused is (name not in WORKING)
 
 
-def test_nothing_was_made(admin, suspended):
+def test_a_refused_change_creates_nothing(admin, suspended):
     session = SessionFactory.create(
         organization=suspended.organization, status="ended", transcript_status="complete"
     )
@@ -103,7 +103,7 @@ def test_staff_sign_in_and_read_under_a_banner(suspended):
     assert reader.get(f"/dashboard/sessions/{session.id}/transcript.text").status_code == 200
 
 
-def test_a_page_for_admins_is_still_one_for_admins(suspended):
+def test_pages_for_admins_stay_closed_to_reviewers(suspended):
     reviewer = Client()
     reviewer.force_login(suspended.teammate)
     response = reviewer.post("/dashboard/keys", {"name": "CRM"})
@@ -113,7 +113,7 @@ def test_a_page_for_admins_is_still_one_for_admins(suspended):
 
 def test_talking_is_not_offered(admin):
     page = admin.get("/dashboard/talk").text
-    assert "No calls while suspended" in page
+    assert "Calls are not available" in page
     assert "Start talking" not in page
 
 
@@ -126,7 +126,7 @@ def test_listening_in_is_not_offered(admin, suspended):
     assert 'id="listen"' in admin.get(page).text
 
 
-def test_access_can_be_taken_away(admin, suspended):
+def test_members_can_be_removed_and_keys_revoked(admin, suspended):
     key = ApiKey.objects.get(organization=suspended.organization, environment="live")
     admin.post(f"/dashboard/keys/{key.id}/revoke")
     key.refresh_from_db()

@@ -325,16 +325,16 @@ def demand(client: Client, required: str = "yes"):
     return client.post("/dashboard/settings/two-factor", {"required": required}, follow=True)
 
 
-def test_who_demands_a_second_factor_has_one(client, cast):
+def test_an_admin_needs_a_second_factor_to_require_it(client, cast):
     client.force_login(cast.owner)
-    assert "Set it up for yourself first" in demand(client).text
+    assert "Set up your own two-factor" in demand(client).text
     cast.organization.refresh_from_db()
     assert not cast.organization.requires_two_factor
     client.force_login(cast.teammate)
     assert demand(client).status_code == 403
 
 
-def test_members_without_are_led_to_setting_it_up_and_then_to_where_they_went(client, cast, app):
+def test_members_without_a_second_factor_must_set_it_up_and_return_to_their_page(client, cast, app):
     client.force_login(cast.owner)
     assert "Every member needs" in demand(client).text
     assert AuditEntry.objects.filter(action="organization.two_factor_required").exists()
@@ -343,7 +343,7 @@ def test_members_without_are_led_to_setting_it_up_and_then_to_where_they_went(cl
     response = member.get("/dashboard/sessions?q=refund")
     assert response.headers["Location"].startswith("/account/two-factor?next=%2Fdashboard%2Fsess")
     page = member.get(response.headers["Location"]).text
-    assert "Acme Support asks this" in page
+    assert "Acme Support requires two-factor" in page
     fragment = member.get("/dashboard/live", headers={"HX-Request": "true"})
     assert fragment.headers["HX-Redirect"] == "/account/two-factor"
     theirs = offered_secret(member)
@@ -357,14 +357,14 @@ def test_members_without_are_led_to_setting_it_up_and_then_to_where_they_went(cl
     assert member.get("/dashboard/sessions").status_code == 200
 
 
-def test_a_person_of_two_organizations_still_reaches_the_one_that_demands_nothing(client, cast):
+def test_an_organization_without_the_requirement_stays_open(client, cast):
     cast.organization.requires_two_factor = True
     cast.organization.save()
     rival = cast.other_tenant.organization
     Membership.objects.create(user=cast.teammate, organization=rival)
     client.force_login(cast.teammate)
     page = client.get("/dashboard/", follow=True).text
-    assert "Not now: to Rival" in page
+    assert "Not now, go to Rival" in page
     client.post("/dashboard/switch", {"organization": rival.id})
     assert client.get("/dashboard/").status_code == 200
 

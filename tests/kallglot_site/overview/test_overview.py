@@ -1,4 +1,4 @@
-"""The overview: its numbers are right, its troubles are one's own, and its cost does not grow."""
+"""The overview: figures, failures of one's own tenant, and a constant number of queries."""
 
 import datetime
 
@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from analysis_app.models import Analysis
 from kallglot_site.api.ids import new_id
-from kallglot_site.overview.figures import figures, troubles
+from kallglot_site.overview.figures import figures, needs_attention
 from sessions_app.models import Track
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
 
 
 @pytest.fixture(autouse=True)
-def _no_kept_figures():
+def _empty_cache():
     cache.clear()
 
 
@@ -40,17 +40,17 @@ def test_calls_and_minutes_are_counted_by_day_and_mode(cast):
     assert numbers.chart["assistive_translation"][-1] == 1.0
 
 
-def test_languages_are_those_heard(cast):
+def test_languages_are_shares_of_the_audio(cast):
     session = call(cast)
     Track.objects.create(session=session, speaker="customer", language="es", position=180.0)
     Track.objects.create(session=session, speaker="agent", language="en", position=60.0)
-    assert [(each.code, each.minutes, each.share) for each in figures(cast.tenant).languages] == [
-        ("es", 3.0, 100),
-        ("en", 1.0, 33),
+    assert [(each.code, each.share) for each in figures(cast.tenant).languages] == [
+        ("es", 75),
+        ("en", 25),
     ]
 
 
-def test_the_wait_for_words_is_a_median_that_leaves_sped_up_files_out(cast):
+def test_the_transcript_latency_is_a_median_without_files_sent_faster_than_speech(cast):
     start = timezone.now() - datetime.timedelta(minutes=1)
     session = call(cast, started_at=start)
     for number, wait in enumerate([0.4, 0.6, 0.8, -20.0, 500.0], start=1):
@@ -63,7 +63,7 @@ def test_the_wait_for_words_is_a_median_that_leaves_sped_up_files_out(cast):
     assert figures(cast.tenant).latency == pytest.approx(0.6)
 
 
-def test_failures_of_a_week_are_listed_and_other_tenants_are_not(cast):
+def test_failures_of_the_last_week_are_listed_for_ones_own_tenant(cast):
     def fail(session):
         Analysis.objects.create(
             organization=session.organization,
@@ -77,8 +77,8 @@ def test_failures_of_a_week_are_listed_and_other_tenants_are_not(cast):
     mine, foreign = call(cast), call(cast, organization=cast.other_tenant.organization)
     fail(mine)
     fail(foreign)
-    (trouble,) = troubles(cast.tenant, admin=False)
-    assert mine.id in trouble.url
+    (item,) = needs_attention(cast.tenant, admin=False)
+    assert mine.id in item.url
 
 
 def test_the_page_shows_live_calls_in_few_queries(cast, django_assert_max_num_queries):

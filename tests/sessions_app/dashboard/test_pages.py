@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from kallglot_site.api.ids import new_id
-from sessions_app.models import Session
+from sessions_app.models import Session, Track
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
 
@@ -44,7 +44,7 @@ def test_the_list_shows_the_tenants_sessions_only(reviewer, cast, session):
     assert of_test.id not in page
 
 
-def test_older_and_newer_lead_through_the_list_and_keep_the_filter(reviewer, cast):
+def test_newer_and_older_links_keep_the_filter(reviewer, cast):
     made = [
         SessionFactory.create(organization=cast.organization, status="active") for _ in range(60)
     ]
@@ -60,13 +60,13 @@ def test_older_and_newer_lead_through_the_list_and_keep_the_filter(reviewer, cas
 
 
 @pytest.mark.parametrize("query", ["after=nonsense", "before=%00", "status=bogus", "mode=\u00e9"])
-def test_an_address_edited_into_nonsense_still_gives_a_list(reviewer, session, query):
+def test_invalid_parameters_still_give_a_list(reviewer, session, query):
     response = reviewer.get(f"/dashboard/sessions?{query}")
     assert response.status_code == 200
     assert session.id in response.text
 
 
-def test_a_sessions_page_shows_both_sides_with_translations_in_the_order_of_time(reviewer, session):
+def test_the_page_shows_both_parties_with_translations_in_order_of_time(reviewer, session):
     SegmentFactory.create(session=session, sequence=2, start_time=1.0, text="Hola", speaker="agent")
     SegmentFactory.create(
         session=session, sequence=1, start_time=5.0, text="Buenas", translation="Hi"
@@ -76,7 +76,7 @@ def test_a_sessions_page_shows_both_sides_with_translations_in_the_order_of_time
     assert 'data-latest="2"' in page
 
 
-def test_markup_in_words_and_metadata_is_only_text(reviewer, session):
+def test_markup_in_transcripts_and_metadata_is_escaped(reviewer, session):
     session.metadata = {EVIL: EVIL}
     session.save()
     SegmentFactory.create(session=session, text=EVIL, translation=EVIL, language="en")
@@ -94,9 +94,7 @@ def test_metadata_may_have_any_key(reviewer, session):
     assert "dotted" in page
 
 
-def test_a_foreign_session_is_unknown_and_one_of_the_other_environment_offers_the_way(
-    reviewer, cast
-):
+def test_a_session_of_another_environment_offers_to_switch_and_a_foreign_one_is_404(reviewer, cast):
     foreign = SessionFactory.create(organization=cast.other_tenant.organization)
     elsewhere = SessionFactory.create(organization=cast.organization, environment="test")
     unknown = reviewer.get("/dashboard/sessions/sess_01KD3M00000000000000000000")
@@ -134,14 +132,14 @@ def test_a_running_call_is_not_erased(admin, session):
 
 
 @pytest.mark.parametrize("action", ["end", "erase"])
-def test_a_reviewer_neither_sees_nor_does_what_is_an_admins(reviewer, session, action):
+def test_reviewers_neither_see_nor_use_actions_of_admins(reviewer, session, action):
     assert "end-form" not in reviewer.get(f"/dashboard/sessions/{session.id}").text
     assert reviewer.post(f"/dashboard/sessions/{session.id}/{action}").status_code == 403
     session.refresh_from_db()
     assert not session.is_ended
 
 
-def test_a_session_of_a_thousand_segments_takes_few_queries(
+def test_a_session_with_a_thousand_segments_needs_few_queries(
     reviewer, session, django_assert_max_num_queries
 ):
     SegmentFactory.create_batch(1000, session=session)
@@ -157,7 +155,7 @@ def test_a_search_shows_its_hits_and_marks_them(reviewer, session):
     assert session.id not in reviewer.get("/dashboard/sessions?q=unsaid").text
 
 
-def test_days_are_the_readers_own(reviewer, cast):
+def test_days_are_days_in_the_readers_time_zone(reviewer, cast):
     # Half past midnight on the 5th in Auckland is still the 4th in UTC.
     at = datetime.datetime(2026, 3, 4, 11, 30, tzinfo=datetime.UTC)
     session = SessionFactory.create(
@@ -179,7 +177,7 @@ def exported(client: Client, path: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_result_is_exported_whole_and_safe_for_spreadsheets(cast, monkeypatch):
+def test_the_export_has_all_rows_and_is_safe_for_spreadsheets(cast, monkeypatch):
     monkeypatch.setattr("sessions_app.dashboard.export.CHUNK", 3)
     client = Client()
     client.force_login(cast.owner)
@@ -213,6 +211,56 @@ def test_the_result_is_exported_whole_and_safe_for_spreadsheets(cast, monkeypatc
         *("meta=nokey", "meta==", "language=%27%3B--", "sentiment=bogus", "shortest=1e400"),
     ],
 )
-def test_a_filter_that_is_not_understood_narrows_nothing(reviewer, session, query):
+def test_an_invalid_filter_is_ignored(reviewer, session, query):
     response = reviewer.get(f"/dashboard/sessions?{query}")
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("mode", "source", "target", "heard", "shown"),
+    [
+        ("transcription", None, None, {}, ""),
+        ("transcription", None, None, {"customer": "en", "agent": "en"}, "en"),
+        ("transcription", "en", "en", {}, "en"),
+        ("transcription", None, "en", {"customer": "es"}, "es, en"),
+        ("bidirectional_translation", "es", "en", {}, "es → en"),
+    ],
+)
+def test_the_list_and_the_page_show_the_same_languages(
+    reviewer, cast, mode, source, target, heard, shown
+):
+    session = SessionFactory.create(
+        organization=cast.organization, mode=mode, source_language=source, target_language=target
+    )
+    for speaker, language in heard.items():
+        Track.objects.create(session=session, speaker=speaker, language=language)
+    listed = reviewer.get("/dashboard/sessions").text
+    assert f'<td class="nowrap minor">{shown or "—"}</td>' in listed
+    page = reviewer.get(f"/dashboard/sessions/{session.id}").text
+    assert (f'id="languages">{shown}<' in page) if shown else ('id="languages"' not in page)
+
+
+def test_the_list_and_the_page_round_a_duration_the_same_way(reviewer, cast):
+    session = SessionFactory.create(organization=cast.organization, status="ended", duration=10.9)
+    assert ">00:11<" in reviewer.get("/dashboard/sessions").text
+    page = reviewer.get(f"/dashboard/sessions/{session.id}").text
+    assert 'id="fact-duration">00:11<' in page
+
+
+def test_names_of_the_api_are_shown_as_words(reviewer, cast):
+    session = SessionFactory.create(
+        organization=cast.organization,
+        provider_type="websocket",
+        end_reason="customer_hangup",
+        metadata={"started_by": "ana@acme.example", "customer_id": "cust_1"},
+    )
+    page = reviewer.get(f"/dashboard/sessions/{session.id}").text
+    for text in ("WebSocket", "Customer hangup", "Started by", "customer_id"):
+        assert f">{text}<" in page
+
+
+def test_times_for_machines_have_three_fraction_digits_at_most(reviewer, cast):
+    at = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901, datetime.UTC)
+    SessionFactory.create(organization=cast.organization, created_at=at)
+    page = reviewer.get("/dashboard/sessions").text
+    assert 'datetime="2026-01-02T03:04:05.678+00:00"' in page

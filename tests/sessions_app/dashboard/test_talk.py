@@ -25,7 +25,7 @@ def path_of(url: str) -> str:
     return url.removeprefix("http://testserver")
 
 
-def test_a_call_is_started_with_a_token_for_the_agents_side_alone(staff, cast):
+def test_a_call_starts_with_a_token_for_the_agent_only(staff, cast):
     answer = staff.post("/dashboard/talk", CALL).json()
     session = Session.objects.get(pk=answer["session_id"])
     assert (session.provider_type, session.recording_enabled) == ("browser", True)
@@ -40,14 +40,14 @@ def test_a_call_is_started_with_a_token_for_the_agents_side_alone(staff, cast):
     "wrong",
     [{"mode": "singing"}, {"source_language": "klingon"}, {"mode": "bidirectional_translation"}],
 )
-def test_a_call_that_cannot_be_is_refused_with_the_reason(staff, wrong):
+def test_an_invalid_call_is_refused_with_the_reason(staff, wrong):
     response = staff.post("/dashboard/talk", CALL | wrong)
     assert response.status_code == 422
     assert response.json()["problem"]
     assert not Session.objects.exists()
 
 
-def test_a_token_is_renewed_only_for_ones_own_browser_calls_that_still_run(staff, cast):
+def test_a_fresh_token_needs_a_live_browser_call_of_ones_own_tenant(staff, cast):
     answer = staff.post("/dashboard/talk", CALL).json()
     over_the_api = SessionFactory.create(organization=cast.organization)
     assert staff.post(f"/dashboard/talk/{over_the_api.id}/token").status_code == 404
@@ -58,7 +58,7 @@ def test_a_token_is_renewed_only_for_ones_own_browser_calls_that_still_run(staff
     assert staff.post(answer["token_url"]).status_code == 410
 
 
-def test_the_link_lets_the_customer_in_without_an_account_while_the_call_runs(staff):
+def test_the_link_admits_the_customer_without_an_account_until_the_call_ends(staff):
     answer = staff.post("/dashboard/talk", CALL).json()
     link = path_of(answer["invitation"])
     visitor = Client()
@@ -73,7 +73,7 @@ def test_the_link_lets_the_customer_in_without_an_account_while_the_call_runs(st
     assert visitor.post(link).status_code == 410
 
 
-def test_forged_and_old_links_open_nothing(staff, monkeypatch):
+def test_forged_and_expired_links_are_refused(staff, monkeypatch):
     answer = staff.post("/dashboard/talk", CALL).json()
     link = path_of(answer["invitation"])
     session_id = answer["session_id"]
@@ -84,7 +84,7 @@ def test_forged_and_old_links_open_nothing(staff, monkeypatch):
     assert Client().get(link).status_code == 404
 
 
-def test_a_strangers_form_starts_no_call(cast):
+def test_a_call_needs_a_csrf_token(cast):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(cast.teammate)
     assert strict.post("/dashboard/talk", CALL).status_code == 403
