@@ -8,7 +8,7 @@ function remember(name, value) {
   document.cookie = `${name}=${encodeURIComponent(value)}; path=/; max-age=${value ? YEAR : 0}; samesite=lax${secure}`;
 }
 
-// The server writes times in the browser's zone once it knows it; the login page already sets it.
+// The server shows times in this zone. The login page sets it, before the first page with times.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) document.cookie = `tz=${zone}; path=/; max-age=${YEAR}; samesite=lax`;
 
@@ -91,13 +91,13 @@ document.addEventListener("htmx:confirm", async (event) => {
 document.addEventListener("toast", (event) => toast(event.detail.text, event.detail.tone));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  if (status === 401) return; // the page is on its way to the login form
-  toast(status === 403 ? "You may not do that." : `That did not work (${status}). Try again.`, "bad");
+  if (status === 401) return; // the page is redirected to the login form
+  toast(status === 403 ? "You are not allowed to do that." : `The request failed (${status}). Try again.`, "bad");
 });
 document.addEventListener("htmx:sendError", () => toast("The server cannot be reached.", "bad"));
 
-// The server refuses changes to a suspended organization; here the controls say so beforehand.
-function shutControls(root) {
+// The server refuses changes in a suspended organization, so their controls are disabled.
+function disableControls(root) {
   const reason = document.body.dataset.suspended;
   if (!reason) return;
   const forms = [...root.querySelectorAll('form[method="post"]:not([data-always])')];
@@ -108,13 +108,13 @@ function shutControls(root) {
   }
 }
 const main = document.getElementById("main");
-if (main) shutControls(main);
-document.addEventListener("htmx:afterSettle", (event) => shutControls(event.target));
+if (main) disableControls(main);
+document.addEventListener("htmx:afterSettle", (event) => disableControls(event.target));
 
 for (const box of document.querySelectorAll("#toasts .toast")) settle(box);
 for (const dialog of document.querySelectorAll("dialog[data-open-now]")) dialog.showModal();
 
-// The same words as the server's filter "when".
+// The same texts as the server's filter "when".
 function ago(seconds) {
   const size = Math.abs(seconds);
   if (size < 45) return seconds > 0 ? "in a moment" : "just now";

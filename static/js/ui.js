@@ -1,4 +1,4 @@
-// Small things every page may use: toasts, copying, the confirm dialog.
+// For all pages: toasts, copying, the confirmation dialog.
 
 export function toast(text, tone = "") {
   const holder = document.getElementById("toasts");
@@ -11,7 +11,7 @@ export function toast(text, tone = "") {
   settle(box);
 }
 
-/** Gives a toast its end: plain ones fade by themselves, bad ones wait for a click. */
+/** Toasts disappear after five seconds. Bad ones stay until they are dismissed. */
 export function settle(box) {
   if (box.classList.contains("bad")) {
     const close = document.createElement("button");
@@ -29,7 +29,7 @@ export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // No clipboard outside HTTPS and localhost: the old way, from a field off screen.
+    // The clipboard API works on HTTPS and localhost only. Elsewhere, copy from a hidden field.
     const field = document.createElement("textarea");
     field.value = text;
     field.className = "visually-hidden";
@@ -38,14 +38,14 @@ export async function copy(text) {
     const done = document.execCommand("copy");
     field.remove();
     if (!done) {
-      toast("Copying was refused by the browser. Select the text and copy it by hand.", "bad");
+      toast("The browser blocked copying. Select the text and copy it yourself.", "bad");
       return;
     }
   }
   toast("Copied", "ok");
 }
 
-/** Asks in the page's own dialog. Resolves to true if the person went ahead. */
+/** Asks in a dialog. Resolves to true if the person confirmed. */
 export function ask(heading, { text = "", action = "Confirm" } = {}) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("#confirm-title").textContent = heading;
@@ -58,7 +58,7 @@ export function ask(heading, { text = "", action = "Confirm" } = {}) {
   });
 }
 
-/** Seconds as 04:12 or 1:04:12. */
+/** Seconds as 04:12 or 1:04:12, cut to whole seconds. For a duration, add 0.5. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (n) => String(n).padStart(2, "0");

@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def playwright(django_db_setup: None) -> Iterator[Playwright]:
-    # Playwright runs an event loop under this very thread, which Django takes for async code; and
-    # it must be gone before other packages' asynchronous tests want a loop of their own.
+    # Playwright runs an event loop in this thread, so Django would refuse database access. It must
+    # be stopped before asynchronous tests of other packages start their own loop.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as started:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield started
@@ -79,7 +79,7 @@ def browser_name() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_cached() -> None:
+def _empty_cache() -> None:
     cache.clear()
 
 
@@ -165,8 +165,8 @@ def owner_window(new_window: Callable[..., Window], cast: Cast) -> tuple[Window,
 
 
 def accessibility_faults(page: Page) -> list[str]:
-    """What axe-core finds against WCAG 2.1 A and AA: rule, and the first elements at fault."""
-    # Evaluated by the debugger, not by the page: the content policy would forbid a script.
+    """What axe-core finds against WCAG 2.1 A and AA: the rule and its first elements."""
+    # Evaluated by the debugger: the page's content policy would block a script.
     page.evaluate(AXE.read_text())
     found = page.evaluate(
         "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"

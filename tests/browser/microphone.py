@@ -16,8 +16,8 @@ from tests.browser.conftest import ARGUMENTS
 
 
 def speech_file(path: Path, text: str, speaker: str = "agent") -> Path:
-    """``text`` as a WAV file, spoken by the installation's own synthesizer."""
-    # In a thread of its own: Playwright has an event loop running in this one.
+    """``text`` as a WAV file, spoken by the installation's synthesizer."""
+    # In another thread, because Playwright's event loop runs in this one.
     with ThreadPoolExecutor(1) as thread:
         spoken = thread.submit(lambda: asyncio.run(call_speak([Line(speaker, text)]))).result()
     with wave.open(str(path), "wb") as file:

@@ -1,4 +1,4 @@
-"""The application on a real port, inside the test's process: it shares the test's database."""
+"""The application on a real port, in the test's process, with the test's database."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ import uvicorn
 
 @contextmanager
 def served() -> Iterator[str]:
-    """The address of the running server. Engines load with the first call that needs them."""
+    """The address of the running server. Engines load with the first call."""
     config = uvicorn.Config(
         "kallglot_site.asgi:application", port=0, lifespan="off", log_level="warning", ws="auto"
     )
@@ -21,7 +21,7 @@ def served() -> Iterator[str]:
     while not server.started:
         if time.monotonic() > deadline or not thread.is_alive():
             raise RuntimeError("the server did not start")
-        time.sleep(0.02)  # uvicorn has no event to wait for
+        time.sleep(0.02)  # uvicorn has no event for it
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"

@@ -68,7 +68,7 @@ def test_a_session_is_reached_by_keyboard(owner_window, cast):
 def test_the_menu_opens_on_a_phone(new_window, cast):
     window = new_window(390)
     page = window.page()
-    window.sign_in(page, cast.teammate.email)  # through the form, as everybody does
+    window.sign_in(page, cast.teammate.email)  # through the form
     expect(page.get_by_role("link", name="Sessions", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Sessions", exact=True).click()
@@ -85,7 +85,7 @@ def test_controls_of_a_suspended_organization_are_disabled_with_the_reason(owner
     )
     SegmentFactory.create(session=session)
     page.goto(f"{window.address}/dashboard/keys")
-    stale = window.page()  # opened before, and not reloaded since
+    stale = window.page()  # opened before the suspension
     stale.goto(f"{window.address}/dashboard/settings")
     cast.organization.suspended_at = timezone.now()
     cast.organization.save()
@@ -96,7 +96,7 @@ def test_controls_of_a_suspended_organization_are_disabled_with_the_reason(owner
     expect(page.get_by_role("button", name="Revoke live")).to_be_enabled()
     page.goto(f"{window.address}/dashboard/sessions/{session.id}")
     expect(page.get_by_role("button", name="Erase")).to_be_disabled()
-    expect(page.get_by_role("button", name="Analyze")).to_be_disabled()  # came with a fragment
+    expect(page.get_by_role("button", name="Analyze")).to_be_disabled()  # loaded by htmx
     stale.get_by_role("button", name="Save").click()
     expect(stale.get_by_role("heading", name="Acme Support is suspended")).to_be_visible()
-    window.faults.clear()  # the browser reports the 403 that was asked for
+    window.faults.clear()  # the browser logs the expected 403

@@ -35,7 +35,7 @@ def test_a_key_is_created_shown_once_and_revoked(owner_window, cast):
 def test_an_admin_adds_a_webhook_endpoint_and_a_reviewer_cannot(
     owner_window, new_window, cast, settings
 ):
-    settings.WEBHOOK_ALLOW_PRIVATE = True  # no name is looked up for it
+    settings.WEBHOOK_ALLOW_PRIVATE = True  # skips the name lookup
     window, page = owner_window
     page.goto(f"{window.address}/dashboard/webhooks")
     page.get_by_role("button", name="New endpoint").click()
@@ -48,7 +48,7 @@ def test_an_admin_adds_a_webhook_endpoint_and_a_reviewer_cannot(
     response = theirs.goto(f"{other.address}/dashboard/webhooks")
     assert response is not None
     assert response.status == 403
-    other.faults.clear()  # the browser reports the 403 that was asked for
+    other.faults.clear()  # the browser logs the expected 403
 
 
 def test_an_admin_erases_a_session_after_confirming(owner_window, cast):

@@ -1,4 +1,4 @@
-"""Listening in on a call in the browser: what is spoken on the line sounds in the page."""
+"""Listening in on a live call in the browser."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ FRAME = 320  # samples: 40 ms at 8 kHz
 
 
 class Party:
-    """Somebody on the line: talks, as a telephone does, until told otherwise."""
+    """A party of the call. It sends audio in real time until it hangs up."""
 
     def __init__(self, address: str, session: Session, speaker: str) -> None:
         token, _ = stream_token_issue(session, None)
@@ -65,7 +65,7 @@ class Party:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said is not what these tests are about."""
+    """A transcriber that returns no text."""
     monkeypatch.setattr(runtime, "transcriber_from_url", lambda *_: FakeTranscriber(default=""))
     monkeypatch.setattr(runtime, "_runtime", None)
 
@@ -97,7 +97,7 @@ def listening(window: Window, page: Page, session: Session) -> Iterator[None]:
 
 
 def level(page: Page, party: str) -> float:
-    """How loud the party sounds in the page, of 1."""
+    """The level of the party on the page, from 0 to 1."""
     value: float = page.get_by_label(f"Level of the {party}").evaluate("meter => meter.value")
     return value
 
@@ -137,7 +137,7 @@ def test_both_parties_are_heard_and_silence_is_shown(owner_window, session, line
 
 
 def test_the_page_plays_the_calls_audio(owner_window, session, line):
-    """Behind the meters: the samples that go to the loudspeaker, left and right."""
+    """The samples that go to the loudspeaker, left and right."""
     window, page = owner_window
     page.add_init_script(
         """
@@ -184,7 +184,7 @@ def test_a_pause_is_silent_and_explained_and_the_end_stops_listening(owner_windo
     expect(page.locator("#listen-customer .party-state")).to_have_text("talking")
     customer.control("pause_recording")
     expect(panel).to_contain_text("the recording of this call is paused")
-    page.wait_for_timeout(200)  # the meters move twenty times a second
+    page.wait_for_timeout(200)  # the meters are updated 20 times a second
     assert loudest(page, "customer", 0.5) == 0
     customer.control("resume_recording")
     expect(page.locator("#listen-customer .party-state")).to_have_text("talking")

@@ -1,4 +1,4 @@
-"""Watching a call in the browser: words appear as they are spoken, whatever the network does."""
+"""The live transcript in the browser, also across broken connections."""
 
 from playwright.sync_api import WebSocketRoute, expect
 
@@ -18,7 +18,7 @@ def say(session: Session, sequence: int, text: str, **columns) -> None:
 
 
 def publish(session: Session, event: PartialTranscript) -> None:
-    """As the gateway would, on the server's own event loop."""
+    """Publish as the gateway does, on the server's event loop."""
     gateway = runtime._runtime.gateway
     publish = gateway.session(session.id).publish
     gateway._loop.call_soon_threadsafe(publish, event)

@@ -1,4 +1,4 @@
-"""The player on the session page, in a real browser: hear a line, follow it, use the keys."""
+"""The player on the session page: playing from a line, following, and keys."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The sentiment of each line under its bar of the timeline, told by place and not by colour."""
+"""The sentiment of each line under its bar of the timeline, shown by position, not by colour."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -35,7 +35,7 @@ def call(cast: Cast) -> Session:
 
 
 def middles(page: Page, speaker: str) -> list[float]:
-    """The middle of each mark of that speaker, in units above (positive) its line."""
+    """The distance of each mark of the speaker above (positive) or below its middle line."""
     found: list[float] = page.locator(f"#strip rect.mood.{speaker}").evaluate_all(
         """marks => marks.map((mark) => {
             const at = (name) => Number(mark.getAttribute(name));

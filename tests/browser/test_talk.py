@@ -29,7 +29,7 @@ def test_the_transcript_of_a_call_with_the_microphone_is_shown(
         page = window.page()
         page.goto(f"{address}/dashboard/talk")
         page.get_by_role("button", name="Start talking").click()
-        # The first call loads the engine; what was said meanwhile waits and is not lost.
+        # The first call loads the engine. Audio waits meanwhile and is not lost.
         expect(page.locator(".seg.agent:not(.partial)")).to_contain_text(
             "coffee machine", timeout=60_000
         )

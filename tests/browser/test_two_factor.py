@@ -10,8 +10,8 @@ from tests.conftest import Cast
 pytestmark = in_both_browsers
 
 
-def forget_the_last_code() -> None:
-    """A code works once; the test does not wait half a minute for the next."""
+def allow_the_last_code_again() -> None:
+    """A code works once. Allow it again, instead of waiting 30 s for the next one."""
     TwoFactor.objects.update(last_step=0)
 
 
@@ -41,7 +41,7 @@ def test_two_factor_is_set_up_and_used_and_a_recovery_code_replaces_it(
     page.get_by_role("link", name="I have saved my recovery codes").click()
     page.wait_for_url("**/dashboard/")
 
-    forget_the_last_code()
+    allow_the_last_code_again()
     other = new_window(390, "dark")
     page = other.page()
     give_password(page, other.address, cast.owner.email)
@@ -59,7 +59,7 @@ def test_two_factor_is_set_up_and_used_and_a_recovery_code_replaces_it(
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("This code is wrong")).to_be_visible()
     assert accessibility_faults(page) == []
-    third.faults.clear()  # the browser reports the 422 that was asked for
+    third.faults.clear()  # the browser logs the expected 422
     page.get_by_label("Code").fill(codes[0])
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/dashboard/keys")

@@ -1,6 +1,6 @@
-"""A call from its first word to its analysis, in two browsers, on a real installation.
+"""A whole call and its analysis, in two browsers, on a real installation.
 
-The gateway, the worker and the clock are processes of their own here: nothing is answered for them.
+The gateway, the worker and the clock run as separate processes. Nothing is mocked.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ LOADING = 90_000  # milliseconds: the first call loads the engine, on a busy mac
 
 @dataclass
 class Sides:
-    """Two people, each in a browser of their own with a microphone of their own."""
+    """Two browsers, each with its own microphone."""
 
     staff: Window
     guest: Window
@@ -53,7 +53,7 @@ def sides(
 
 @pytest.fixture(scope="module")
 def session_page(sides: Sides, server: Server) -> Page:
-    """The page of a call that both have had, after both saw what the other said."""
+    """The session's page after a call in which both parties saw the other's words."""
     staff = sides.staff.page()
     credentials = server.credentials
     sides.staff.sign_in(staff, credentials.staff_email, credentials.staff_password)

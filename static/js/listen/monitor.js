@@ -1,21 +1,21 @@
-// The connection that brings a running call's audio, and the player behind it.
+// The connection for a live call's audio, and its player.
 
 const SAMPLE_RATE = 16000; // as the server sends it
 const PARTIES = ["agent", "customer"];
 const RETRY = [500, 1000, 2000, 4000, 8000];
-const FOR_GOOD = new Set([1000, 1013, 4401, 4403, 4404]);
-const TELL_EVERY = 16 * 1024; // bytes
+const FINAL_CODES = new Set([1000, 1013, 4401, 4403, 4404]);
+const CONFIRM_EVERY = 16 * 1024; // bytes
 
 export class Monitor {
   /** handlers: state({status, paused}), heard(party), levels({agent, customer}), lost(), ended(code). */
   constructor(sessionId, handlers) {
     Object.assign(this, { sessionId, handlers, tries: 0, over: false });
-    // Made while the click is being handled: browsers let nothing else make a sound.
+    // Created in the click handler: browsers allow sound only after a click.
     this.context = new AudioContext({ sampleRate: SAMPLE_RATE, latencyHint: "interactive" });
   }
 
   async start() {
-    if (!this.context.audioWorklet) throw new Error("Browsers play this on HTTPS pages and localhost only.");
+    if (!this.context.audioWorklet) throw new Error("Browsers allow this on HTTPS pages and on localhost only.");
     await this.context.audioWorklet.addModule(new URL("playback.js", import.meta.url));
     if (this.over) return;
     this.node = new AudioWorkletNode(this.context, "playback", { numberOfInputs: 0, outputChannelCount: [2] });
@@ -28,7 +28,7 @@ export class Monitor {
 
   open() {
     if (this.over) return;
-    this.taken = this.told = 0;
+    this.received = this.confirmed = 0;
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     this.socket = new WebSocket(`${scheme}://${location.host}/dashboard/sessions/${this.sessionId}/listen`);
     this.socket.binaryType = "arraybuffer";
@@ -46,11 +46,11 @@ export class Monitor {
       return;
     }
     const party = PARTIES[new Uint8Array(data)[0]];
-    // The server sends no more than the page takes: without this word it would stop.
-    this.taken += data.byteLength;
-    if (this.taken - this.told >= TELL_EVERY) {
-      this.told = this.taken;
-      this.socket.send(String(this.taken));
+    // Confirm what was received: the server sends no more than a limit without it.
+    this.received += data.byteLength;
+    if (this.received - this.confirmed >= CONFIRM_EVERY) {
+      this.confirmed = this.received;
+      this.socket.send(String(this.received));
     }
     this.handlers.heard(party);
     this.node.port.postMessage({ party, audio: data }, [data]);
@@ -59,7 +59,7 @@ export class Monitor {
   closed(code) {
     if (this.over) return;
     this.clear();
-    if (FOR_GOOD.has(code)) {
+    if (FINAL_CODES.has(code)) {
       this.stop();
       this.handlers.ended(code);
       return;
@@ -69,12 +69,12 @@ export class Monitor {
     this.timer = setTimeout(() => this.open(), wait);
   }
 
-  /** Forget what has come and not been played. */
+  /** Drops audio that has come and was not played. */
   clear() {
     this.node.port.postMessage({ clear: true });
   }
 
-  /** The agent left and the customer right, or both on both sides. */
+  /** Plays the agent left and the customer right, or both on both sides. */
   keepApart(apart) {
     this.apart = apart;
     this.node?.port.postMessage({ apart });

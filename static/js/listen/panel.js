@@ -1,30 +1,30 @@
-// Listening in, as a session's page shows it: the button, and the panel that says what is heard.
+// Listening in on a session's page: the button, and the panel with state and levels.
 import { Monitor } from "./monitor.js";
 
 const STATES = {
   connecting: ["busy", "Connecting", "Connecting…"],
-  waiting: ["busy", "Waiting", "The call has not begun. You will hear it as soon as it does."],
-  listening: ["live", "Live", "You hear the call as it is spoken. Nobody hears you."],
-  paused: ["warn", "Paused", "Not available now: the recording of this call is paused, and nothing is heard until it resumes."],
-  reconnecting: ["warn", "Reconnecting", "The connection was lost. Trying again…"],
+  waiting: ["busy", "Waiting", "The call has not begun. You will hear it when it begins."],
+  listening: ["live", "Live", "You hear the call live. Nobody hears you."],
+  paused: ["warn", "Paused", "The recording of this call is paused. You hear nothing until it resumes."],
+  reconnecting: ["warn", "Reconnecting", "The connection was lost. Reconnecting…"],
   ended: ["", "Ended", "The call has ended."],
   failed: ["bad", "Stopped", ""],
 };
-const REFUSED = {
+const CLOSE_REASONS = {
   1013: "Too many people are listening in on this server. Try again in a moment.",
   4401: "Stopped: you are no longer signed in.",
-  4403: "Stopped: you may not listen in on calls.",
-  4404: "Stopped: you may no longer see this call.",
+  4403: "Stopped: you are not allowed to listen in on calls.",
+  4404: "Stopped: you no longer have access to this call.",
 };
 const LOUD = 0.02; // of full scale
-const TALKING = 600; // milliseconds that a party counts as talking after its last loud moment
+const TALKING = 600; // milliseconds after the last loud audio in which a party counts as talking
 const AWAY = 2000; // milliseconds without audio
 const PARTY_STATES = { talking: "talking", silent: "silent", away: "no audio" };
 const KEY = "listen-in-apart";
 
 const $ = (id) => document.getElementById(id);
 
-/** Null where the page has no button: the person may not, or the call is over. */
+/** Null without a button: the person may not listen in, or the call has ended. */
 export function listenIn(sessionId) {
   return $("listen") ? new ListenIn(sessionId) : null;
 }
@@ -71,16 +71,16 @@ class ListenIn {
 
   ended(code) {
     if (code === 1000) this.callEnded();
-    else this.over("failed", REFUSED[code]);
+    else this.over("failed", CLOSE_REASONS[code]);
   }
 
-  /** The page knows it too, perhaps before the audio's own connection does. */
+  /** The page may know of the end before the audio's connection does. */
   callEnded() {
     if (this.monitor) {
       this.monitor.stop();
       this.over("ended");
     }
-    // Whoever pressed the button last is not to lose their place on the page.
+    // Move the focus before hiding the focused button, so that keyboard users keep their place.
     if (document.activeElement === this.button && !this.panel.hidden) this.panel.focus();
     this.button.hidden = true;
   }
@@ -121,7 +121,7 @@ class ListenIn {
         shown.dataset.state = state;
         shown.querySelector(".party-state").textContent = PARTY_STATES[state];
       }
-      // Ears hear ratios: half of full scale is loud, a hundredth is still speech.
+      // Loudness is not linear: half of full scale is loud, a hundredth is still speech.
       shown.querySelector("meter").value = Math.sqrt(levels[party]);
     }
   }

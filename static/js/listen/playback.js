@@ -1,11 +1,11 @@
-// Runs in the audio thread: plays each party a moment after it arrives, so that what comes unevenly
-// sounds even, and tells how loud each is as it is heard.
+// Runs in the audio thread: plays each party with a short delay, a jitter buffer for audio that arrives
+// unevenly, and reports the level of each party as it is played.
 
 const LEAD = 0.2; // seconds that audio waits before it is played
-const LONGER = 0.05; // seconds that it waits longer after it came too late
+const LONGER = 0.05; // seconds added to that delay after audio came too late
 const LONGEST_LEAD = 0.6;
-const PAUSE = 0.5; // seconds without audio that are no delay: the party sends nothing
-const SPARE = 0.4; // seconds that may wait beyond that: with more it would no longer be live
+const PAUSE = 0.5; // seconds without audio after which the party counts as not sending
+const SPARE = 0.4; // seconds that may wait beyond the delay; more is dropped to stay live
 const LEVELS = 20; // a second
 
 class Party {

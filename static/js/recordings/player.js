@@ -1,5 +1,5 @@
-// <recording-player>: two channels as waveforms, tied to the session page by two events on document.
-// "session:seek" {seconds} moves here and plays; "session:time" {seconds} says where playing is.
+// <recording-player>: two channels as waveforms. It uses two events on document:
+// "session:seek" {seconds} plays from there; "session:time" {seconds} is sent while it plays.
 import WaveSurfer from "../../vendor/wavesurfer-7.12.12/wavesurfer.esm.js";
 
 const STEP = 5, LEAP = 10; // seconds
@@ -96,7 +96,7 @@ class RecordingPlayer extends HTMLElement {
   showTime(seconds) {
     this.now.textContent = clock(seconds);
     this.wave.setAttribute("aria-valuenow", Math.round(seconds));
-    this.wave.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(this.duration)}`);
+    this.wave.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(this.duration + 0.5)}`);
     if (seconds > 0 || this.player.isPlaying()) document.dispatchEvent(new CustomEvent("session:time", { detail: { seconds } }));
   }
 
@@ -109,7 +109,7 @@ class RecordingPlayer extends HTMLElement {
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const at = this.player.getCurrentTime();
-    const deeds = {
+    const actions = {
       " ": () => this.toggle(),
       Enter: () => this.toggle(),
       ArrowLeft: () => this.moveTo(at - STEP),
@@ -121,10 +121,10 @@ class RecordingPlayer extends HTMLElement {
       Home: () => this.moveTo(0),
       End: () => this.moveTo(this.duration),
     };
-    this.perform(deeds, event);
+    this.perform(actions, event);
   }
 
-  // Anywhere on the page, as long as nobody is writing something.
+  // Keys for the whole page, except while the person types.
   onPageKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest?.("input, textarea, select, [contenteditable], dialog")) return;
@@ -138,11 +138,11 @@ class RecordingPlayer extends HTMLElement {
     }, event);
   }
 
-  perform(deeds, event) {
-    const deed = Object.hasOwn(deeds, event.key) ? deeds[event.key] : null;
-    if (!deed) return;
+  perform(actions, event) {
+    const action = Object.hasOwn(actions, event.key) ? actions[event.key] : null;
+    if (!action) return;
     event.preventDefault();
-    deed();
+    action();
   }
 }
 

@@ -1,7 +1,7 @@
-// The call as it goes on. After a lost connection it asks for what came after the last line it has.
+// The live transcript. After a lost connection it requests the lines after the last one it has.
 
 const RETRY = [500, 1000, 2000, 4000, 8000];
-const FOR_GOOD = new Set([1000, 4401, 4403, 4404]);
+const FINAL_CODES = new Set([1000, 4401, 4403, 4404]);
 
 export class Live {
   /** handlers: segment, partial, translation, state, opened, lost, stopped(code). */
@@ -17,22 +17,22 @@ export class Live {
     this.socket = new WebSocket(
       `${scheme}://${location.host}/dashboard/sessions/${this.sessionId}/live?after=${this.latest}`,
     );
-    this.socket.addEventListener("message", (event) => this.hear(JSON.parse(event.data)));
+    this.socket.addEventListener("message", (event) => this.received(JSON.parse(event.data)));
     this.socket.addEventListener("close", (event) => this.closed(event.code));
   }
 
-  hear(message) {
+  received(message) {
     if (message.type === "hello") {
       this.tries = 0;
       this.handlers.opened(message);
     }
-    // Lines come in the order of their sequence: everything up to the latest one is here.
+    // Lines come in order of their sequence, so all lines before this one have come.
     if (message.type === "segment") this.latest = Math.max(this.latest, message.sequence);
     this.handlers[message.type]?.(message);
   }
 
   closed(code) {
-    if (FOR_GOOD.has(code)) {
+    if (FINAL_CODES.has(code)) {
       this.handlers.stopped(code);
       return;
     }

@@ -1,4 +1,4 @@
-// A session's page: the transcript, the strip and the live connection, tied together.
+// A session's page: connects the transcript, the strip, the player and the live connection.
 import { listenIn } from "../listen/panel.js";
 import { clock, copy, toast } from "../ui.js";
 import { Live } from "./live.js";
@@ -14,7 +14,7 @@ const strip = new Strip($("strip"), $("ticks"), Number(data.duration) || 0.001);
 const listening = listenIn(data.id);
 const search = new Search($("find"), $("find-count"), $("lines"), (line) => transcript.reveal(line));
 
-// The analysis comes with its panel, which is loaded after the page and again when it is done.
+// The analysis panel is loaded after the page, and again when the analysis is complete.
 document.addEventListener("htmx:load", ({ detail }) => {
   if (detail.elt.id !== "analysis-panel" && !detail.elt.querySelector?.("#analysis-panel")) return;
   const scores = $("analysis-panel")?.dataset.mood;
@@ -27,7 +27,7 @@ $("lines").addEventListener("click", (event) => {
   if (line) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(line.dataset.start) } }));
 });
 document.addEventListener("click", (event) => {
-  const jump = event.target.closest("[data-seek]"); // a moment named in another app's panel
+  const jump = event.target.closest("[data-seek]"); // a link to a time, in a panel of another app
   if (jump) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(jump.dataset.seek) } }));
 });
 document.addEventListener("session:seek", ({ detail }) => {
@@ -57,7 +57,7 @@ function showStatus(state) {
     }
   } else {
     badge.className = state.status === "created" ? "badge warn" : "badge";
-    badge.textContent = state.status;
+    badge.textContent = state.status[0].toUpperCase() + state.status.slice(1);
   }
   data.status = state.status;
   if (state.status === "active" && !started) started = Date.now() - state.duration * 1000;
@@ -73,7 +73,7 @@ function showStatus(state) {
 
 function grow(duration) {
   strip.grow(duration);
-  $("fact-duration").textContent = clock(strip.duration < 0.01 ? 0 : strip.duration);
+  $("fact-duration").textContent = clock(strip.duration + 0.5);
 }
 
 setInterval(() => {
@@ -111,7 +111,7 @@ if (data.final !== "yes") {
     stopped(code) {
       $("connection").hidden = true;
       transcript.dropPartials();
-      if (code !== 1000) toast("The live view has stopped: you may no longer see this call. Sign in again.", "bad");
+      if (code !== 1000) toast("The live view has stopped: you no longer have access to this call. Sign in again.", "bad");
     },
   });
 }

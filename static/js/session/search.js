@@ -1,8 +1,8 @@
-// Search within the transcript: marks every hit, Enter goes to the next, Shift+Enter to the one before.
+// Search in the transcript: marks all hits. Enter goes to the next one, Shift+Enter to the previous one.
 
 function fold(text) {
-  // Accents and case do not matter to a person who searches: "cafe" finds "Café". Every character
-  // keeps its length, so that positions in the folded text are positions in the text.
+  // Ignore accents and case: "cafe" finds "Café". Each character keeps its length, so that positions in
+  // the folded text are positions in the text.
   let folded = "";
   for (const character of text) {
     const plain = character.normalize("NFD")[0].toLowerCase();
@@ -29,7 +29,7 @@ export class Search {
     if (input.value) this.run();
   }
 
-  /** Marks all hits anew. Typing goes to the first one; new lines in the transcript go nowhere. */
+  /** Marks all hits. With `stay`, the transcript does not scroll to the first one. */
   run({ stay = false } = {}) {
     for (const mark of this.list.querySelectorAll("mark")) mark.replaceWith(...mark.childNodes);
     this.list.normalize();

@@ -1,12 +1,12 @@
-// The strip of who spoke when. Positions are SVG attributes: the content policy forbids styles.
+// The strip that shows who spoke when. Positions are SVG attributes: the content policy blocks styles.
 import { clock } from "../ui.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 1000;
 const LEAST = 2;
 const STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
-// Where each party's bars are, alone and with a lane of sentiment under them: above its middle
-// line is positive, below it negative, so that no colour need be told apart.
+// The position of each party's bars, without and with sentiment under them. Sentiment above the middle
+// line is positive, below it negative, so that it can be read without colours.
 const LANES = { agent: 5, customer: 31, height: 58 };
 const LANES_WITH_MOOD = { agent: 5, customer: 57, height: 108 };
 const MOOD_MIDDLE = 36; // from the top of the bar
@@ -30,7 +30,7 @@ export class Strip {
     });
   }
 
-  /** Adds a segment, or only time: the strip always spans the whole call. */
+  /** Extends the strip: it always shows the whole call. */
   grow(duration) {
     if (duration <= this.duration * 1.002) return;
     const shrink = this.duration / duration;
@@ -58,7 +58,7 @@ export class Strip {
     document.getElementById("strip-panel").hidden = false;
   }
 
-  /** Draws the sentiment of each line under its bar: scores of -1 to 1 by id; null takes it away. */
+  /** Draws the sentiment of each line under its bar: scores of -1 to 1 by id. Null removes it. */
   mood(scores) {
     for (const mark of this.strip.querySelectorAll(".mood")) mark.remove();
     const bars = [...this.strip.querySelectorAll("rect[data-id]")];
@@ -95,7 +95,7 @@ export class Strip {
     return mark;
   }
 
-  /** The same for who does not see it. */
+  /** The sentiment as text, for screen readers. */
   spoken(told, scores) {
     const parts = ["agent", "customer"].map((speaker) => {
       const own = told.filter((bar) => bar.classList.contains(speaker)).map((bar) => scores[bar.dataset.id]);

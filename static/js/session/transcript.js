@@ -1,7 +1,7 @@
-// The two-sided conversation. Whatever was said enters the page through textContent only.
+// The transcript of both parties. What was said is set as textContent only, never as HTML.
 import { clock } from "../ui.js";
 
-const NEAR_END = 80; // pixels from the bottom that still count as reading along
+const NEAR_END = 80; // pixels from the bottom at which the list still follows new lines
 
 export class Transcript {
   constructor(list, template) {
@@ -25,7 +25,7 @@ export class Transcript {
     this.toEnd.hidden = true;
   }
 
-  /** A finished line. The same segment again changes nothing; its partial becomes it in place. */
+  /** A final. It replaces its partial. The same final again changes nothing. */
   segment({ id, sequence, speaker, language, text, translation, start_time, end_time, confidence }) {
     const known = document.getElementById(id);
     if (known?.dataset.sequence) return false;
@@ -33,7 +33,7 @@ export class Transcript {
     line.classList.remove("partial");
     line.dataset.sequence = sequence;
     line.dataset.end = end_time;
-    line.querySelector(".said-in").textContent = language + (confidence < 0.6 ? " · unsure" : "");
+    line.querySelector(".said-in").textContent = language + (confidence < 0.6 ? " · low confidence" : "");
     const words = line.querySelector(".text");
     words.lang = language;
     words.textContent = text;
@@ -42,7 +42,7 @@ export class Transcript {
     return true;
   }
 
-  /** What is being said right now. An empty text withdraws it. */
+  /** A partial. An empty text removes it. */
   partial({ id, speaker, language, text, start_time }) {
     const known = document.getElementById(id);
     if (known?.dataset.sequence) return;
@@ -84,7 +84,7 @@ export class Transcript {
     line.dataset.start = start;
     line.querySelector(".at").textContent = clock(start);
     line.querySelector(".who b").textContent = speaker === "agent" ? "Agent" : "Customer";
-    // Lines stand in the order of time: a short answer may be finished before a long question.
+    // Keep lines in order of time: a short answer may be final before a long question.
     let next = null;
     for (let other = this.list.lastElementChild; other; other = other.previousElementSibling) {
       if (Number(other.dataset.start) <= start) break;
@@ -100,7 +100,7 @@ export class Transcript {
     else this.toEnd.hidden = false;
   }
 
-  /** The line at that moment, for a player: marked, and scrolled into view. */
+  /** Marks the line at that time and scrolls to it, for a player. */
   mark(seconds) {
     let now = null;
     for (const line of this.list.children) {

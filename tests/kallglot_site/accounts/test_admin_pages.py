@@ -1,4 +1,4 @@
-"""Keys, members, settings and the audit log: what admins do there and reviewers cannot."""
+"""Keys, members, settings and the audit log: pages for admins, closed to reviewers."""
 
 import re
 

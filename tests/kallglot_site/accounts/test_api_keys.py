@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked and rolled; and how they are proven."""
+"""API keys: create, list, revoke, roll, and authenticate."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Signing in: who gets in, who is sent where, and who is locked out."""
+"""Signing in: success, redirects, and locks after wrong passwords."""
 
 import datetime
 
@@ -60,7 +60,7 @@ def test_ten_wrong_passwords_lock_the_email(client: Client, cast: Cast):
 
 
 def test_a_forged_x_forwarded_for_does_not_avoid_the_lock(client: Client, cast: Cast):
-    """Nobody is a trusted proxy here, so X-Forwarded-For is a stranger's claim."""
+    """Without a trusted proxy, X-Forwarded-For proves nothing."""
     for attempt in range(20):
         claim = {"X-Forwarded-For": f"198.51.100.{attempt}", "X-Real-IP": f"198.51.100.{attempt}"}
         response = client.post(
@@ -76,7 +76,7 @@ def test_a_forged_x_forwarded_for_does_not_avoid_the_lock(client: Client, cast: 
 def test_behind_a_trusted_proxy_failures_are_counted_per_client_address(
     client: Client, cast: Cast, settings
 ):
-    """A stranger's guesses must not lock the owner out at home."""
+    """Wrong passwords from one client must not lock the owner at another address."""
     settings.TRUSTED_PROXIES = ["127.0.0.1"]
 
     def from_address(address: str, password: str):
@@ -121,7 +121,7 @@ def test_attempts_during_the_lock_do_not_extend_it(client: Client, cast: Cast):
 
 
 def guess(client: Client, count: int, address: str = "198.51.100.1", start: int = 0):
-    """One wrong password for each of so many emails. Returns the last answer."""
+    """One wrong password for each of ``count`` emails. Returns the last response."""
     for number in range(start, start + count):
         data = {"username": f"user{number}@acme.example", "password": "wrong"}
         response = client.post("/login", data, REMOTE_ADDR=address)

@@ -1,4 +1,4 @@
-"""A suspended organization in the dashboard: everything is read, nothing is changed."""
+"""A suspended organization in the dashboard: reading works, changes are refused."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
 from webhooks_app.models import Endpoint
 
-# What is one's own, and what only takes access away.
+# One's own account, and changes that only remove access.
 WORKING = {
     "dashboard:switch",
     "dashboard:profile",
@@ -29,7 +29,7 @@ BANNER = "Acme Support is suspended."
 
 
 def changing_views() -> Iterator[tuple[str, list[str]]]:
-    """Name and arguments of every dashboard address that takes a POST."""
+    """Name and arguments of every dashboard URL that accepts POST."""
 
     def walk(patterns: list[Any], namespace: str) -> Iterator[tuple[str, list[str]]]:
         for pattern in patterns:

@@ -1,4 +1,4 @@
-"""The second factor itself: what is accepted, once, and what stays in the database."""
+"""The second factor: which codes are accepted, only once, and what is stored."""
 
 import datetime
 
@@ -21,7 +21,7 @@ def seconds(number: float) -> datetime.timedelta:
 
 
 class Phone:
-    """An authenticator app that has the person's secret, and the recovery codes on paper."""
+    """An authenticator app with the person's secret, and the recovery codes."""
 
     def __init__(self, user: User) -> None:
         self.user = user
@@ -118,7 +118,7 @@ def test_five_wrong_codes_are_free_and_the_sixth_locks_for_twice_as_long_each_ti
     at += datetime.timedelta(minutes=16)
     assert phone.accept(phone.code(at), at) is Factor.APP
     with pytest.raises(WrongCode):
-        phone.accept(phone.wrong(at), at)  # the count began anew: no lock
+        phone.accept(phone.wrong(at), at)  # the count was reset: no lock
     assert phone.accept(phone.code(at + seconds(30)), at + seconds(30)) is Factor.APP
 
 

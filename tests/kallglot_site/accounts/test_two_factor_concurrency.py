@@ -1,4 +1,4 @@
-"""Codes sent side by side: one of them counts, and no guess goes uncounted."""
+"""Codes sent in parallel: one is accepted, and every wrong one is counted."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def phone(cast: Cast):
-    """Time stands still, a minute after the code that turned it on."""
+    """Time is frozen, a minute after the code that turned it on."""
     app = pyotp.TOTP(two_factor.secret_new())
     with time_machine.travel(timezone.now(), tick=False) as clock:
         two_factor.two_factor_enable(user=cast.owner, secret=app.secret, code=app.now())
@@ -28,7 +28,7 @@ def phone(cast: Cast):
 
 
 def outcomes(user: User, codes: list[str]) -> Counter[str]:
-    """What became of the codes, all sent at once."""
+    """The result of each code, all sent in parallel."""
 
     def attempt(code: str) -> str:
         try:

@@ -1,4 +1,4 @@
-"""Signing in with a second factor: nobody is in, nowhere, before the code was right."""
+"""Signing in with a second factor: no page and no socket opens before the code."""
 
 import html
 import re
@@ -33,14 +33,14 @@ class App:
 
 @pytest.fixture
 def clock():
-    """Time that moves on only by ``clock.shift``."""
+    """Time that advances only by ``clock.shift``."""
     with time_machine.travel(timezone.now(), tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture
 def app(cast: Cast, clock) -> App:
-    """The owner's, set up; the next code is one that was not used."""
+    """The owner's app, set up. Its next code was not used."""
     app = App(two_factor.secret_new())
     two_factor.two_factor_enable(user=cast.owner, secret=app.secret, code=app.code())
     clock.shift(60)
@@ -209,7 +209,7 @@ def test_it_is_set_up_with_password_and_code_and_shows_recovery_codes_once(clien
     elsewhere = Client()
     elsewhere.force_login(cast.teammate)
     app = offered_secret(client)
-    assert offered_secret(client).secret == app.secret  # a reload does not undo the scan
+    assert offered_secret(client).secret == app.secret  # a reload keeps the scanned secret
     page = client.post("/account/two-factor", {"password": "password", "code": app.code()})
     codes = shown_codes(page.text)
     assert len(codes) == 10
@@ -218,7 +218,7 @@ def test_it_is_set_up_with_password_and_code_and_shows_recovery_codes_once(clien
     assert codes[0] not in again
     assert app.secret not in again
     assert client.get("/dashboard/").status_code == 200
-    assert elsewhere.get("/dashboard/").status_code == 302  # signed in before: has shown no code
+    assert elsewhere.get("/dashboard/").status_code == 302  # signed in before, without a code
     assert AuditEntry.objects.get().action == "two_factor.enabled"
 
 
@@ -309,7 +309,7 @@ def test_an_admin_resets_a_members_second_factor_and_the_log_says_so(client, cas
 
 def test_admins_reset_no_second_factor_of_shared_accounts(client, cast, app):
     client.force_login(cast.owner)
-    reset(client, cast, cast.owner)  # one's own needs password and code
+    reset(client, cast, cast.owner)  # one's own is turned off with password and code
     assert two_factor.is_on(cast.owner)
     Membership.objects.filter(user=cast.teammate).update(role="admin")
     Membership.objects.create(user=cast.owner, organization=cast.other_tenant.organization)

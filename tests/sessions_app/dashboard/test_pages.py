@@ -1,4 +1,4 @@
-"""The list of sessions and a session's page, as staff of one organization see them."""
+"""The list of sessions and a session's page."""
 
 import asyncio
 import csv

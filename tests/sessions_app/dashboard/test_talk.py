@@ -1,4 +1,4 @@
-"""Talking in the browser: what the page is given, and what a link opens."""
+"""Calls in the browser: access for the page, and the customer's link."""
 
 import pytest
 from django.core import signing

@@ -1,4 +1,4 @@
-"""The webhooks pages: what admins can do, and reviewers cannot."""
+"""The webhook pages of admins, closed to reviewers."""
 
 import datetime
 import re
@@ -23,7 +23,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(autouse=True)
 def _quiet(rings):
-    """Nobody rings a real broker."""
+    """Sends nothing to a real broker."""
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ def test_the_sessions_event_panel_refreshes_while_deliveries_are_pending(admin, 
     assert "every 2s" in admin.get(path).text
     answer(200)
     page = admin.get(path).text
-    assert "delivered" in page
+    assert "Delivered" in page
     assert "every 2s" not in page
     assert "in a row" not in page
 
@@ -291,7 +291,7 @@ def test_the_panel_groups_events_of_one_type_in_a_row(admin, cast, listed):
     assert f"?session_id={session.id}&amp;type=session.ended" in page
 
 
-# --- Who may -------------------------------------------------------------------------------------
+# --- Permissions ---------------------------------------------------------------------------------
 
 
 def paths(cast, listed):
