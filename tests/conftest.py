@@ -19,7 +19,7 @@ from sessions_app.streaming.database import connections_close
 from tests.e2e.server import Server, running, same_size
 from tests.factories import OrganizationFactory
 from tests.requirements import browser_path, firefox_path, postgres_url, redis_url
-from webhooks_app.services import DISPATCH_TASK
+from webhooks_app.delivery.claims import DELIVERIES
 
 __all__ = ["browser_path", "firefox_path", "postgres_url", "redis_url"]
 
@@ -56,7 +56,7 @@ def first_ring() -> None:
     """Doorbells ring in threads, and the first ring imports much: modules that make loggers, which
     fails pytest if it happens to be going through all there are. So that one is rung here."""
     with suppress(BrokerError):
-        celery_app.send_task(DISPATCH_TASK, expires=1, retry=False, ignore_result=True)
+        celery_app.send_task(DELIVERIES.task, expires=1, retry=False, ignore_result=True)
 
 
 @pytest.fixture
