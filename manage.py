@@ -3,10 +3,20 @@
 
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
+    if "--version" in sys.argv[1:] or sys.argv[1:2] == ["version"]:
+        # Django answers this with its own version, for every command.
+        from kallglot_site.version import VERSION
+
+        print(f"Kallglot {VERSION}")  # noqa: T201 - the command's output
+        return
+    # The data directory is the checkout's, not a new one in whatever folder this is run from.
+    if not os.environ.get("KALLGLOT_DATA_DIR", "").strip():
+        os.environ["KALLGLOT_DATA_DIR"] = str(Path(__file__).resolve().parent / "data")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

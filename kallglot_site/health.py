@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from kallglot_site.version import VERSION
 from sessions_app import runtime
 
 log = structlog.get_logger(__name__)
@@ -54,8 +55,8 @@ class HealthMiddleware:
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process can answer at all."""
-    return JsonResponse({"status": "ok"})
+    """200 while the process can answer at all, and which version it runs."""
+    return JsonResponse({"status": "ok", "version": VERSION})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:

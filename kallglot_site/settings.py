@@ -10,6 +10,7 @@ import django_stubs_ext
 import environ
 
 from kallglot_site import env as environment
+from kallglot_site.version import VERSION
 
 django_stubs_ext.monkeypatch()
 
@@ -115,6 +116,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "kallglot_site.accounts.dashboard.context.dashboard",
+                "kallglot_site.version.version_context",
             ],
         },
     },
@@ -415,7 +417,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Kallglot API",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "DESCRIPTION": (
         "Live transcripts, translations, recordings and analyses of telephone calls. "
         "Every failure is one envelope, and its `doc_url` leads to what to do about it."
