@@ -1,4 +1,4 @@
-"""An outside client of the API: plays audio files into a session as a telephony program would.
+"""A client of the API that plays audio files into a session, as a telephony program does.
 
-It knows the server only by the documented contract, so it is also an example of how to write one.
+It uses only the documented API, so it is also an example of how to write a client.
 """

@@ -1,4 +1,4 @@
-"""Any audio file as what a telephone line carries: 8 kHz mu-law, cut into frames."""
+"""Converts any audio file into telephone audio: 8 kHz mu-law, in frames of 100 ms."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ _FRAME = SAMPLE_RATE * FRAME_MS // 1000  # samples, and bytes, of a frame
 
 
 def frames_of_file(path: Path) -> list[bytes]:
-    """The file's frames of 100 ms; the last one is filled up with silence.
+    """The file's frames of 100 ms; the last one is padded with silence.
 
-    Raises CallFailed when there is no such file or it holds no audio that can be decoded.
+    Raises CallFailed when the file does not exist or holds no audio that can be decoded.
     """
     return frames_of_samples(_decoded(path))
 

@@ -1,4 +1,4 @@
-"""How a call looks to whoever watches: a growing transcript, or JSON lines for a program."""
+"""Output of a call: a growing transcript for people, or JSON lines for programs."""
 
 import json
 import sys
@@ -29,16 +29,16 @@ class JsonLines:
         self.message({"type": "transcript", "transcript": transcript})
 
 
-class Watching:
-    """For people. On a terminal, what is being said stands below and is replaced as it grows."""
+class TranscriptDisplay:
+    """For people. On a terminal, partials stand below the finals and are replaced as they grow."""
 
     def __init__(self, console: Console | None = None) -> None:
-        # A log or a pipe has no width: lines are not broken there.
+        # Lines are not wrapped in a log or a pipe: those have no width.
         self._console = console or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self._partials: dict[str, Json] = {}
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
 
-    def __enter__(self) -> "Watching":
+    def __enter__(self) -> "TranscriptDisplay":
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -63,12 +63,17 @@ class Watching:
                 self._console.print(line)
             case "session.warning":
                 self._console.print(f"warning: {message['message']}", style="yellow")
+            case "stream.reconnecting":
+                text = (
+                    f"{message['speaker']}: {message['reason']} ({message['code']}), reconnecting"
+                )
+                self._console.print(text, style="yellow")
             case "session.error":
                 self._console.print(f"error: {message['error']['message']}", style="red")
         self._redraw()
 
     def transcript(self, transcript: Json) -> None:
-        """The whole conversation once more, as the API keeps it."""
+        """Print the whole transcript, as the API returns it."""
         self._live.stop()
         words, seconds = transcript["word_count"], transcript["duration"]
         self._console.print()
@@ -85,7 +90,7 @@ class Watching:
 
 
 def segment_line(segment: Json) -> Text:
-    """``  0:03.5 customer  Hello …  en 96 %``; without the confidence it is still being said."""
+    """``  0:03.5 customer  Hello …  en 96 %``; a partial has no confidence."""
     minutes, seconds = divmod(segment["start_time"], 60)
     line = Text(f"{int(minutes):3}:{seconds:04.1f} ", style="dim")
     line.append(f"{segment['speaker']:<9} ", style=_COLOURS.get(segment["speaker"], ""))

@@ -1,2 +1,2 @@
 class CallFailed(Exception):
-    """The call could not be made or went wrong; the message says why and what to do."""
+    """The call failed; the message says why and what to do."""

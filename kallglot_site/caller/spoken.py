@@ -1,4 +1,4 @@
-"""A call of two people, spoken by the installation's own synthesizer."""
+"""The audio of a call between two people, made by the configured synthesizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,13 +41,13 @@ SCRIPT = (
 
 _PAUSE = 0.7  # seconds between two lines
 _LEAD = 0.5  # seconds before the first and after the last
-_HIGHER = 1.16  # the customer's pitch against the agent's, where one voice must do for both
+_HIGHER = 1.16  # the customer's pitch relative to the agent's: both may have the same voice
 
 
 async def call_speak(script: Sequence[Line] = SCRIPT) -> dict[str, list[bytes]]:
-    """Frames of each party, on one timeline: silence while the other speaks.
+    """Speaker → frames, on one timeline; a party is silent while the other speaks.
 
-    Raises CallFailed when the installation cannot speak English.
+    Raises CallFailed when no synthesizer can speak English.
     """
     synthesizer = synthesizer_from_url(
         settings.SYNTHESIZER_URL, EngineContext(data_dir=settings.DATA_DIR)
@@ -63,7 +63,7 @@ async def call_speak(script: Sequence[Line] = SCRIPT) -> dict[str, list[bytes]]:
 
 
 def lay_out(spoken: Sequence[tuple[str, Samples]]) -> dict[str, Samples]:
-    """Lines one after the other (8 kHz), each in its speaker's track; tracks are equally long."""
+    """Lines (8 kHz) one after the other, each on its speaker's track. Tracks are equally long."""
     pause, lead = int(_PAUSE * SAMPLE_RATE), int(_LEAD * SAMPLE_RATE)
     length = 2 * lead + sum(len(samples) + pause for _, samples in spoken)
     tracks = {speaker: np.zeros(length, np.int16) for speaker, _ in spoken}
@@ -77,7 +77,7 @@ def lay_out(spoken: Sequence[tuple[str, Samples]]) -> dict[str, Samples]:
 async def _spoken(synthesizer: Synthesizer, line: Line) -> Samples:
     higher = _HIGHER if line.speaker == "customer" else 1.0
     pieces = [
-        # Played at a higher rate than it was made for, a voice sounds like somebody else's.
+        # A voice played faster than it was made is higher, so it sounds like another person.
         resample(piece.samples, round(piece.sample_rate * higher), SAMPLE_RATE)
         async for piece in synthesizer.stream(line.text, "en")
     ]

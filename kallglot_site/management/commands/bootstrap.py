@@ -1,4 +1,4 @@
-"""``manage.py bootstrap``: a first organization, its keys and somebody who can sign in."""
+"""``manage.py bootstrap``: an organization, its API keys and an admin who can sign in."""
 
 import json
 from argparse import ArgumentParser
@@ -13,7 +13,7 @@ from kallglot_site.accounts.services import Bootstrapped, organization_bootstrap
 
 
 class Command(BaseCommand):
-    help = "Create an organization with a live key, a test key and a staff user who is its admin."
+    help = "Create an organization with a live key, a test key and an admin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--organization", required=True, metavar="NAME")
@@ -21,7 +21,7 @@ class Command(BaseCommand):
             "--staff-email",
             default="admin@localhost.localdomain",
             metavar="EMAIL",
-            help="who signs in; a known user gets a new password (default: %(default)s)",
+            help="the admin; an existing user gets a new password (default: %(default)s)",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object only")
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from kallglot_site.caller.access import api_key, server_url
 from kallglot_site.caller.audio import frames_of_file
 from kallglot_site.caller.client import Caller, CallPlan
-from kallglot_site.caller.display import JsonLines, Watching
+from kallglot_site.caller.display import JsonLines, TranscriptDisplay
 from kallglot_site.caller.errors import CallFailed
 
 MODES = ("transcription", "bidirectional_translation", "assistive_translation")
@@ -22,14 +22,14 @@ def _speed(value: str) -> float:
     except ValueError:
         number = 0.0
     if not 0.1 <= number <= 100:
-        raise ArgumentTypeError("give a factor from 0.1 to 100; 1 is as fast as people speak")
+        raise ArgumentTypeError("give a factor from 0.1 to 100; 1 is the pace of speech")
     return number
 
 
 class Command(BaseCommand):
     help = (
-        "Play a call into a running server as an outside client would, over REST and WebSockets, "
-        "and print its transcript. One file is the customer's; of two, the first is the agent's."
+        "Play audio files to a running server as a live call, over REST and WebSockets, and print "
+        "the transcript. One file is the customer's; of two files the first is the agent's."
     )
     requires_system_checks = []
 
@@ -41,15 +41,28 @@ class Command(BaseCommand):
             metavar="AUDIO",
             help="CUSTOMER, or AGENT CUSTOMER: any audio file that FFmpeg can read",
         )
-        parser.add_argument("--url", help="the server (default: the one that runs here)")
         parser.add_argument(
-            "--key", help="API key (default: KALLGLOT_API_KEY; here, a passing one)"
+            "--url", help="the server (default: the one that `up` runs on this data directory)"
+        )
+        parser.add_argument(
+            "--key",
+            help="API key (default: KALLGLOT_API_KEY; for the server of this data directory a "
+            "temporary one)",
+        )
+        parser.add_argument(
+            "--cacert",
+            type=Path,
+            metavar="FILE",
+            help="PEM file of the certificate authority to trust (default: SSL_CERT_FILE, else "
+            "the system's authorities)",
         )
         parser.add_argument("--mode", choices=MODES, default="transcription")
-        parser.add_argument("--source", metavar="LANGUAGE", help="the customer's, such as es")
-        parser.add_argument("--target", metavar="LANGUAGE", help="the agent's, such as en")
         parser.add_argument(
-            "--speed", type=_speed, default=1.0, metavar="X", help="times as fast as spoken"
+            "--source", metavar="LANGUAGE", help="the customer's language, such as es"
+        )
+        parser.add_argument("--target", metavar="LANGUAGE", help="the agent's language, such as en")
+        parser.add_argument(
+            "--speed", type=_speed, default=1.0, metavar="X", help="2 plays twice as fast"
         )
         parser.add_argument("--record", action="store_true", help="record both parties")
         parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
@@ -75,16 +88,19 @@ class Command(BaseCommand):
             )
             url = server_url(options["url"])
             with api_key(options["key"], url) as key:
-                call_play(plan, url=url, key=key, as_json=options["json"])
+                call_play(plan, url=url, key=key, cacert=options["cacert"], as_json=options["json"])
         except CallFailed as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; the session was ended.", returncode=130) from None
 
 
-def call_play(plan: CallPlan, *, url: str, key: str, as_json: bool = False) -> dict[str, Any]:
-    """Play the plan, showing it; the complete transcript. Raises CallFailed."""
-    with JsonLines() if as_json else Watching() as display:
-        transcript = asyncio.run(Caller(url, key, display.message).play(plan))
+def call_play(
+    plan: CallPlan, *, url: str, key: str, cacert: Path | None = None, as_json: bool = False
+) -> dict[str, Any]:
+    """Play the plan and print it. Returns the complete transcript. Raises CallFailed."""
+    with JsonLines() if as_json else TranscriptDisplay() as display:
+        caller = Caller(url, key, display.message, cacert=cacert)
+        transcript = asyncio.run(caller.play(plan))
         display.transcript(transcript)
     return transcript

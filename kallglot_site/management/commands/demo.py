@@ -1,4 +1,4 @@
-"""``manage.py demo``: a spoken call of two people, played as an outside client would."""
+"""``manage.py demo``: play a synthesized call between two people to the server."""
 
 import asyncio
 import os
@@ -21,13 +21,18 @@ from kallglot_site.running import running_url
 
 
 class Command(BaseCommand):
-    help = "Speak a call of two people and watch its transcript grow. Starts a server if none runs."
+    help = (
+        "Play a synthesized call between two people and print its transcript as it grows. Starts a "
+        "server if none runs."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--port", type=int, default=8000, help="for the server that is started if none runs"
+            "--port", type=int, default=8000, help="port of the server that is started if none runs"
         )
-        parser.add_argument("--key", help="API key (default: KALLGLOT_API_KEY, or a passing one)")
+        parser.add_argument(
+            "--key", help="API key (default: KALLGLOT_API_KEY, else a temporary one)"
+        )
         parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,7 +54,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _server(port: int, say: Any) -> Iterator[str]:
-    """The server that runs here, or one that lives as long as the demo."""
+    """The server of this data directory, or a new one that stops after the demo."""
     if url := running_url():
         yield url
         return
@@ -76,4 +81,4 @@ def _ready(process: "subprocess.Popen[str]", say: Any) -> str:
         if line.startswith("ready "):
             return line.split()[1]
         say(line.rstrip())
-    raise CallFailed("The server did not start; its words above say why.")
+    raise CallFailed("The server did not start; its output above says why.")

@@ -1,9 +1,11 @@
 """Which server is called with which key, and what a person is told when that cannot be known."""
 
 import pytest
+from django.utils import timezone
 
-from kallglot_site.accounts.models import ApiKey
-from kallglot_site.accounts.services import api_key_hash
+from kallglot_site.accounts.models import ApiKey, Environment
+from kallglot_site.accounts.services import api_key_create, api_key_hash, api_key_revoke
+from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.caller import access
 from kallglot_site.caller.access import api_key, server_url
 from kallglot_site.caller.errors import CallFailed
@@ -42,15 +44,28 @@ def test_a_server_elsewhere_needs_a_key(running_here):
 
 
 @pytest.mark.django_db
-def test_here_a_key_is_made_for_the_call_and_revoked_after_it(running_here):
+def test_here_a_key_is_made_for_the_call_and_deleted_after_it(running_here):
     OrganizationFactory()
     with api_key(None, HERE) as key:
         made = ApiKey.objects.get(secret_hash=api_key_hash(key))
         assert made.revoked_at is None
         assert made.expires_at is not None
         assert set(made.scopes) == {"sessions:read", "sessions:write"}
-    made.refresh_from_db()
-    assert made.revoked_at is not None
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.django_db
+def test_keys_that_killed_calls_left_are_deleted_by_the_next_call(running_here):
+    organization = OrganizationFactory()
+    tenant = Tenant(organization, Environment.LIVE)
+    mine, _ = api_key_create(tenant=tenant, name="Billing")
+    running, _ = api_key_create(tenant=tenant, name="manage.py call")
+    left, _ = api_key_create(tenant=tenant, name="manage.py call")
+    api_key_revoke(api_key=mine)
+    ApiKey.objects.filter(pk=left.pk).update(expires_at=timezone.now())
+    with api_key(None, HERE):
+        pass
+    assert set(ApiKey.objects.all()) == {mine, running}
 
 
 @pytest.mark.django_db

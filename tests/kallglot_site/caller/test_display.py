@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from kallglot_site.caller.display import JsonLines, Watching
+from kallglot_site.caller.display import JsonLines, TranscriptDisplay
 
 CREATED: dict[str, Any] = {
     "type": "session.created",
@@ -33,7 +33,7 @@ TRANSCRIPT = {"word_count": 5, "duration": 5.0, "segments": [FINAL]}
 def shown(*messages: dict[str, Any], terminal: bool) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=80, highlight=False)
-    with Watching(console) as display:
+    with TranscriptDisplay(console) as display:
         for message in messages:
             display.message(message)
         display.transcript(TRANSCRIPT)
@@ -74,3 +74,8 @@ def test_json_is_one_object_a_line(capsys):
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first == FINAL
     assert second == {"type": "transcript", "transcript": TRANSCRIPT}
+
+
+def test_a_reconnect_says_who_and_why():
+    lost = {"type": "stream.reconnecting", "speaker": "agent", "code": 1001, "reason": "stopped"}
+    assert "agent: stopped (1001), reconnecting" in shown(lost, terminal=False)
