@@ -1,5 +1,6 @@
 """Converts any audio file into telephone audio: 8 kHz mu-law, in frames of 100 ms."""
 
+import wave
 from pathlib import Path
 
 import av
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kallglot_site.caller.errors import CallFailed
-from sessions_app.media import encode
+from sessions_app.media import decode, encode
 
 SAMPLE_RATE = 8000  # Hz
 FRAME_MS = 100
@@ -27,6 +28,16 @@ def frames_of_samples(samples: npt.NDArray[np.int16]) -> list[bytes]:
     samples = np.pad(samples, (0, -len(samples) % _FRAME))
     payload = encode(samples, "mulaw")
     return [payload[at : at + _FRAME] for at in range(0, len(payload), _FRAME)]
+
+
+def file_of_frames(path: Path, frames: list[bytes]) -> None:
+    """Write frames of mu-law as a WAV file: 16-bit, 8 kHz, mono. Raises CallFailed."""
+    try:
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
+            file.writeframes(decode(b"".join(frames), "mulaw").tobytes())
+    except OSError as error:
+        raise CallFailed(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _decoded(path: Path) -> npt.NDArray[np.int16]:

@@ -7,12 +7,14 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from kallglot_site.caller.access import api_key
+from kallglot_site.caller.audio import file_of_frames
 from kallglot_site.caller.client import CallPlan
 from kallglot_site.caller.errors import CallFailed
 from kallglot_site.caller.spoken import call_speak
@@ -33,11 +35,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--key", help="API key (default: KALLGLOT_API_KEY, else a temporary one)"
         )
+        parser.add_argument(
+            "--save",
+            type=Path,
+            metavar="FOLDER",
+            help="only write the call to agent.wav and customer.wav in this folder",
+        )
         parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
 
     def handle(self, *args: Any, **options: Any) -> None:
         say = self.stderr.write if options["json"] else self.stdout.write
         try:
+            if options["save"] is not None:
+                _save(options["save"], say)
+                return
             with _server(options["port"], say) as url:
                 say("Speaking the parts of two people …")
                 parties = asyncio.run(call_speak())
@@ -50,6 +61,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError("Interrupted; the session was ended.", returncode=130) from None
+
+
+def _save(folder: Path, say: Any) -> None:
+    for speaker, frames in asyncio.run(call_speak()).items():
+        path = folder / f"{speaker}.wav"
+        file_of_frames(path, frames)
+        say(f"Wrote {path}")
 
 
 @contextmanager

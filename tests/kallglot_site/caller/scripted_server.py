@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import uvicorn
 
@@ -77,9 +78,8 @@ class ScriptedServer:
         return session
 
     async def _connection(self, scope: Json, receive: Any, send: Any) -> None:
-        speaker = dict(pair.split("=") for pair in scope["query_string"].decode().split("&"))[
-            "speaker"
-        ]
+        query = dict(parse_qsl(scope["query_string"].decode()))
+        speaker = query.get("speaker", "customer")
         todo = self.script.get(speaker, [])
         drop = todo.pop(0) if todo else None
         await receive()
@@ -107,7 +107,12 @@ class ScriptedServer:
         taken = self.frames.setdefault(speaker, [])
         count = 0
         while drop is None or count < drop.frames:
-            taken.append(json.loads((await receive())["text"])["sequence"])
+            message = json.loads((await receive())["text"])
+            if message["type"] == "session.end":
+                self.end_reason = message.get("reason")
+                self.ended.set()
+                return
+            taken.append(message["sequence"])
             count += 1
         final = {
             "type": "transcript.final",
