@@ -33,7 +33,7 @@ def frames_of_samples(samples: npt.NDArray[np.int16]) -> list[bytes]:
 def file_of_frames(path: Path, frames: list[bytes]) -> None:
     """Write frames of mu-law as a WAV file: 16-bit, 8 kHz, mono. Raises CallFailed."""
     try:
-        with wave.open(str(path), "wb") as file:
+        with path.open("wb") as opened, wave.open(opened, "wb") as file:
             file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
             file.writeframes(decode(b"".join(frames), "mulaw").tobytes())
     except OSError as error:

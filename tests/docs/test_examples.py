@@ -86,7 +86,9 @@ def test_examples_run_as_written(page: Path, server: Server, speech: Path, tmp_p
         )
         assert result.returncode == 0, f"{code}\n{result.stdout}\n{result.stderr}"
         if "websockets.connect" in code:
-            assert "parcel" in result.stdout  # what was said reached whoever listens
+            assert "parcel" in result.stdout  # the client received the transcript
+    if page.name == "recordings.md":
+        assert (tmp_path / "recording.ogg").read_bytes().startswith(b"OggS")
 
 
 def test_uvicorn_by_hand_is_told_what_the_gateway_tells_it() -> None:
