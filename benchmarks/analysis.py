@@ -2,8 +2,8 @@
 
     python benchmarks/analysis.py
 
-The floor is reading every word of the transcript once (a lower-cased split), which any analyzer
-must do. The calls are the written ones of the test suite, repeated to length.
+The baseline ("floor") reads every word of the transcript once (a lower-cased split), as any
+analyzer must. The calls are those of the test suite, repeated until they are long enough.
 """
 
 import functools
@@ -22,7 +22,7 @@ MINUTES = (10, 60, 480)
 
 
 def call_of(minutes: int) -> Call:
-    """The written calls one after the other, again and again, to the given length."""
+    """The test suite's calls one after the other, repeated up to the given length."""
     calls = [call_from(case) for _, case in read_cases()]
     turns: list[Turn] = []
     clock, index = 0.0, 0

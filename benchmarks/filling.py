@@ -1,7 +1,7 @@
-"""Years of calls for the benchmarks of pages, written as fast as the database takes them.
+"""Writes years of calls for ``pages.py``, as fast as the database takes them.
 
-The words follow Zipf's law as speech does: a few are in most lines, most are in hardly any. Rows go
-from the oldest to the newest, in batches over all tables, as they would have come.
+The words follow Zipf's law as speech does: a few are in most lines, most are in very few. Rows are
+written in batches over all tables, from the oldest to the newest.
 """
 
 import datetime
@@ -37,7 +37,7 @@ Rows = list[tuple[Any, ...]]
 
 
 def words() -> list[str]:
-    """By rank. Numbers in base 85, spelled with syllables."""
+    """Words by rank: the rank in base 85, with syllables as digits."""
     made = [
         _SYLLABLES[n % 85] + _SYLLABLES[n // 85 % 85] + _SYLLABLES[(n // 7225 + 11) % 85]
         for n in range(VOCABULARY)
@@ -48,7 +48,7 @@ def words() -> list[str]:
 
 
 def identifier(prefix: str, at: datetime.datetime, number: int) -> str:
-    """An id of that moment. Digits are letters of base 32 too."""
+    """An id made at ``at``. Decimal digits are valid in base 32 too."""
     rest, time = int(at.timestamp() * 1000), ""
     for _ in range(10):
         time = _CROCKFORD[rest & 31] + time
@@ -57,7 +57,7 @@ def identifier(prefix: str, at: datetime.datetime, number: int) -> str:
 
 
 class Years:
-    """``sessions`` calls up to now, half a minute apart, with all that belongs to them."""
+    """``sessions`` calls up to now, half a minute apart, with all their rows."""
 
     def __init__(self, sessions: int, organization_id: str, actor_id: int) -> None:
         self.sessions = sessions
@@ -72,7 +72,7 @@ class Years:
         self.endpoints = [identifier("wh", self._at(0), n) for n in range(ENDPOINTS)]
 
     def found(self) -> None:
-        """The calls are there from a run before: they ended when that one began."""
+        """Use the calls of an earlier run, the last of which ended when that run began."""
         from sessions_app.models import Session
 
         latest = Session.objects.order_by("-id").first()

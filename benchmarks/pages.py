@@ -1,14 +1,14 @@
-"""Every page of the dashboard with a million sessions in the database, beside its floor.
+"""Every page of the dashboard with a million sessions in the database, compared with bare SQL.
 
     python benchmarks/pages.py                              # SQLite
     DATABASE_URL=postgres://… python benchmarks/pages.py    # PostgreSQL, a database of its own
     python benchmarks/pages.py --keep                       # keep it, and use it again next time
 
-Pages are asked for through the whole of Django: addresses, middleware, views, templates. *Cold* is
-the first time, with nothing kept and a new connection; *warm* the median of the next ones. *SQL*
-is what of it passes in the database, in so many queries; the *floor* is the least SQL by hand that
-reads the same rows, and the ratio compares the two. A page is too slow above 300 ms, and asks too
-much with more than 13 queries: then it is marked and the exit status is 1.
+Requests go through all of Django: URLs, middleware, views, templates. *Cold* is the first request,
+with empty caches and a new connection; *warm* is the median of the next ones. *SQL* is the time of
+the page's queries in the database. The *floor* is the least hand-written SQL that reads the same
+rows; the ratio compares it with *SQL*. A page over 300 ms or with more than 13 queries is marked,
+and the exit status is 1.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def database(options: argparse.Namespace) -> Iterator[None]:
-    """A database of this benchmark's own, named by its size; dropped at the end unless kept."""
+    """A separate database, named by its size. Dropped at the end unless kept."""
     url = os.environ.get("DATABASE_URL", "")
     name = f"kallglot_pages_{options.rows}"
     with contextlib.ExitStack() as stack:
@@ -271,7 +271,7 @@ def pages(years: Any) -> list[Page]:
 
 
 def run(options: argparse.Namespace, years: Any) -> bool:
-    """Ask for every page; print a line each. Whether all were quick enough."""
+    """Request every page and print a line for each. Returns whether all were quick enough."""
     from django.test import Client
 
     from kallglot_site.accounts.models import User
@@ -333,7 +333,7 @@ def ask(client: Any, page: Page, options: argparse.Namespace) -> Times:
 
 
 def floor(page: Page, rounds: int) -> float:
-    """The least time of the page's floor, in milliseconds."""
+    """The shortest time of the page's floor, in milliseconds."""
     from django.db import connection
 
     least = float("inf")
@@ -349,7 +349,7 @@ def floor(page: Page, rounds: int) -> float:
 
 
 def start_of_a_process() -> None:
-    """A gateway that says it is ready: its very first page, and the same page again."""
+    """The first page of a gateway that has just become ready, and the same page again."""
     from django.test import Client
 
     from kallglot_site.accounts.models import User

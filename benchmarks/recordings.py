@@ -1,12 +1,12 @@
-"""Assembling a one-hour dual call beside the ffmpeg command line that does the same.
+"""Assembling a one-hour dual call, compared with the ffmpeg command line that does the same.
 
     python benchmarks/recordings.py [--minutes 60] [--runs 3]
 
 Input: two telephone tracks (mu-law, 8 kHz, frames of 100 ms) in a spool. Output of both sides: a
 stereo mp3 (64 kbit/s, channels apart) and a wav of each party. Ours reads, checks and decodes the
 spool, places every frame, encodes, measures peaks and hashes; ffmpeg gets the raw tracks as files.
-Each run is a process of its own; CPU is user plus system, memory its peak. "worker" is the same
-with all of Django loaded, as in Celery, whose start alone takes most of that memory.
+Each run is a separate process. CPU is user plus system time, memory is the peak. "worker" is the
+same work with all of Django loaded, as in Celery; the start alone takes most of that memory.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def set_up(folder: Path) -> None:
 
 
 def speech(seconds: int, seed: int) -> bytes:
-    """Speech-like noise with pauses, as mu-law: a minute of it, over and over."""
+    """Speech-like noise with pauses, as mu-law: one minute, repeated."""
     import numpy as np
 
     from sessions_app.media import encode
@@ -58,7 +58,7 @@ def speech(seconds: int, seed: int) -> bytes:
 
 
 def write_call(folder: Path, seconds: int) -> None:
-    """The spool, through the tap as the gateway does it. Prints the session and what it cost."""
+    """Write the spool through the tap, as the gateway does. Prints session and time per frame."""
     set_up(folder)
     from kallglot_site.api.ids import new_id
     from recordings_app.spool.durability import syncer
@@ -149,14 +149,14 @@ def main() -> None:
         command = [sys.executable, __file__, "--write", name, f"--minutes={options.minutes}"]
         written = json.loads(subprocess.check_output(command))
         session_id = written["session_id"]
-        print(f"spool: {written['microseconds']:.1f} µs a frame of 100 ms, then in the page cache")
+        print(f"spool: {written['microseconds']:.1f} µs per frame of 100 ms, to the page cache")
         sides = {
             "kallglot": [sys.executable, __file__, "--assemble", name, session_id],
             "worker": [sys.executable, __file__, "--in-worker", "--assemble", name, session_id],
             "ffmpeg": FFMPEG.split(),
         }
         if not shutil.which("ffmpeg"):
-            print("ffmpeg is not installed: there is nothing to compare with")
+            print("ffmpeg is not installed, so there is no comparison")
             del sides["ffmpeg"]
         results: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
         for _ in range(options.runs):  # alternating, so that a busy moment hits both

@@ -1,13 +1,13 @@
-"""REST against its floor: create, retrieve and list beside bare DRF views with one query each.
+"""REST create, retrieve and list, compared with bare DRF views with one query each (the floor).
 
     python benchmarks/rest.py                                  # SQLite
     DATABASE_URL=postgres://… python benchmarks/rest.py        # PostgreSQL (an empty database)
     python benchmarks/rest.py --rows 1000000                   # lists at that many sessions too
 
-One server process (uvicorn, as a gateway runs it) and clients on kept-alive connections. Floor and
-ours run in the same server, taking turns, so that whatever else the machine does hits both. The
+One server process (uvicorn, as a gateway runs it) and clients on kept-alive connections. The floor
+and our views take turns in the same server, so that other load on the machine affects both. The
 floor has no authentication, no limits, no validation and no events. Server CPU per request is
-printed too: it hardly depends on what else is running.
+printed too, since it hardly depends on other load.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def serve(port: int, *, stock: bool) -> None:
-    """The application with the floor's views beside its own."""
+    """The application with the floor's views added."""
     import uvicorn
     from django.core.asgi import get_asgi_application
     from django.urls import path
@@ -105,7 +105,7 @@ def floor_views() -> tuple[Any, Any]:
 
 
 def prepare() -> tuple[str, str]:
-    """An empty installation with one organization; its key and a session of it."""
+    """Set up an empty installation with one organization. Returns a key and a session."""
     import django
 
     django.setup()
@@ -127,7 +127,7 @@ def prepare() -> tuple[str, str]:
 
 
 def fill(organization_id: str, rows: int) -> None:
-    """Ended sessions of the past, straight into the table."""
+    """Insert ended sessions of the past directly into the table."""
     import datetime
 
     from kallglot_site.api.ids import new_id
@@ -171,7 +171,7 @@ def server(options: argparse.Namespace) -> Iterator[psutil.Process]:
 
 
 class Client:
-    """HTTP/1.1 on one kept-alive connection: little of the machine goes to the asking side."""
+    """HTTP/1.1 on one kept-alive connection, so that the client needs little CPU."""
 
     def __init__(self, port: int, key: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
@@ -235,7 +235,7 @@ def compare(
     process: psutil.Process,
     key: str,
 ) -> None:
-    """Run the requests of a pair in turns; print each, and the second over the first."""
+    """Run the requests of a pair in turns. Print both, and the second relative to the first."""
     measures = {name: Measure() for name in pair}
     for _ in range(options.rounds):
         for name, request in pair.items():
@@ -252,7 +252,7 @@ def compare(
 
 
 def end_sessions() -> None:
-    """A plan allows some hundred sessions at once: thousands would measure counting them."""
+    """End all sessions: a plan allows some hundred at once, and counting more would be measured."""
     from sessions_app.models import Session
 
     Session.objects.exclude(status="ended").update(status="ended")

@@ -1,4 +1,4 @@
-"""The floor that ``stream.py`` measures beside: Channels as its tutorial has it, only decoding."""
+"""The baseline of ``stream.py``: a consumer as in Channels' tutorial, which only decodes."""
 
 import base64
 import json

@@ -1,15 +1,15 @@
-"""Live streams on one gateway process, beside a stock Channels consumer that only decodes.
+"""Live streams on one gateway process, compared with a stock Channels consumer that only decodes.
 
     python benchmarks/stream.py --server uvicorn
     python benchmarks/stream.py --streams 100 --talkers 12 --audio speech/
 
-Every stream sends a mu-law JSON frame of 100 ms ten times a second and a ping every second. The
-pong comes behind the frames that were sent before it, so its latency is how late frames are
-handled. CPU is that of the server process alone, in the same seconds; the speech engine's own
-processes are counted separately. Streams run from a process of their own.
+Every stream sends a mu-law JSON frame of 100 ms ten times a second and a ping every second. A pong
+is sent after the frames before it were handled, so its latency is that of frames. CPU is that of
+the server process alone during the measurement; the speech engine's processes are counted
+separately. The streams run in a separate process.
 
-Talkers play the files of ``--audio`` over and over, two seconds apart, each talker beginning with
-another file and a little later than the one before: callers do not speak in chorus.
+Talkers repeat the files of ``--audio`` with pauses of two seconds. Each talker starts with another
+file and a little later than the one before, so that they do not all speak at the same moment.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SILENT_FRAME = base64.b64encode(b"\xff" * 800).decode()
 AUDIO_SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
 STAGGER = 13  # frames
 WARMUP = 12.0
-"""Seconds in which sessions start (rows, events, webhooks) before anything is measured."""
+"""Seconds before the measurement, while sessions start (rows, events, webhooks)."""
 
 
 def environment(data_dir: str, options: argparse.Namespace) -> dict[str, str]:
@@ -50,7 +50,7 @@ def environment(data_dir: str, options: argparse.Namespace) -> dict[str, str]:
 
 
 def prepare(streams: int, port: int) -> list[str]:
-    """A database with sessions in it, and the address of each with its token."""
+    """Create a database with sessions. Returns the address of each, with its token."""
     import django
 
     django.setup()
@@ -74,7 +74,7 @@ def prepare(streams: int, port: int) -> list[str]:
 
 
 def speech_clips(path: str) -> list[list[str]]:
-    """Each file as base64 mu-law frames of 100 ms, with two seconds of silence behind it."""
+    """Each file as base64 mu-law frames of 100 ms, followed by two seconds of silence."""
     source = Path(path)
     files = [source]
     if source.is_dir():
@@ -106,7 +106,7 @@ def _frames(file: Path) -> list[str]:
 
 
 def monologue(clips: list[list[str]], talker: int) -> list[str]:
-    """What one talker says, over and over."""
+    """The frames that one talker repeats."""
     first = talker % len(clips)
     late = [SILENT_FRAME] * (STAGGER * (talker // len(clips)))
     return late + [frame for clip in clips[first:] + clips[:first] for frame in clip]
@@ -195,7 +195,7 @@ def measure(process: psutil.Process, plan: dict[str, Any], seconds: float) -> di
 
 
 def frames_handled(port: int) -> int | None:
-    """What the gateway counted; a frame that was sent and is not in it was dropped."""
+    """The gateway's count of frames. A frame that was sent and is not counted was dropped."""
     numbers = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
     found = re.search(r"^kallglot_audio_frames_total (\S+)", numbers, re.MULTILINE)
     return int(float(found[1])) if found else None
@@ -280,7 +280,7 @@ def main() -> None:
             ours["handled"] = frames_handled(options.port)
             report("Kallglot gateway", ours)
         if stock:
-            print(f"server CPU, ours to the stock consumer's: {ours['cpu'] / stock['cpu']:.2f}")
+            print(f"server CPU, gateway to stock consumer: {ours['cpu'] / stock['cpu']:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Many paced WebSocket streams from one process, at next to no cost of its own.
+"""Sends many paced WebSocket streams from one process with little CPU.
 
-A hand-made client: frames are masked with a key of zeros, so that one prepared text serves every
-connection, and a wheel of timers sends each connection's frame in its own slice of the 100 ms.
-Reads a plan as JSON on standard input, prints what it saw as JSON.
+Frames are masked with a key of zeros, so that one prepared text serves every connection. The 100 ms
+are divided into slices, and each connection sends in one of them. Reads a plan as JSON on standard
+input and prints the results as JSON.
 """
 
 import asyncio
@@ -114,7 +114,7 @@ class Stream(asyncio.Protocol):
                 self.warnings[code] = self.warnings.get(code, 0) + 1
 
     def send_next(self) -> None:
-        """One frame of 100 ms; every second a ping behind it."""
+        """Send one frame of 100 ms; every second also a ping."""
         if self.transport.is_closing():
             return
         if not self.sent:
@@ -135,7 +135,7 @@ class Stream(asyncio.Protocol):
 
 
 async def pace(streams: list[Stream], until: float) -> float:
-    """Send to everyone until then. Returns the longest this client was behind its own pace."""
+    """Send on all streams until then. Returns by how many seconds this client was late at most."""
     groups = [streams[slice_::SLICES] for slice_ in range(SLICES)]
     tick = FRAME_SECONDS / SLICES
     started = time.perf_counter()

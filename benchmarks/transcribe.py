@@ -1,14 +1,14 @@
-"""Ours against stock faster-whisper, utterance by utterance, on any folder of audio.
+"""Our recognizer compared with stock faster-whisper, utterance by utterance, on a folder of audio.
 
     python benchmarks/transcribe.py FOLDER [--telephone] [--repeat 3] [--batch 4]
 
 FOLDER holds ``references.json`` ({"file": {"language": "en", "text": "…"}}) and the files, in
 anything PyAV reads. ``--telephone`` sends everything through 8 kHz mu-law first. Stock is
 ``faster_whisper.WhisperModel.transcribe`` with its defaults (beam of 5, 30 s window) on the same
-model files, threads and compute type, in the same run, taking turns file by file, so that a busy
-machine is equally busy for both. Both are used as libraries, without queue or child process; ours
-shares the threads out among workers as the service does. Batches are both: shared encodes, and
-several workers at once.
+model files, threads and compute type. Both take turns, file by file, so that other load on the
+machine affects both. Both are used as libraries, without queue or child process; ours divides the
+threads among workers as the service does. Batches are encoded together and computed by several
+workers at once.
 """
 
 import argparse
@@ -72,7 +72,7 @@ class Tally:
 
 
 def main() -> None:
-    """Run and print a table; the exit code says nothing about the figures."""
+    """Run and print a table. The exit code does not depend on the figures."""
     options = _arguments()
     clips = [clip for folder in options.folders for clip in load(folder, options.telephone)]
     threads = options.threads or os.cpu_count() or 1

@@ -1,17 +1,17 @@
-"""What webhook delivery costs beside a bare HTTP client, and how soon an event is on its way.
+"""Cost of webhook delivery compared with a bare HTTP client, and latency from commit to attempt.
 
     python benchmarks/webhooks.py [--events 4000] [--rate 200] [--seconds 20]
 
-Measures, against receivers in a process of their own:
+Measures, with receivers in a separate process:
 
-1. deliveries per second of one dispatcher process, to one receiver, beside a bare httpx loop that
-   posts the same bodies with as many requests at once and no rows, signatures or history;
+1. deliveries per second of one dispatcher process to one receiver, compared with a bare httpx loop
+   that posts the same bodies with as many requests at once, without rows, signatures or history;
 2. seconds from an event's commit to its first attempt at a steady rate, to ten endpoints;
 3. the same while one of the ten answers only after 20 s.
 
-Uses DATABASE_URL (a scratch database is made beside it) or a scratch SQLite file. The dispatcher
-is woken through its function, not a broker: what is measured is ours. Figures depend on what else
-the machine is doing; the bare loop runs right before, so read the ratio.
+Uses a temporary database on the server of DATABASE_URL, or a temporary SQLite file. The dispatcher
+is called directly, without a broker. Figures depend on other load on the machine; the bare loop
+runs just before, so look at the ratio.
 """
 
 import argparse
@@ -39,7 +39,7 @@ CONCURRENCY = 32  # a dispatcher's share of requests to one endpoint: the bare l
 
 
 class _Receiver(asyncio.Protocol):
-    """The least of an HTTP server: counts requests, answers 200, notes when each event came."""
+    """A minimal HTTP server: answers 200 and stores when each event arrived."""
 
     def __init__(self, arrivals: dict[str, float], slow: bool) -> None:
         self.arrivals = arrivals
@@ -87,7 +87,7 @@ def _receivers_main(pipe: Connection, slow: int, count: int) -> None:
 
 
 class Receivers:
-    """``count`` receivers in one process of their own, the first ``slow`` of them slow."""
+    """``count`` receivers in one separate process; the first ``slow`` of them are slow."""
 
     def __init__(self, count: int, slow: int = 0) -> None:
         self.pipe, theirs = multiprocessing.Pipe()
@@ -206,7 +206,7 @@ def throughput(events: int) -> None:
 
 
 def latency(rate: int, seconds: int, slow: int) -> tuple[float, float]:
-    """Median and 95th percentile of commit-to-arrival, over the quick endpoints only.
+    """Median and 95th percentile of the time from commit to arrival, at the quick endpoints only.
 
     Each event goes to one of ten endpoints, in turn (every organization has one).
     """
@@ -288,7 +288,7 @@ def main() -> None:
     django.setup()
     from kallglot_site import doorbell
 
-    doorbell.ring = lambda task: None  # the dispatchers here are called, not rung for
+    doorbell.ring = lambda task: None  # the dispatchers are called directly
     from django.db import connection
 
     name = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
