@@ -1,11 +1,11 @@
-"""Makes the pictures of the documents from a running installation that has a call to show.
+"""Makes the screenshots of the documents from a running installation with at least one call.
 
     make run                       # in one terminal
-    make demo                      # in another: a call to look at
+    make demo                      # in another: plays a call
     .venv/bin/python docs/screenshots.py http://127.0.0.1:8000 EMAIL PASSWORD
 
-Takes the latest ended session (or ``--session ID``), asks for its analysis if it has none, and
-writes small PNG files to ``docs/images``.
+Shows the latest ended session (or ``--session ID``), starts its analysis if it has none, and writes
+PNG files to ``docs/images``.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def _latest_session(page: Page, url: str) -> str:
     page.goto(f"{url}/dashboard/sessions?status=ended")
     href = page.locator("tr[data-href] a").first.get_attribute("href")
     if href is None:
-        raise SystemExit("There is no ended session to show: run `make demo` first.")
+        raise SystemExit("There is no ended session: run `make demo` first.")
     return href.rsplit("/", 1)[1]
 
 
@@ -99,7 +99,7 @@ def _take(page: Page, name: str) -> None:
     page.screenshot(path=path)
     size = path.stat().st_size
     if size > LARGEST:
-        raise SystemExit(f"{path} has {size} bytes; {LARGEST} are enough for a page of text.")
+        raise SystemExit(f"{path} has {size} bytes; at most {LARGEST} are allowed.")
     print(f"{path.name}: {size // 1000} kB")
 
 

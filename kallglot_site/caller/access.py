@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from kallglot_site.accounts.models import ApiKey, Environment, Organization
-from kallglot_site.accounts.services import api_key_create
+from kallglot_site.accounts.services import api_key_create, api_key_revoke
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.caller.errors import CallFailed
 from kallglot_site.running import running_url
@@ -56,6 +56,7 @@ def api_key(given: str | None, url: str) -> Iterator[str]:
     try:
         yield secret
     finally:
+        api_key_revoke(api_key=made)
         made.delete()
 
 

@@ -18,7 +18,7 @@ def bootstrap(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_json_is_one_object_and_what_it_says_works():
+def test_json_is_one_object_whose_keys_and_password_work():
     made = json.loads(bootstrap("--organization", "Acme", "--staff-email", "a@b.example", "--json"))
     assert set(made) == {
         "organization_id",
@@ -41,7 +41,7 @@ def test_json_is_one_object_and_what_it_says_works():
     assert user.email == "a@b.example"
 
 
-def test_people_are_told_that_keys_are_shown_once():
+def test_the_text_output_says_that_keys_are_shown_once():
     text = bootstrap("--organization", "Acme")
     assert "sk_live_" in text
     assert "shown once" in text
@@ -51,11 +51,11 @@ def test_people_are_told_that_keys_are_shown_once():
     "arguments",
     [("--organization", ""), ("--organization", "x" * 201), ("--organization", "A\nB")],
 )
-def test_a_name_that_cannot_be_is_refused(arguments):
+def test_an_invalid_name_is_refused(arguments):
     with pytest.raises(CommandError, match="--organization must be"):
         bootstrap(*arguments)
 
 
-def test_an_address_that_cannot_be_is_refused():
+def test_an_invalid_email_is_refused():
     with pytest.raises(CommandError, match="--staff-email"):
         bootstrap("--organization", "Acme", "--staff-email", "nobody")

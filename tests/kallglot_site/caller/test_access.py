@@ -1,4 +1,4 @@
-"""Which server is called with which key, and what a person is told when that cannot be known."""
+"""Which server and key a call uses, and the messages when that is not clear."""
 
 import pytest
 from django.utils import timezone
@@ -19,23 +19,23 @@ def running_here(monkeypatch):
     monkeypatch.setattr(access, "running_url", lambda: HERE)
 
 
-def test_the_server_that_runs_here_is_called(running_here):
+def test_the_running_server_of_this_data_directory_is_the_default(running_here):
     assert server_url(None) == HERE
     assert server_url("https://api.example.com") == "https://api.example.com"
 
 
-def test_a_key_that_was_given_is_used():
+def test_the_key_option_is_used():
     with api_key("sk_test_given", "https://api.example.com") as key:
         assert key == "sk_test_given"
 
 
-def test_a_key_may_stand_in_the_environment(settings):
+def test_the_key_can_come_from_the_environment(settings):
     settings.ENV = settings.ENV | {"KALLGLOT_API_KEY": "sk_test_environment"}
     with api_key(None, "https://api.example.com") as key:
         assert key == "sk_test_environment"
 
 
-def test_a_server_elsewhere_needs_a_key(running_here):
+def test_another_server_needs_a_key(running_here):
     with (
         pytest.raises(CallFailed, match="needs an API key: --key"),
         api_key(None, "https://api.example.com"),
@@ -44,7 +44,7 @@ def test_a_server_elsewhere_needs_a_key(running_here):
 
 
 @pytest.mark.django_db
-def test_here_a_key_is_made_for_the_call_and_deleted_after_it(running_here):
+def test_a_temporary_key_is_made_for_the_local_server_and_deleted_after_the_call(running_here):
     OrganizationFactory()
     with api_key(None, HERE) as key:
         made = ApiKey.objects.get(secret_hash=api_key_hash(key))
@@ -55,7 +55,7 @@ def test_here_a_key_is_made_for_the_call_and_deleted_after_it(running_here):
 
 
 @pytest.mark.django_db
-def test_keys_that_killed_calls_left_are_deleted_by_the_next_call(running_here):
+def test_the_next_call_deletes_keys_that_killed_calls_left(running_here):
     organization = OrganizationFactory()
     tenant = Tenant(organization, Environment.LIVE)
     mine, _ = api_key_create(tenant=tenant, name="Billing")
@@ -70,7 +70,7 @@ def test_keys_that_killed_calls_left_are_deleted_by_the_next_call(running_here):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("count", "advice"), [(0, "bootstrap"), (2, "--key")])
-def test_here_too_a_doubt_is_told(running_here, count, advice):
+def test_without_exactly_one_organization_a_key_is_asked_for(running_here, count, advice):
     OrganizationFactory.create_batch(count)
     with pytest.raises(CallFailed, match=advice), api_key(None, HERE):
         pass

@@ -35,7 +35,7 @@ def tone(path: Path, layout: str) -> Path:
     ("name", "layout"),
     [("tone.wav", "mono"), ("tone.wav", "stereo"), ("tone.mp3", "mono"), ("tone.flac", "stereo")],
 )
-def test_any_audio_becomes_a_telephone_s(tmp_path, name, layout):
+def test_any_audio_file_is_converted_to_telephone_audio(tmp_path, name, layout):
     frames = frames_of_file(tone(tmp_path / name, layout))
     assert {len(frame) for frame in frames} == {800}
     assert 10 <= len(frames) <= 12
@@ -55,7 +55,7 @@ def test_a_missing_file_is_named(tmp_path):
         frames_of_file(tmp_path / "nothing.wav")
 
 
-def test_what_is_no_audio_is_refused(tmp_path):
+def test_a_file_that_is_not_audio_is_refused(tmp_path):
     path = tmp_path / "letter.wav"
     path.write_text("Dear Sir or Madam")
     with pytest.raises(CallFailed, match="cannot be read as audio"):

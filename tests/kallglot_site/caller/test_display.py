@@ -48,11 +48,11 @@ def test_a_log_shows_finals_once_and_no_partials():
     assert "Hello, I ordered a kettle." in complete
 
 
-def test_a_terminal_shows_what_is_being_said():
+def test_a_terminal_shows_partials():
     assert "Hello I …" in shown(CREATED, PARTIAL, FINAL, terminal=True)
 
 
-def test_warnings_and_errors_are_for_people_too():
+def test_warnings_and_errors_are_shown():
     text = shown(
         {"type": "session.warning", "code": "audio_dropped", "message": "Audio was dropped."},
         {"type": "session.error", "error": {"message": "The frame is not JSON."}},
@@ -62,7 +62,7 @@ def test_warnings_and_errors_are_for_people_too():
     assert "error: The frame is not JSON." in text
 
 
-def test_what_was_said_cannot_style_the_terminal():
+def test_spoken_text_cannot_style_the_terminal():
     text = shown({**FINAL, "text": "[red]not a style[/red]"}, terminal=False)
     assert "[red]not a style[/red]" in text
 
