@@ -40,8 +40,8 @@ _TRY_LATER: Final = frozenset({429, 502, 503, 504})
 class PartyConnection:
     """Speaks for one party until the session has ended.
 
-    ``on_message`` gets every message of the server, and ``stream.reconnecting`` with ``speaker``,
-    ``code`` and ``reason`` when the connection is lost.
+    ``on_message`` gets the server's messages, without the errors with which it refuses to connect.
+    For each lost connection it gets ``stream.reconnecting`` with ``speaker``, ``code`` and ``reason``.
     """
 
     def __init__(
@@ -100,16 +100,20 @@ class PartyConnection:
             delay = retry_delay(attempt)
             if time.monotonic() + delay > give_up:
                 raise CallFailed(f"The stream was lost: {reason} (close code {code}).")
-            self._on_message(
-                {
-                    "type": "stream.reconnecting",
-                    "speaker": self._speaker,
-                    "code": code,
-                    "reason": reason,
-                }
-            )
+            if attempt == 1:
+                self._report_reconnecting(code, reason)
             await asyncio.sleep(delay)
             self._stream = await self._fresh_stream(give_up)
+
+    def _report_reconnecting(self, code: int, reason: str) -> None:
+        self._on_message(
+            {
+                "type": "stream.reconnecting",
+                "speaker": self._speaker,
+                "code": code,
+                "reason": reason,
+            }
+        )
 
     async def _fresh_stream(self, give_up: float) -> Json | None:
         """Address and token for another connection; None: the session has ended."""
@@ -125,13 +129,18 @@ class PartyConnection:
             self._socket = await self._connect(stream)
         except TryLater as error:
             return 1006, str(error)
+        refusal = ""
         try:
             async for frame in self._socket:
                 message = json.loads(frame)
                 if message["type"] == "session.ready":
                     self._was_ready = True
                     self._ready.set()
-                self._on_message(message)
+                if message["type"] == "session.error" and not self._was_ready:
+                    # Of interest only if this is the last attempt.
+                    refusal = f" {message['error']['message']}"
+                else:
+                    self._on_message(message)
         except websockets.ConnectionClosedError:
             pass  # the code is looked at below
         finally:
@@ -143,7 +152,7 @@ class PartyConnection:
         if code in _RECONNECT:
             return code, _RECONNECT[code]
         reason = _REFUSED.get(code, "the server closed it")
-        raise CallFailed(f"The stream ended early: {reason} (close code {code}).")
+        raise CallFailed(f"The stream ended early: {reason} (close code {code}).{refusal}")
 
     async def _connect(self, stream: Json) -> ClientConnection:
         url: str = stream["url"]

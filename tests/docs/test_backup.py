@@ -19,7 +19,8 @@ _COUNT = "from kallglot_site.accounts.models import Organization as O; print(O.o
 def script(heading: str) -> str:
     """The first block under a heading."""
     section = (ROOT / "docs" / "operations.md").read_text().split(f"\n{heading}\n")[1]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[0]
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    return blocks[0]
 
 
 def run(code: str, folder: Path, **variables: str) -> None:

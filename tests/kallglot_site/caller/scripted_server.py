@@ -22,12 +22,14 @@ Json = dict[str, Any]
 class Drop:
     """What one connection does: take ``frames``, commit a final, close with ``code``.
 
-    Code 1006 stops without a closing handshake; ``status`` refuses the upgrade instead.
+    Code 1006 stops without a closing handshake. ``status`` refuses the upgrade. ``error`` accepts it,
+    sends that text as ``session.error`` and closes.
     """
 
     code: int
     frames: int = 0
     status: int | None = None
+    error: str | None = None
 
 
 @dataclass
@@ -91,6 +93,11 @@ class ScriptedServer:
             return
         self.tokens.append(dict(scope["headers"])[b"authorization"].decode().split()[1])
         await send({"type": "websocket.accept"})
+        if drop is not None and drop.error is not None:
+            refusal = {"type": "session.error", "error": {"message": drop.error}}
+            await send({"type": "websocket.send", "text": json.dumps(refusal)})
+            await send({"type": "websocket.close", "code": drop.code})
+            return
         for message in ({"type": "session.ready"}, *self.finals[-1:]):
             await send({"type": "websocket.send", "text": json.dumps(message)})
         taking = asyncio.create_task(self._take(speaker, drop, receive, send))

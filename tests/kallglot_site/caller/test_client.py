@@ -58,6 +58,23 @@ async def test_a_refused_upgrade_is_tried_again_while_the_server_is_busy():
     assert server.end_reason == "completed"
 
 
+async def test_one_outage_is_reported_once_however_often_connecting_is_refused():
+    refusals = [Drop(1001, error="This server is stopping.")] * 3
+    server = ScriptedServer({"customer": [Drop(1001, frames=3), *refusals]})
+    async with served(server):
+        messages = await played(server)
+    kinds = [message["type"] for message in messages]
+    assert kinds.count("stream.reconnecting") == 1
+    assert "session.error" not in kinds
+
+
+async def test_a_refusal_that_ends_the_call_says_why():
+    server = ScriptedServer({"customer": [Drop(4401, error="The key was revoked.")]})
+    async with served(server):
+        with pytest.raises(CallFailed, match=r"4401\)\. The key was revoked\."):
+            await played(server)
+
+
 async def test_requests_are_repeated_while_the_server_restarts():
     server = ScriptedServer({"customer": [Drop(1001, frames=3)]}, rest_failures=[502, 503])
     async with served(server):
@@ -78,10 +95,8 @@ async def test_a_code_that_reconnecting_does_not_cure_ends_the_call_in_a_sentenc
 async def test_a_server_that_does_not_come_back_fails_the_call(monkeypatch):
     monkeypatch.setattr(connection, "RETRY_FOR", 0.5)
     monkeypatch.setattr(rest, "RETRY_FOR", 0.5)
-    server = ScriptedServer({"customer": [Drop(1001)] * 100})
+    server = ScriptedServer({"customer": [Drop(1001, frames=1), *[Drop(0, status=503)] * 100]})
     async with served(server):
-        # Ready each time, so only the time of one reconnect is bounded; refused upgrades are not.
-        server.script["customer"] = [Drop(1001, frames=1), *[Drop(0, status=503)] * 100]
         with pytest.raises(CallFailed, match="stream was lost"):
             await played(server)
 
