@@ -41,7 +41,7 @@ class PartyConnection:
     """Speaks for one party until the session has ended.
 
     ``on_message`` gets the server's messages, without the errors with which it refuses to connect.
-    For each lost connection it gets ``stream.reconnecting`` with ``speaker``, ``code`` and ``reason``.
+    For each lost connection it gets ``stream.reconnecting``: ``speaker``, ``code``, ``reason``.
     """
 
     def __init__(

@@ -22,8 +22,8 @@ Json = dict[str, Any]
 class Drop:
     """What one connection does: take ``frames``, commit a final, close with ``code``.
 
-    Code 1006 stops without a closing handshake. ``status`` refuses the upgrade. ``error`` accepts it,
-    sends that text as ``session.error`` and closes.
+    Code 1006 stops without a closing handshake. ``status`` refuses the upgrade. ``error`` accepts
+    it, sends that text as ``session.error`` and closes.
     """
 
     code: int
