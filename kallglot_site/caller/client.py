@@ -57,8 +57,8 @@ class CallPlan:
 class Caller:
     """One call to one server.
 
-    ``on_message`` gets every message of the first party's connection, each final once, and errors,
-    warnings and reconnects of the others. ``cacert`` is a PEM file of trusted authorities.
+    ``on_message`` gets every message of the first party's connection, and errors, warnings and
+    reconnects of the others. ``cacert`` is a PEM file of trusted authorities.
     """
 
     def __init__(
@@ -67,7 +67,6 @@ class Caller:
         self._tls = tls_context(cacert)
         self._rest = Rest(url, key, self._tls)
         self._on_message = on_message
-        self._finals: set[str] = set()
 
     async def play(self, plan: CallPlan) -> Json:
         """The complete transcript, as the API returns it. Raises CallFailed."""
@@ -103,7 +102,7 @@ class Caller:
                 session,
                 speaker,
                 media_clock=plan.speed != 1.0,
-                on_message=self._shown if index == 0 else self._noticed,
+                on_message=self._on_message if index == 0 else self._warn,
             )
             for index, speaker in enumerate(plan.parties)
         }
@@ -121,15 +120,7 @@ class Caller:
                 task.cancel()
             await asyncio.gather(playing, *running, return_exceptions=True)
 
-    def _shown(self, message: Json) -> None:
-        if message["type"] == "transcript.final":
-            # After a reconnect the server may repeat a final that was on its way.
-            if message["id"] in self._finals:
-                return
-            self._finals.add(message["id"])
-        self._on_message(message)
-
-    def _noticed(self, message: Json) -> None:
+    def _warn(self, message: Json) -> None:
         if message["type"] in _FROM_EVERY_CONNECTION:
             self._on_message(message)
 

@@ -14,6 +14,8 @@ from kallglot_site.caller.errors import CallFailed
 from kallglot_site.caller.rest import RETRY_FOR, Json, Rest, TryLater, retry_delay
 from kallglot_site.caller.tls import tls_fault
 
+_COUNTED: Final = frozenset({"session.ready", "transcript.final"})
+"""Messages whose ``sequence`` is that of the last segment sent."""
 _ENDED: Final = frozenset({1000, 4409})
 _RECONNECT: Final = {
     1001: "the server is being stopped",
@@ -62,6 +64,7 @@ class PartyConnection:
         self._query = f"?speaker={speaker}" + ("&clock=media" if media_clock else "")
         self._on_message = on_message
         self._socket: ClientConnection | None = None
+        self._since: int | None = None  # the last segment received
         self._ready = asyncio.Event()
         self._was_ready = False
 
@@ -85,8 +88,8 @@ class PartyConnection:
     async def run(self) -> None:
         """Receive until the session has ended. Raises CallFailed.
 
-        Reconnecting may take RETRY_FOR seconds each time. A final that the server sends again
-        after it is given to ``on_message`` again.
+        Reconnecting may take RETRY_FOR seconds each time. Finals that were committed meanwhile
+        follow, each once.
         """
         attempt, give_up = 0, time.monotonic() + RETRY_FOR
         while self._stream is not None:
@@ -136,6 +139,8 @@ class PartyConnection:
                 if message["type"] == "session.ready":
                     self._was_ready = True
                     self._ready.set()
+                if message["type"] in _COUNTED:
+                    self._since = message.get("sequence", self._since)
                 if message["type"] == "session.error" and not self._was_ready:
                     # Of interest only if this is the last attempt.
                     refusal = f" {message['error']['message']}"
@@ -156,10 +161,11 @@ class PartyConnection:
 
     async def _connect(self, stream: Json) -> ClientConnection:
         url: str = stream["url"]
+        since = "" if self._since is None else f"&since={self._since}"
         options: dict[str, Any] = {"ssl": self._tls} if url.startswith("wss:") else {}
         try:
             return await connect(
-                url + self._query,
+                url + self._query + since,
                 additional_headers={"Authorization": f"Bearer {stream['token']}"},
                 compression=None,
                 proxy=None,

@@ -98,7 +98,8 @@ class ScriptedServer:
             await send({"type": "websocket.send", "text": json.dumps(refusal)})
             await send({"type": "websocket.close", "code": drop.code})
             return
-        for message in ({"type": "session.ready"}, *self.finals[-1:]):
+        since = int(query.get("since", 0))
+        for message in ({"type": "session.ready", "sequence": since}, *self.finals[since:]):
             await send({"type": "websocket.send", "text": json.dumps(message)})
         taking = asyncio.create_task(self._take(speaker, drop, receive, send))
         ending = asyncio.create_task(self.ended.wait())
@@ -124,6 +125,7 @@ class ScriptedServer:
         final = {
             "type": "transcript.final",
             "id": f"seg_{len(self.finals)}",
+            "sequence": len(self.finals) + 1,
             "speaker": speaker,
             "text": "My parcel is late.",
             "start_time": 0.0,

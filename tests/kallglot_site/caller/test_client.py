@@ -44,7 +44,7 @@ async def test_playing_goes_on_where_it_stopped_for_both_parties():
         assert server.frames[speaker][-1] == len(FRAMES) - 1
 
 
-async def test_a_final_that_the_server_repeats_is_shown_once():
+async def test_after_a_reconnect_only_new_finals_are_asked_for():
     server = ScriptedServer({"customer": [Drop(1001, frames=3)]})
     async with served(server):
         messages = await played(server)
