@@ -14,7 +14,7 @@ django.setup(set_prefix=False)
 under_daphne.install()
 
 # These import models, which exist only once Django is set up.
-from kallglot_site.http import HttpApplication  # noqa: E402
+from kallglot_site.http_application import HttpApplication  # noqa: E402
 from kallglot_site.sockets.handshakes import not_found  # noqa: E402
 from recordings_app.spool import shipper  # noqa: E402
 from sessions_app import routing, runtime  # noqa: E402

@@ -40,7 +40,7 @@ def _generated_secret_key(path: Path) -> str:
 SECRET_KEY: str = ENV["KALLGLOT_SECRET_KEY"] or _generated_secret_key(DATA_DIR / "secret_key")
 SECRET_KEY_FALLBACKS: list[str] = ENV["KALLGLOT_SECRET_KEY_FALLBACKS"]
 
-LOGGING_CONFIG = "kallglot_site.logging.logging_configure"
+LOGGING_CONFIG = "kallglot_site.log_config.logging_configure"
 LOGGING = {"level": ENV["KALLGLOT_LOG_LEVEL"], "format": ENV["KALLGLOT_LOG_FORMAT"]}
 
 # --- Web -----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from kallglot_site.statistics import statistics_refresh
+from kallglot_site.planner_statistics import statistics_refresh
 
 
 @shared_task

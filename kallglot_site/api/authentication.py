@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from kallglot_site.accounts.models import ApiKey
 from kallglot_site.accounts.services import api_key_hash, api_key_prefix
 from kallglot_site.api.errors import ApiError
-from kallglot_site.api.patience import sqlite_patience
+from kallglot_site.api.sqlite_timeouts import sqlite_busy_timeout
 
 USE_NOTED_EVERY = datetime.timedelta(minutes=1)
 
@@ -67,7 +67,7 @@ def api_key_note_use(key: ApiKey) -> None:
     """Write ``last_used_at``, unless another process has just done so or the database is busy."""
     now = timezone.now()
     due = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_NOTED_EVERY)
-    with contextlib.suppress(OperationalError), sqlite_patience(0.1):
+    with contextlib.suppress(OperationalError), sqlite_busy_timeout(0.1):
         ApiKey.objects.filter(due, pk=key.pk).update(last_used_at=now)
 
 

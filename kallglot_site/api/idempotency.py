@@ -24,8 +24,8 @@ from kallglot_site import crypto
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.errors import ApiError, InvalidFieldValue
 from kallglot_site.api.models import IdempotentResponse
-from kallglot_site.api.patience import sqlite_patience
 from kallglot_site.api.renderers import JSONRenderer
+from kallglot_site.api.sqlite_timeouts import sqlite_busy_timeout
 
 if TYPE_CHECKING:
     from kallglot_site.api.viewsets import V1ViewSet
@@ -175,7 +175,7 @@ def lock_number(organization_id: str, environment: str, key: str) -> int:
 def _busy_is_conflict() -> Iterator[None]:
     """On SQLite: wait for the write lock no longer than for a duplicate, and call that busy."""
     try:
-        with sqlite_patience(PATIENCE):
+        with sqlite_busy_timeout(PATIENCE):
             yield
     except OperationalError as error:
         if connection.vendor != "sqlite" or "locked" not in str(error):

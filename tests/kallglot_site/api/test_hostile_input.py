@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kallglot_site.api import strict_json
 from kallglot_site.api.errors import ApiError
-from kallglot_site.http import HttpApplication
+from kallglot_site.http_application import HttpApplication
 from sessions_app.models import Session
 from tests.conftest import Cast
 

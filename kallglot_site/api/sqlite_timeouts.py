@@ -7,7 +7,7 @@ from django.db import connection
 
 
 @contextmanager
-def sqlite_patience(seconds: float) -> Iterator[None]:
+def sqlite_busy_timeout(seconds: float) -> Iterator[None]:
     """Within: give up on a busy SQLite after ``seconds``, with OperationalError.
 
     Does nothing on other databases, nor inside a transaction (which has its lock already).

@@ -7,7 +7,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 
-from kallglot_site.http import HttpApplication
+from kallglot_site.http_application import HttpApplication
 
 
 @pytest.fixture

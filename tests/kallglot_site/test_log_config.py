@@ -8,7 +8,7 @@ import pytest
 import structlog
 from django.conf import settings
 
-from kallglot_site.logging import logging_configure, redact
+from kallglot_site.log_config import logging_configure, redact
 
 SECRETS = [
     "sk_live_0123456789abcdef0123456789abcdef",

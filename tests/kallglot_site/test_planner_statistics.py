@@ -1,7 +1,7 @@
 import pytest
 from django.db import connection
 
-from kallglot_site import statistics
+from kallglot_site import planner_statistics
 from kallglot_site.tasks import refresh_statistics
 from tests.factories import SessionFactory
 
@@ -15,7 +15,7 @@ def tables_known_to_the_planner() -> set[str]:
 @pytest.mark.django_db
 def test_the_planner_is_told_of_large_tables_and_of_no_others(monkeypatch):
     SessionFactory.create_batch(5)
-    monkeypatch.setattr(statistics, "WORTH_COUNTING", 5)
+    monkeypatch.setattr(planner_statistics, "WORTH_COUNTING", 5)
     refresh_statistics()
     if connection.vendor != "sqlite":
         return  # left to autovacuum: nothing is run
