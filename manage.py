@@ -19,7 +19,13 @@ def main() -> None:
         os.environ["KALLGLOT_DATA_DIR"] = str(Path(__file__).resolve().parent / "data")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from kallglot_site.operator_errors import operator_errors_reported
+
+    with operator_errors_reported():
+        # Django would begin without settings that it cannot read, and fail later and at length.
+        import kallglot_site.settings  # noqa: F401
+
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def _services() -> Iterator[CheckMessage]:
             "A database server without REDIS_URL: only one gateway process may run.",
             hint=(
                 "Connections of one session on two gateways hear of each other within seconds, "
-                "not at once, and rate limits are counted per process. Set REDIS_URL."
+                "not at once. Set REDIS_URL."
             ),
             id="kallglot.W003",
         )

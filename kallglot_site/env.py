@@ -1,7 +1,7 @@
 """Every setting of an installation, declared once: name, type, default and what it is for.
 
 ``settings.py`` reads them, ``manage.py settings --markdown`` prints ``docs/configuration.md`` from
-them, and a wrong value stops the start with all faults listed at once.
+them, and wrong values stop the start with all errors listed at once.
 """
 
 import ipaddress
@@ -9,78 +9,88 @@ import os
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from email.utils import parseaddr
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from environ import Env
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off"}
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the operator's page names a type."""
+
+    name: str
 
 
-def text(value: str) -> str:
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
     return value
 
 
-def boolean(value: str) -> bool:
-    lowered = value.lower()
-    if lowered in _TRUE:
-        return True
-    if lowered in _FALSE:
-        return False
-    raise ValueError("use true or false")
+def _networks(values: list[str]) -> list[str]:
+    for value in values:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(f"{value} is no address or network such as 10.0.0.0/8") from None
+    return values
 
 
-def positive_integer(value: str) -> int:
-    number = int(value) if value.isascii() and value.isdigit() else 0
-    if number < 1:
-        raise ValueError("use a whole number from 1 up")
-    return number
-
-
-def seconds(value: str) -> float:
+def _with_usable_port(value: str, example: str) -> None:
     try:
-        number = float(value)
+        _ = urlsplit(value).port
     except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise ValueError("use a number of seconds above 0")
-    return number
+        raise ValueError(f"use a port from 0 to 65535, as in {example}") from None
 
 
-def comma_list(value: str) -> list[str]:
-    return [item.strip() for item in value.split(",") if item.strip()]
-
-
-def web_url(value: str) -> str:
-    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
-        raise ValueError("use a URL such as https://api.example.com")
+def _url_of(example: str, schemes: tuple[str, ...], value: str) -> str:
+    if value and not (urlsplit(value).scheme in schemes and urlsplit(value).hostname):
+        raise ValueError(f"use a URL such as {example}")
+    _with_usable_port(value, example)
     return value.rstrip("/")
 
 
-def websocket_url(value: str) -> str:
-    if value and (urlsplit(value).scheme not in {"ws", "wss"} or not urlsplit(value).hostname):
-        raise ValueError("use a URL such as wss://stream.example.com")
-    return value.rstrip("/")
+def _url_beginning(schemes: tuple[str, ...], value: str) -> str:
+    prefixes = [f"{scheme}://" for scheme in schemes]
+    if value and not value.startswith(tuple(prefixes)):
+        raise ValueError(f"use a URL that begins with {', '.join(prefixes)}")
+    _with_usable_port(value, f"{prefixes[0]}host:1234")
+    return value
 
 
-def _url_of(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value and not (urlsplit(value).scheme in schemes and "://" in value):
-            raise ValueError(f"use a URL that begins with {', '.join(f'{s}://' for s in schemes)}")
-        return value
-
-    parse.__name__ = "url"
-    return parse
-
-
-database_url = _url_of("postgres", "postgresql", "sqlite")
-redis_url = _url_of("redis", "rediss", "unix")
-broker_url = _url_of("redis", "rediss", "amqp", "amqps", "filesystem")
-storage_url = _url_of("file", "s3")
+def _storage_url(value: str) -> str:
+    parts = urlsplit(_url_beginning(("file", "s3"), value))
+    if parts.scheme == "s3" and not parts.hostname:
+        raise ValueError("use a URL with a bucket, such as s3://bucket/prefix")
+    if parts.scheme == "file" and (parts.netloc or not parts.path):
+        raise ValueError("use a URL with an absolute path, such as file:///var/media")
+    if parts.scheme == "file":
+        _folder(parts.path)
+    return value
 
 
-def time_zone(value: str) -> str:
+def _email_url(value: str) -> str:
+    if value:
+        _url_beginning(tuple(Env.EMAIL_SCHEMES), value)
+    return value
+
+
+def _email_address(value: str) -> str:
+    if "@" not in parseaddr(value)[1]:
+        raise ValueError("use an e-mail address such as kallglot@example.com")
+    return value
+
+
+def _time_zone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -88,282 +98,275 @@ def time_zone(value: str) -> str:
     return value
 
 
-def networks(value: str) -> list[str]:
-    parts = comma_list(value)
-    for part in parts:
-        try:
-            ipaddress.ip_network(part)
-        except ValueError:
-            raise ValueError(f"{part} is no address or network such as 10.0.0.0/8") from None
-    return parts
+def _folder(value: str) -> str:
+    path = Path(value).expanduser().absolute()
+    existing = next(each for each in (path, *path.parents) if each.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{existing} is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"this user may not write to {existing}")
+    return value
 
 
-def one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in allowed:
-            raise ValueError(f"use one of: {', '.join(allowed)}")
-        return value
+Count = Annotated[int, Field(ge=1, le=1_000_000), Kind("positive integer")]
+Days = Annotated[int, Field(ge=1, le=36_500), Kind("positive integer")]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000), Kind("seconds")]
+Names = Annotated[list[str], BeforeValidator(_split), Kind("comma list")]
+Networks = Annotated[Names, AfterValidator(_networks), Kind("networks")]
+Folder = Annotated[str, AfterValidator(_folder), Kind("text")]
+TimeZone = Annotated[str, AfterValidator(_time_zone), Kind("time zone")]
+WebUrl = Annotated[
+    str,
+    AfterValidator(partial(_url_of, "https://api.example.com", ("http", "https"))),
+    Kind("web URL"),
+]
+WebSocketUrl = Annotated[
+    str,
+    AfterValidator(partial(_url_of, "wss://stream.example.com", ("ws", "wss"))),
+    Kind("websocket URL"),
+]
+DatabaseUrl = Annotated[
+    str, AfterValidator(partial(_url_beginning, ("postgres", "postgresql", "sqlite"))), Kind("URL")
+]
+RedisUrl = Annotated[
+    str, AfterValidator(partial(_url_beginning, ("redis", "rediss", "unix"))), Kind("URL")
+]
+BrokerUrl = Annotated[
+    str,
+    AfterValidator(
+        partial(_url_beginning, ("redis", "rediss", "amqp", "amqps", "filesystem")),
+    ),
+    Kind("URL"),
+]
+StorageUrl = Annotated[str, AfterValidator(_storage_url), Kind("URL")]
+EmailAddress = Annotated[str, AfterValidator(_email_address), Kind("text")]
+EmailUrl = Annotated[str, AfterValidator(_email_url), Kind("text")]
 
-    parse.__name__ = " or ".join(f"`{choice}`" for choice in allowed)
-    return parse
 
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable. ``default`` is written as it would stand in the environment."""
-
-    name: str
-    parse: Callable[[str], Any]
-    default: str
-    help: str
-    section: str
-    secret: bool = False
-
-    @property
-    def kind(self) -> str:
-        """The parser's name, for people: ``text``, ``seconds``, ``comma list``."""
-        return self.parse.__name__.replace("_", " ").replace("url", "URL")
-
-
-SECTIONS = ("General", "Storage and services", "Engines", "Streaming", "Webhooks", "Retention")
-
-
-def _setting(section: str, secret: bool = False) -> Callable[..., Setting]:
-    def declare(name: str, parse: Callable[[str], Any], default: str, help: str) -> Setting:
-        return Setting(name, parse, default, help, section, secret)
+def _in_section(section: str) -> Callable[..., Any]:
+    def declare(default: Any, help: str, *, secret: bool = False) -> Any:
+        """One setting of this section. ``help`` is the sentence for the operator."""
+        about: JsonDict = {"section": section, "secret": secret}
+        return Field(default, description=help, json_schema_extra=about)
 
     return declare
 
 
-_general = _setting("General")
-_services = _setting("Storage and services")
-_engines = _setting("Engines")
-_streaming = _setting("Streaming")
-_webhooks = _setting("Webhooks")
-_retention = _setting("Retention")
+SECTIONS = ("General", "Storage and services", "Engines", "Streaming", "Webhooks", "Retention")
+_general, _services, _engines, _streaming, _webhooks, _retention = map(_in_section, SECTIONS)
 
-SETTINGS: tuple[Setting, ...] = (
-    _general(
-        "KALLGLOT_ENVIRONMENT",
-        one_of("development", "production"),
+
+# pydantic without pydantic-settings: that one ignores variables with unknown names.
+class Environment(BaseModel):
+    """The environment variables. An empty variable counts as one that is not set."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    KALLGLOT_ENVIRONMENT: Literal["development", "production"] = _general(
         "development",
         "`production` demands HTTPS, a public URL and, with a database server, a secret key.",
-    ),
-    _general("KALLGLOT_DATA_DIR", text, "./data", "Where all local state lives."),
-    Setting(
-        "KALLGLOT_SECRET_KEY",
-        text,
+    )
+    KALLGLOT_DATA_DIR: Folder = _general("./data", "Where all local state lives.")
+    KALLGLOT_SECRET_KEY: str = _general(
         "",
         "Signs tokens and encrypts secrets. Empty: generated once into the data directory. "
         "Set the same one on every machine of an installation.",
-        "General",
         secret=True,
-    ),
-    Setting(
-        "KALLGLOT_SECRET_KEY_FALLBACKS",
-        comma_list,
-        "",
-        "Earlier secret keys, still accepted while rotating.",
-        "General",
-        secret=True,
-    ),
-    _general("KALLGLOT_DEBUG", boolean, "false", "Django's debug pages. Never in production."),
-    _general(
-        "KALLGLOT_PUBLIC_URL",
-        web_url,
-        "",
-        "What responses print for REST and the dashboard. Empty: taken from the request.",
-    ),
-    _general(
-        "KALLGLOT_STREAM_URL",
-        websocket_url,
-        "",
-        "What responses print for the WebSocket. Empty: the public URL with ws or wss.",
-    ),
-    _general(
-        "KALLGLOT_ALLOWED_HOSTS",
-        comma_list,
-        "",
-        "Host names served. Empty: localhost and the public URL's host.",
-    ),
-    _general(
-        "KALLGLOT_TRUSTED_PROXIES",
-        networks,
-        "",
+    )
+    KALLGLOT_SECRET_KEY_FALLBACKS: Names = _general(
+        [], "Earlier secret keys, still accepted while rotating.", secret=True
+    )
+    KALLGLOT_DEBUG: bool = _general(False, "Django's debug pages. Never in production.")
+    KALLGLOT_PUBLIC_URL: WebUrl = _general(
+        "", "What responses print for REST and the dashboard. Empty: taken from the request."
+    )
+    KALLGLOT_STREAM_URL: WebSocketUrl = _general(
+        "", "What responses print for the WebSocket. Empty: the public URL with ws or wss."
+    )
+    KALLGLOT_ALLOWED_HOSTS: Names = _general(
+        [], "Host names served. Empty: localhost and the public URL's host."
+    )
+    KALLGLOT_TRUSTED_PROXIES: Networks = _general(
+        [],
         "Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed.",
-    ),
-    _general(
-        "KALLGLOT_SIGN_IN_FAILURES_PER_ADDRESS",
-        positive_integer,
-        "100",
-        "Wrong passwords within a quarter of an hour from which on an address may not sign in.",
-    ),
-    _general(
-        "KALLGLOT_TIME_ZONE",
-        time_zone,
-        "UTC",
-        "The dashboard's zone until the browser says its own.",
-    ),
-    _general(
-        "KALLGLOT_LOG_LEVEL",
-        one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-        "INFO",
-        "Least level logged.",
-    ),
-    Setting(
-        "KALLGLOT_METRICS_TOKEN",
-        text,
+    )
+    KALLGLOT_SIGN_IN_FAILURES_PER_ADDRESS: Count = _general(
+        100, "An address with this many wrong passwords within 15 minutes may not sign in."
+    )
+    KALLGLOT_TIME_ZONE: TimeZone = _general(
+        "UTC", "The dashboard's zone until the browser says its own."
+    )
+    KALLGLOT_LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _general(
+        "INFO", "The lowest level that is logged."
+    )
+    KALLGLOT_METRICS_TOKEN: str = _general(
         "",
-        "Bearer token for `/metrics`. Empty: only callers on the same machine are answered.",
-        "General",
+        "Bearer token for `/metrics`. Empty: `/metrics` answers only in development, and only "
+        "callers on the same machine.",
         secret=True,
-    ),
-    Setting(
-        "KALLGLOT_API_KEY",
-        text,
-        "",
-        "What `manage.py call` sends. The server itself does not use it.",
-        "General",
-        secret=True,
-    ),
-    _general("KALLGLOT_LOG_FORMAT", one_of("console", "json"), "console", "How logs are written."),
-    _services(
-        "DATABASE_URL",
-        database_url,
+    )
+    KALLGLOT_API_KEY: str = _general(
+        "", "What `manage.py call` sends. The server itself does not use it.", secret=True
+    )
+    KALLGLOT_LOG_FORMAT: Literal["console", "json"] = _general("console", "How logs are written.")
+    DATABASE_URL: DatabaseUrl = _services(
         "",
         "`postgres://user:password@host/name` or `sqlite:///path`. "
         "Empty: SQLite in the data directory.",
-    ),
-    _services(
-        "REDIS_URL",
-        redis_url,
+    )
+    REDIS_URL: RedisUrl = _services(
         "",
         "Channel layer and rate limits across processes, `redis://host:6379/0`. Empty: in memory.",
-    ),
-    _services(
-        "KALLGLOT_REDIS_PREFIX",
-        text,
-        "kallglot",
-        "Begins every name in Redis: installations that share one must differ in it.",
-    ),
-    _services(
-        "CELERY_BROKER_URL",
-        broker_url,
-        "",
-        "`redis://…` or `amqp://…`. Empty: REDIS_URL, or else files in the data directory.",
-    ),
-    _services(
-        "STORAGE_URL",
-        storage_url,
-        "",
-        "`file:///path` or `s3://bucket/prefix?endpoint=…&region=…`. Empty: the data directory.",
-    ),
-    _services(
-        "KALLGLOT_SPOOL_UPLOAD",
-        one_of("auto", "true", "false"),
+    )
+    KALLGLOT_REDIS_PREFIX: str = _services(
+        "kallglot", "Begins every name in Redis: installations that share one must differ in it."
+    )
+    CELERY_BROKER_URL: BrokerUrl = _services(
+        "", "`redis://…` or `amqp://…`. Empty: REDIS_URL, or else files in the data directory."
+    )
+    STORAGE_URL: StorageUrl = _services(
+        "", "`file:///path` or `s3://bucket/prefix?endpoint=…&region=…`. Empty: the data directory."
+    )
+    KALLGLOT_SPOOL_UPLOAD: Literal["auto", "true", "false"] = _services(
         "auto",
         "Upload the audio of running calls to the storage in parts, so that any machine can finish "
         "a recording. `auto`: with S3. `false` needs one data directory for all.",
-    ),
-    Setting(
-        "EMAIL_URL",
-        text,
+    )
+    EMAIL_URL: EmailUrl = _services(
         "",
         "Mail server for password resets, `smtp+tls://user:password@host:587`. Empty: no email is "
         "sent; an admin hands out reset links instead.",
-        "Storage and services",
         secret=True,
-    ),
-    _services("EMAIL_FROM", text, "kallglot@localhost", "The sender of that email."),
-    _engines(
-        "TRANSCRIBER_URL",
-        text,
+    )
+    EMAIL_FROM: EmailAddress = _services("kallglot@localhost", "The sender of that email.")
+    TRANSCRIBER_URL: str = _engines(
         "whisper://base",
         "Speech to text. A list with commas is a fallback chain. See [engines](engines.md).",
-    ),
-    _engines("TRANSLATOR_URL", text, "", "Text translation. Empty: none."),
-    _engines("SYNTHESIZER_URL", text, "piper://,espeak://", "Text to speech."),
-    _engines("RESPONDER_URL", text, "", "The language model behind the AI modes. Empty: none."),
-    _engines("ANALYZER_URL", text, "local://", "Call analysis: `local://` or `openai+https://…`."),
-    _streaming("KALLGLOT_STREAM_TOKEN_TTL", seconds, "300", "Seconds a stream token may be used."),
-    _streaming(
-        "KALLGLOT_STREAM_SILENCE",
-        seconds,
-        "60",
-        "Seconds without a sign of life after which a WebSocket is closed.",
-    ),
-    _streaming(
-        "KALLGLOT_SESSION_IDLE_TIMEOUT",
-        seconds,
-        "1800",
-        "Seconds without audio that end a session.",
-    ),
-    _streaming(
-        "KALLGLOT_DRAIN_TIMEOUT",
-        seconds,
-        "60",
-        "Seconds after a session's end within which received speech is still transcribed.",
-    ),
-    _streaming(
-        "KALLGLOT_MAX_STREAMS",
-        positive_integer,
-        "600",
-        "Connections that one gateway process accepts.",
-    ),
-    _webhooks(
-        "KALLGLOT_WEBHOOK_ALLOW_PRIVATE",
-        boolean,
-        "false",
-        "Allow http and private addresses as webhook receivers, for development.",
-    ),
-    _webhooks(
-        "KALLGLOT_WEBHOOK_PROXY", web_url, "", "Egress proxy that webhook deliveries go through."
-    ),
-    _webhooks(
-        "KALLGLOT_WEBHOOK_DISPATCHERS",
-        positive_integer,
-        "1",
-        "How many worker processes of the whole installation deliver webhooks at once.",
-    ),
-    _retention("KALLGLOT_EVENT_RETENTION_DAYS", positive_integer, "30", "Days events are kept."),
-    _retention(
-        "KALLGLOT_RECORDING_RETENTION_DAYS",
-        positive_integer,
-        "30",
-        "Days recordings are kept unless the organization says otherwise.",
-    ),
-    Setting(
-        "KALLGLOT_MEDIA_KEY",
-        text,
+    )
+    TRANSLATOR_URL: str = _engines("", "Text translation. Empty: none.")
+    SYNTHESIZER_URL: str = _engines("piper://,espeak://", "Text to speech.")
+    RESPONDER_URL: str = _engines("", "The language model behind the AI modes. Empty: none.")
+    ANALYZER_URL: str = _engines("local://", "Call analysis: `local://` or `openai+https://…`.")
+    KALLGLOT_STREAM_TOKEN_TTL: Seconds = _streaming(300.0, "Seconds a stream token may be used.")
+    KALLGLOT_STREAM_SILENCE: Seconds = _streaming(
+        60.0, "Seconds without a sign of life after which a WebSocket is closed."
+    )
+    KALLGLOT_SESSION_IDLE_TIMEOUT: Seconds = _streaming(
+        1800.0, "Seconds without audio that end a session."
+    )
+    KALLGLOT_DRAIN_TIMEOUT: Seconds = _streaming(
+        60.0, "Seconds after a session's end within which received speech is still transcribed."
+    )
+    KALLGLOT_MAX_STREAMS: Count = _streaming(600, "Connections that one gateway process accepts.")
+    KALLGLOT_WEBHOOK_ALLOW_PRIVATE: bool = _webhooks(
+        False, "Allow http and private addresses as webhook receivers, for development."
+    )
+    KALLGLOT_WEBHOOK_PROXY: WebUrl = _webhooks(
+        "", "Egress proxy that webhook deliveries go through."
+    )
+    KALLGLOT_WEBHOOK_DISPATCHERS: Count = _webhooks(
+        1, "How many worker processes of the whole installation deliver webhooks at once."
+    )
+    KALLGLOT_EVENT_RETENTION_DAYS: Days = _retention(30, "Days events are kept.")
+    KALLGLOT_RECORDING_RETENTION_DAYS: Days = _retention(
+        30, "Days recordings are kept unless the organization says otherwise."
+    )
+    KALLGLOT_MEDIA_KEY: str = _retention(
         "",
         "Encrypts recordings and spools at rest in local files. Empty: not encrypted.",
-        "Retention",
         secret=True,
-    ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable, for printing. ``default`` is as it stands in the environment."""
+
+    name: str
+    kind: str
+    default: str
+    help: str
+    section: str
+    secret: bool
+
+
+def _setting(name: str, field: FieldInfo) -> Setting:
+    about = field.json_schema_extra
+    assert isinstance(about, dict)
+    return Setting(
+        name=name,
+        kind=_kind(field),
+        default=as_text(field.default),
+        help=field.description or "",
+        section=str(about["section"]),
+        secret=bool(about["secret"]),
+    )
+
+
+def _kind(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    named = [each.name for each in field.metadata if isinstance(each, Kind)]
+    return named[-1] if named else {bool: "boolean"}.get(field.annotation, "text")  # type: ignore[arg-type]  # any type may stand there
+
+
+def as_text(value: Any) -> str:
+    """A setting's value as it would stand in the environment."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+SETTINGS: tuple[Setting, ...] = tuple(
+    _setting(name, field) for name, field in Environment.model_fields.items()
 )
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_PREFIX = "KALLGLOT_"
 
 
 def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Every setting by name, parsed.
+    """Every setting by name, as its type.
 
-    Raises ImproperlyConfigured naming every faulty variable, and every ``KALLGLOT_`` variable
-    that no setting has (typing mistakes must not pass silently).
+    Raises ImproperlyConfigured with a line for every wrong variable, and for every ``KALLGLOT_``
+    variable that is no setting, so that a typing mistake is noticed.
     """
-    values: dict[str, Any] = {}
-    faults: list[str] = []
-    for setting in SETTINGS:
-        raw = environ.get(setting.name, "").strip() or setting.default
-        try:
-            values[setting.name] = setting.parse(raw)
-        except ValueError as error:
-            shown = "the value given" if setting.secret or "@" in raw else repr(raw)
-            faults.append(f"{setting.name}: {shown} is not valid: {error}")
-    known = {setting.name for setting in SETTINGS}
-    faults.extend(
-        f"{name}: there is no such setting (see docs/configuration.md)"
-        for name in sorted(environ)
-        if name.startswith("KALLGLOT_") and name not in known
-    )
-    if faults:
-        raise ImproperlyConfigured("Wrong settings:\n  " + "\n  ".join(faults))
-    return values
+    given = {
+        name: value.strip()
+        for name, value in environ.items()
+        if (name in _BY_NAME and value.strip())
+        or (name not in _BY_NAME and name.startswith(_PREFIX))
+    }
+    try:
+        return Environment.model_validate(given).model_dump()
+    except ValidationError as error:
+        lines = [_complaint(each, given) for each in error.errors()]
+        raise ImproperlyConfigured("\n".join(lines)) from None
+
+
+def _complaint(error: ErrorDetails, given: Mapping[str, str]) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting (see docs/configuration.md)"
+    raw = given.get(name) or _BY_NAME[name].default
+    shown = "the value given" if _BY_NAME[name].secret or "@" in raw else repr(raw)
+    return f"{name}: {shown} is not valid: {_advice(error)}"
+
+
+def _advice(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"use one of: {context['expected'].replace(chr(39), '').replace(' or ', ', ')}"
+        case "bool_parsing":
+            return "use true or false"
+        case "int_parsing" | "int_from_float" | "int_parsing_size" | "greater_than_equal":
+            return "use a whole number from 1 up"
+        case "float_parsing" | "greater_than" | "finite_number":
+            return "use a number of seconds above 0"
+        case "less_than_equal":
+            return f"use at most {context['le']:,.0f}"
+    return error["msg"]

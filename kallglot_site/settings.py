@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import django_stubs_ext
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from kallglot_site import env as environment
 from kallglot_site.version import VERSION
@@ -21,15 +22,36 @@ ENVIRONMENT: str = ENV["KALLGLOT_ENVIRONMENT"]
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG: bool = ENV["KALLGLOT_DEBUG"]
 DATA_DIR = Path(ENV["KALLGLOT_DATA_DIR"]).expanduser().absolute()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def _data_folder(*names: str) -> Path:
+    """A folder in the data directory, made if need be. Raises ImproperlyConfigured."""
+    folder = DATA_DIR.joinpath(*names)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"KALLGLOT_DATA_DIR: cannot make {folder}: {error.strerror}. "
+            "Set it to a folder that this user may write to."
+        ) from None
+    return folder
+
+
+_data_folder()
 
 
 def _generated_secret_key(path: Path) -> str:
     """The data directory's own key, made on first start. O_EXCL settles a race of two processes."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"KALLGLOT_DATA_DIR: cannot read or write {path}: {error.strerror}. "
+            "Give this user the right to, or set KALLGLOT_SECRET_KEY."
+        ) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(key := secrets.token_urlsafe(64))
         file.flush()
@@ -123,8 +145,7 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
+STATIC_ROOT = _data_folder("static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from the source folders: no collectstatic step stands between a clone and a page.
 WHITENOISE_USE_FINDERS = True
@@ -320,13 +341,11 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_TIME_LIMIT = 6 * 3600
 if CELERY_BROKER_URL.startswith("filesystem"):
     CELERY_BROKER_TRANSPORT = "kallglot_site.broker:Transport"
-    _broker = DATA_DIR / "broker"
-    for _folder in ("queue", "control"):
-        (_broker / _folder).mkdir(parents=True, exist_ok=True)
+    _queue = str(_data_folder("broker", "queue"))
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-        "data_folder_in": str(_broker / "queue"),
-        "data_folder_out": str(_broker / "queue"),
-        "control_folder": str(_broker / "control"),
+        "data_folder_in": _queue,
+        "data_folder_out": _queue,
+        "control_folder": str(_data_folder("broker", "control")),
         "polling_interval": 0.2,
     }
 else:

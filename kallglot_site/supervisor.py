@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from kallglot_site.operator_errors import EXIT_CODE
+
 Say = Callable[[str], None]
 
 _LONGEST_BACKOFF = 30.0  # seconds
@@ -128,6 +130,8 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             crashes = 1 if time.monotonic() - started > _STABLE else crashes + 1
+            if not self.worked and code == EXIT_CODE:
+                raise Hopeless(f"{child.name} cannot start")
             if not self.worked and crashes >= _HOPELESS:
                 raise Hopeless(f"{child.name} ended {crashes} times with {_reason(code)}")
             pause = min(self._first_pause * 2.0 ** (crashes - 1), _LONGEST_BACKOFF)

@@ -87,11 +87,11 @@ async def test_what_crashes_is_started_again(tmp_path):
 
 async def test_what_never_worked_ends_everything_and_says_why(tmp_path):
     supervisor = Supervisor(
-        [python("worker", writes(tmp_path / "worker")), python("gateway", "raise SystemExit(2)")],
+        [python("worker", writes(tmp_path / "worker")), python("gateway", "raise SystemExit(3)")],
         say=Said(),
         first_pause=0.01,
     )
-    with pytest.raises(Hopeless, match="gateway ended 3 times with exit code 2"):
+    with pytest.raises(Hopeless, match="gateway ended 3 times with exit code 3"):
         await supervisor.run()
     for process in (
         (tmp_path / "worker").read_text().split() if (tmp_path / "worker").exists() else []
@@ -215,3 +215,15 @@ def gone(ids: list[int]) -> None:
     for process in alive:
         os.kill(process.pid, signal.SIGKILL)
     assert not alive
+
+
+async def test_an_operator_error_at_the_start_is_not_repeated(tmp_path):
+    runs = tmp_path / "runs"
+    supervisor = Supervisor(
+        [python("gateway", f"open({str(runs)!r}, 'a').write('x'); raise SystemExit(2)")],
+        say=Said(),
+        first_pause=0.01,
+    )
+    with pytest.raises(Hopeless, match="gateway cannot start"):
+        await supervisor.run()
+    assert runs.read_text() == "x"

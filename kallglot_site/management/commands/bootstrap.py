@@ -5,15 +5,16 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.validators import validate_email
 
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.services import Bootstrapped, organization_bootstrap
+from kallglot_site.operator_commands import OperatorCommand
 
 
-class Command(BaseCommand):
-    help = "Create an organization with a live key, a test key and an admin."
+class Command(OperatorCommand):
+    help = "Create an organization with a live key, a test key and a staff user who is its admin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--organization", required=True, metavar="NAME")
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             validate_email(options["staff_email"])
         except ValidationError:
             raise CommandError("--staff-email must be an e-mail address.") from None
+        self.services_check(tables=True)
         made = organization_bootstrap(name=name, staff_email=options["staff_email"])
         if options["json"]:
             self.stdout.write(json.dumps(as_json(made)))

@@ -4,13 +4,13 @@ from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from kallglot_site.celery import app
+from kallglot_site.operator_commands import OperatorCommand
 from kallglot_site.supervised import end_with_supervisor
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Ring for periodic work: sweeps, retries, retention. Exactly one per installation."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -19,6 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["supervised"]:
             end_with_supervisor(grace=10)
+        self.services_check()
         folder = settings.DATA_DIR / "beat"
         folder.mkdir(exist_ok=True)
         # Without a pid file: the data directory's lock already says that there is one.

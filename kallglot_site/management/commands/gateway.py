@@ -5,9 +5,9 @@ from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from kallglot_site import warming
+from kallglot_site.operator_commands import OperatorCommand, port, port_check
 from kallglot_site.servers import SERVERS, serve
 from kallglot_site.supervised import end_with_supervisor
 from sessions_app import runtime
@@ -20,12 +20,12 @@ def open_files_allow_all() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Serve REST, WebSockets and the dashboard until SIGTERM, then drain and stop."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-        parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+        parser.add_argument("--port", type=port, default=8000, help="default: %(default)s")
         parser.add_argument(
             "--server",
             choices=SERVERS,
@@ -38,6 +38,8 @@ class Command(BaseCommand):
         from kallglot_site.access_log import AccessLog
         from kallglot_site.asgi import application
 
+        port_check(options["host"], options["port"])
+        self.services_check()
         open_files_allow_all()
         if options["supervised"]:
             end_with_supervisor(settings.DRAIN_TIMEOUT + 10)

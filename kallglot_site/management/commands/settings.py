@@ -6,18 +6,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from kallglot_site.env import SECTIONS, SETTINGS, Setting
+from kallglot_site.env import SECTIONS, SETTINGS, Setting, as_text
 
-_TABLE = "\n| variable | value | default | what for |\n|---|---|---|---|\n"
 _HEAD = """\
 # Configuration
 
 Everything is set by environment variables; nothing needs to be. Made from `kallglot_site/env.py`
 by `make docs`: change it there.
 
-A value that cannot be read, or a `KALLGLOT_` variable that does not exist, stops the start and
-says what to set. `manage.py settings` prints what is in force, `manage.py check` what is wrong
-with it.
+A wrong value, or a `KALLGLOT_` variable that does not exist, stops the start with exit code 2 and
+a line that says what to set; all of them are listed at once. `manage.py settings` prints what is
+in force, `manage.py check` what is wrong with it.
 """
 
 
@@ -40,9 +39,7 @@ def _shown(setting: Setting, values: dict[str, Any]) -> str:
     value = values[setting.name]
     if setting.secret or "@" in str(value):
         return "(set, not shown)" if value else "(not set)"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ",".join(value) if isinstance(value, list) else str(value)
+    return as_text(value)
 
 
 def markdown() -> str:

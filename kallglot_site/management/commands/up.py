@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import sys
 import time
 from argparse import SUPPRESS, ArgumentParser
@@ -11,11 +10,12 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.services import organization_bootstrap
 from kallglot_site.management.commands.bootstrap import as_text
+from kallglot_site.operator_commands import OperatorCommand, port, port_check
 from kallglot_site.preparation import models_prepare
 from kallglot_site.running import (
     AlreadyRunning,
@@ -30,12 +30,12 @@ from kallglot_site.supervisor import Child, Hopeless, Supervisor
 DEMO_STAFF = "admin@demo.example"
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Start everything: database, gateway, worker, clock. Ctrl-C stops it all, calls drained."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-        parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+        parser.add_argument("--port", type=port, default=8000, help="default: %(default)s")
         parser.add_argument(
             "--server",
             choices=SERVERS,
@@ -62,7 +62,8 @@ class Command(BaseCommand):
             ) from None
 
     def _run(self, options: dict[str, Any]) -> None:
-        _port_check(options["host"], options["port"])
+        port_check(options["host"], options["port"])
+        self.services_check()
         self._say("Preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
         models_prepare()
@@ -133,21 +134,6 @@ class Command(BaseCommand):
 def _url(host: str, port: int) -> str:
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{name}]:{port}" if ":" in name.strip("[]") else f"http://{name}:{port}"
-
-
-def _port_check(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise CommandError(
-            f"Cannot listen on {host} port {port}: {error}. Choose another with --port "
-            f"(make run PORT={port + 1}), or stop what uses it."
-        ) from None
 
 
 async def _not_ready(client: httpx.AsyncClient, url: str) -> str | None:

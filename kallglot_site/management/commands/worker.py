@@ -6,19 +6,20 @@ from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # stubs lack it
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandError
 
 from kallglot_site.celery import app
+from kallglot_site.operator_commands import OperatorCommand, jobs
 from kallglot_site.supervised import end_with_supervisor
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Run deferred work: recordings, analyses, webhook deliveries."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--concurrency",
-            type=int,
+            type=jobs,
             # Deliveries mostly wait for others; they must not keep a recording from being made.
             default=max(4, os.cpu_count() or 4),
             help="jobs at once (default: %(default)s here)",
@@ -35,8 +36,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["supervised"]:
             end_with_supervisor(grace=30)
+        self.services_check()
         if options["nice"]:
-            os.nice(options["nice"])
+            try:
+                os.nice(options["nice"])
+            except PermissionError:
+                raise CommandError("--nice: this user may only use numbers from 0 up.") from None
         # Containers run as root, and what Celery warns of (pickled tasks) is not accepted here.
         warnings.simplefilter("ignore", SecurityWarning)
         arguments = [

@@ -1,0 +1,93 @@
+"""What the commands of an operator share: short errors, and checks before the work begins."""
+
+import socket
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.checks import ERROR, run_checks
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    SystemCheckError,
+)
+from django.db import connection
+
+from kallglot_site import health
+from kallglot_site.log_config import redact
+
+
+class OperatorCommand(BaseCommand):
+    """A command whose errors take one or two lines each."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        usage = f"manage.py {subcommand} [options]   (--help lists them)"
+        return super().create_parser(prog_name, subcommand, usage=usage, **kwargs)
+
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """Django's checks. Raises CommandError with a line for each error."""
+        try:
+            super().check(*args, **kwargs)
+        except SystemCheckError:
+            lines = [
+                f"{found.msg} {found.hint or ''}".strip()
+                for found in run_checks(include_deployment_checks=False)
+                if found.level >= ERROR
+            ]
+            raise CommandError("\n".join(lines)) from None
+
+    def services_check(self, *, tables: bool = False) -> None:
+        """Raises CommandError when the database or the message broker does not answer.
+
+        With ``tables``, also when the database has not been migrated.
+        """
+        lines = []
+        for names, ask in (
+            ("DATABASE_URL", health.database),
+            ("CELERY_BROKER_URL and REDIS_URL", health.broker),
+        ):
+            try:
+                ask()
+            except Exception as error:
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                lines.append(f"{names}: no answer from this service: {redact(reason)}")
+        if (
+            not lines
+            and tables
+            and "django_migrations" not in connection.introspection.table_names()
+        ):
+            lines.append("The database is empty. Run `manage.py migrate` first.")
+        if lines:
+            raise CommandError("\n".join(lines))
+
+
+def port(value: str) -> int:
+    """An argument's type: a TCP port."""
+    number = int(value) if value.isascii() and value.isdigit() else 0
+    if not 1 <= number <= 65_535:
+        raise ArgumentTypeError("use a port from 1 to 65535")
+    return number
+
+
+def jobs(value: str) -> int:
+    """An argument's type: how many jobs a worker runs at once."""
+    number = int(value) if value.isascii() and value.isdigit() else 0
+    if not 1 <= number <= 1000:
+        raise ArgumentTypeError("use a whole number from 1 to 1000")
+    return number
+
+
+def port_check(host: str, port: int) -> None:
+    """Raises CommandError when this machine cannot listen there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error}. "
+            "Choose others with --host and --port, or stop what uses this port."
+        ) from None
