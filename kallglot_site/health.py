@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 _FRESH = 2.0
 """Seconds for which the state of remote services is remembered: asking often must cost nothing."""
-_PATIENCE = 2
+_TIMEOUT = 2
 """Seconds a service may take to answer."""
 
 
@@ -109,7 +109,7 @@ class Remembered:
         self._answer: Check = {"ok": False, "reason": "not asked yet"}
 
     def __call__(self) -> Check:
-        if not self._lock.acquire(timeout=_PATIENCE):
+        if not self._lock.acquire(timeout=_TIMEOUT):
             return {"ok": False, "reason": "does not answer in time"}
         try:
             if self._clock() >= self._until:
@@ -142,11 +142,11 @@ def broker() -> None:
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"{folder} is not writable")
     else:
-        with kombu.Connection(url, connect_timeout=_PATIENCE) as doorbell:
-            doorbell.ensure_connection(max_retries=1, timeout=_PATIENCE)
+        with kombu.Connection(url, connect_timeout=_TIMEOUT) as doorbell:
+            doorbell.ensure_connection(max_retries=1, timeout=_TIMEOUT)
     if settings.REDIS_URL and url != settings.REDIS_URL:
         with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE
+            settings.REDIS_URL, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
         ) as client:
             client.ping()
 

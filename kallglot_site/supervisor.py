@@ -123,6 +123,7 @@ class Supervisor:
         self._stopping.set()
 
     async def _keep(self, child: Child) -> None:
+        # Not a retry library: the pauses end when ``stop`` is called, and a long run resets them.
         crashes = 0
         while not self._stopping.is_set():
             started = time.monotonic()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kallglot_site.api.viewsets import V1ViewSet
 
 RETENTION = datetime.timedelta(hours=24)
-PATIENCE = 2.0  # seconds that a duplicate waits for the first one's answer
+LOCK_WAIT = 2.0  # seconds that a duplicate waits for the first one's answer
 _POLL = 0.05  # seconds between attempts at the lock
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PURPOSE = "idempotent response"
@@ -99,8 +99,8 @@ class _Claim:
 
     def run(self, work: Callable[[], Response]) -> HttpResponse:
         """The stored answer, or the work's. Raises IdempotencyConflict, IdempotencyMismatch."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        deadline = time.monotonic() + LOCK_WAIT
+        while True:  # waits for a lock; a retry library would log each look as a failure
             try:
                 with _busy_is_conflict(), transaction.atomic():
                     self._lock()
@@ -175,7 +175,7 @@ def lock_number(organization_id: str, environment: str, key: str) -> int:
 def _busy_is_conflict() -> Iterator[None]:
     """On SQLite: wait for the write lock no longer than for a duplicate, and call that busy."""
     try:
-        with sqlite_busy_timeout(PATIENCE):
+        with sqlite_busy_timeout(LOCK_WAIT):
             yield
     except OperationalError as error:
         if connection.vendor != "sqlite" or "locked" not in str(error):

@@ -75,15 +75,6 @@ class StrictBooleanField(serializers.BooleanField):
         return data
 
 
-class StrictIntegerField(serializers.IntegerField):
-    """A JSON number without a fraction; not a string, not true."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
-            self.fail("invalid")
-        return int(super().to_internal_value(data))
-
-
 class StrictChoiceField(serializers.ChoiceField):
     """One of some words. The refusal lists them. ``code`` makes it a contract code."""
 

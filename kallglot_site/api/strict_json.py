@@ -1,8 +1,8 @@
-"""JSON as it should arrive. One parser stands in front of everything.
+"""Strict JSON for every request body.
 
-orjson judges grammar, UTF-8, surrogates and number ranges; what it lets pass but we do not (names
-given twice, null characters, deep nesting) is looked for here. Nothing recurses, so no body can
-exhaust the stack.
+orjson checks grammar, UTF-8, surrogates and number ranges. Names given twice, null characters and
+deep nesting are checked here, without recursion, so that no body can exhaust the stack. Objects
+are parsed a second time for names given twice: orjson, msgspec and pydantic keep the last silently.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Where requests are counted: exact across all processes that share an installation.
 
-Redis where there is one; else the database server; else, beside a SQLite database, a small SQLite
-file of its own that all processes of the machine share and that need not survive a power cut.
+Redis if it is set up, else the PostgreSQL database, else a SQLite file beside the main one, which
+all processes of the machine share. Not the `limits` library: it has no store for PostgreSQL or
+SQLite, so without Redis each process would count alone.
 """
 
 import functools

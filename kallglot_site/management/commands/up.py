@@ -117,6 +117,7 @@ class Command(OperatorCommand):
     async def _announce(self, supervisor: Supervisor, url: str) -> None:
         started, waiting_for = time.monotonic(), ""
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            # Polls a state that takes minutes at times; nothing here fails and is tried again.
             while (reason := await _not_ready(client, url)) is not None:
                 if time.monotonic() - started > 15 and reason != waiting_for:
                     self._say(f"waiting: {reason}")

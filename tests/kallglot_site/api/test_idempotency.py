@@ -144,7 +144,7 @@ def test_a_duplicate_of_a_running_request_waits_and_is_then_told_so(
     api: Client, monkeypatch: pytest.MonkeyPatch, second_connection: Any
 ) -> None:
     """Another connection holds the key's lock, as a request that is still running would."""
-    monkeypatch.setattr(idempotency, "PATIENCE", 0.2)
+    monkeypatch.setattr(idempotency, "LOCK_WAIT", 0.2)
     with second_connection() as other:
         _hold_lock(other, "k-1")
         response = create(api)
