@@ -1,7 +1,7 @@
-"""One log line for every request and WebSocket, whatever server runs.
+"""One log line for every request and WebSocket, under both servers.
 
-The servers' own access logs are off: they print the query string, and a stream token may stand in
-it. Nothing is added to the path of a WebSocket's frames.
+The servers' own access logs are off: they print the path and query string, which may hold an
+invitation or a stream token.
 """
 
 import time
@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from kallglot_site.log_paths import path_for_log
 from kallglot_site.sockets.handshakes import request_id_of
 
 log = structlog.get_logger(__name__)
@@ -50,14 +51,14 @@ class AccessLog:
             (log.debug if quiet else log.info)(
                 "http",
                 method=scope["method"],
-                path=scope["path"],
+                path=path_for_log(scope["path"], scope.get("route_match")),
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 **answer,
             )
 
     async def _websocket(self, scope: Any, receive: Any, send: Any) -> None:
         started = time.perf_counter()
-        connection = {"path": scope["path"], "request_id": request_id_of(scope)}
+        connection = {"path": path_for_log(scope["path"], None), "request_id": request_id_of(scope)}
         log.info("websocket.open", **connection)
         try:
             await self.app(scope, receive, send)

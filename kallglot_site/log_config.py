@@ -1,17 +1,19 @@
 """How this installation logs: structlog and the standard library through one formatter.
 
-Nothing spoken, no phone number, token, key or secret belongs in a log line: code does not put them
-there. The formatter removes what looks like one all the same, from the finished line, so that a
-library's message or a traceback cannot carry it out either.
+No code of ours logs speech, phone numbers, tokens, keys or secrets. The formatter also removes what
+looks like one from the finished line, because a library's message or a traceback may hold one.
 """
 
 import logging
 import logging.config
 import re
+from collections.abc import Hashable
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor
+
+from kallglot_site.log_paths import path_for_log
 
 _REDACTED = "[redacted]"
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -24,6 +26,10 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?i)([?&](?:token|key|signature|x-amz-[a-z-]+)=)[^\s&'\"]+"),
         rf"\1{_REDACTED}",
     ),
+    # Paths that carry a secret, and the forms that Django's signed values and reset tokens have.
+    (re.compile(r"(/(?:invitation|password|join)/)[^\s'\"?#]+"), rf"\1{_REDACTED}"),
+    (re.compile(r"\b[\w-]{8,}:[0-9A-Za-z]{6}:[\w-]{27,}"), _REDACTED),
+    (re.compile(r"\b[0-9a-z]{6}-[0-9a-f]{32}\b"), _REDACTED),
     # E.164, also as it stands in a URL, and the usual ways to group a North American number.
     (re.compile(r"(?i)(?:\+|%2B)\d{8,15}\b"), _REDACTED),
     (re.compile(r"(?<![\w.-])\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?![\w-])"), _REDACTED),
@@ -110,8 +116,17 @@ def logging_configure(options: dict[str, Any]) -> None:
                     ],
                 }
             },
-            "filters": {"no_traceback": {"()": lambda: _without_traceback}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "filters": {
+                "no_traceback": {"()": lambda: _without_traceback},
+                "paths": {"()": lambda: _with_safe_path},
+            },
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "line",
+                    "filters": ["paths"],
+                }
+            },
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
                 **{name: {"handlers": [], "propagate": True} for name in _TAKEN_OVER},
@@ -126,6 +141,20 @@ def logging_configure(options: dict[str, Any]) -> None:
 def _without_traceback(record: logging.LogRecord) -> bool:
     record.exc_info = record.exc_text = None
     return True
+
+
+def _with_safe_path(record: logging.LogRecord) -> bool:
+    """Django puts the path of a failed or refused request into its message."""
+    request = getattr(record, "request", None)
+    if hasattr(request, "path") and isinstance(record.args, tuple):
+        safe = path_for_log(request.path, getattr(request, "resolver_match", None))
+        paths = {request.path, request.get_full_path()}
+        record.args = tuple(safe if arg in paths else arg for arg in map(_hashable, record.args))
+    return True
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, Hashable) else str(value)
 
 
 def _without_attachments(logger: Any, method: str, event: EventDict) -> EventDict:
