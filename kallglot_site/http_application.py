@@ -55,7 +55,7 @@ class HttpApplication(ASGIHandler):
                 response.streaming_content = _at_once(response.getvalue())
             return response
         finally:
-            request.scope["route_match"] = request.resolver_match  # for the access log
+            request.scope["route_match"] = request.resolver_match  # type: ignore[index]  # a dict; the access log reads it
             db.close_old_connections()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import structlog
+from django.http import HttpRequest
 from structlog.typing import EventDict, Processor
 
 from kallglot_site.log_paths import path_for_log
@@ -146,7 +147,7 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 def _with_safe_path(record: logging.LogRecord) -> bool:
     """Django puts the path of a failed or refused request into its message."""
     request = getattr(record, "request", None)
-    if hasattr(request, "path") and isinstance(record.args, tuple):
+    if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
         safe = path_for_log(request.path, getattr(request, "resolver_match", None))
         paths = {request.path, request.get_full_path()}
         record.args = tuple(safe if arg in paths else arg for arg in map(_hashable, record.args))
