@@ -7,11 +7,12 @@ import django
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import re_path
 
-from kallglot_site.sockets import under_daphne
+from kallglot_site.sockets import http_under_daphne, under_daphne
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
 django.setup(set_prefix=False)
 under_daphne.install()
+http_under_daphne.install()
 
 # These import models, which exist only once Django is set up.
 from kallglot_site.http_application import HttpApplication  # noqa: E402

@@ -1,7 +1,8 @@
-"""Runs the ASGI application under Daphne or uvicorn, and stops it without cutting a sentence.
+"""Runs the ASGI application under Daphne or uvicorn, and stops it without losing speech or answers.
 
-On SIGTERM or SIGINT the process first drains (no new streams; what was said is transcribed;
-connections close with 1001), then the server stops. A second signal stops it at once.
+On SIGTERM or SIGINT the process first drains: it refuses new streams, transcribes what was said and
+closes the connections with 1001. Then it stops listening, lets open requests end, and stops. A
+second signal stops it at once.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from django.conf import settings
@@ -22,7 +23,10 @@ log = structlog.get_logger(__name__)
 SERVERS = ("daphne", "uvicorn")
 
 PINGS_IN_SILENCE = 3
-"""So often is a client asked for a sign of life before it counts as gone."""
+"""Pings that a client leaves unanswered before it counts as gone."""
+
+OPEN_REQUESTS_WITHIN = 10
+"""Seconds that open requests have for their answers when the server stops."""
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -48,7 +52,11 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], Awaitable[No
 
 async def _stopping(stop: Callable[[], Awaitable[None]]) -> None:
     log.info("gateway.draining")
-    await stop()
+    try:
+        await stop()
+    except Exception:
+        log.exception("gateway.stop_failed")
+        os._exit(1)  # nothing else would end the process
 
 
 async def _drained(drain: Hook) -> None:
@@ -73,6 +81,7 @@ async def _started(start: Hook) -> None:
 def uvicorn_options() -> dict[str, Any]:
     """What uvicorn must be told by whoever starts it; ``docs/operations.md`` has it as flags."""
     return {
+        "http": "kallglot_site.sockets.http_under_uvicorn:Http",
         "ws": "kallglot_site.sockets.under_uvicorn:WebSocket",
         "ws_max_size": LARGEST_MESSAGE,
         "ws_ping_interval": settings.STREAM_SILENCE / PINGS_IN_SILENCE,
@@ -84,7 +93,7 @@ def uvicorn_options() -> dict[str, Any]:
         # The application knows which proxies to trust; uvicorn would trust the whole machine.
         "proxy_headers": False,
         "server_header": False,
-        "timeout_graceful_shutdown": 10,
+        "timeout_graceful_shutdown": OPEN_REQUESTS_WITHIN,
     }
 
 
@@ -125,8 +134,20 @@ def _uvicorn(application: Any, host: str, port: int, start: Hook, drain: Hook) -
 def _daphne(application: Any, host: str, port: int, start: Hook, drain: Hook) -> None:
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server, twisted_loop
+    from twisted.internet.defer import maybeDeferred
 
-    server = Server(
+    from kallglot_site.sockets.http_under_daphne import requests_finish
+
+    class ClosableServer(Server):  # type: ignore[misc]  # Daphne has no annotations
+        """Remembers the ports that it listens on: Daphne itself cannot stop listening."""
+
+        ports: ClassVar[list[Any]] = []
+
+        def listen_success(self, port: Any) -> None:
+            super().listen_success(port)
+            self.ports.append(port)
+
+    server = ClosableServer(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         signal_handlers=False,
@@ -144,6 +165,10 @@ def _daphne(application: Any, host: str, port: int, start: Hook, drain: Hook) ->
 
     async def stop() -> None:
         await _drained(drain)
+        for listening in server.ports:
+            await maybeDeferred(listening.stopListening).asFuture(twisted_loop)
+        if left := await requests_finish(OPEN_REQUESTS_WITHIN):
+            log.warning("gateway.requests_cut", requests=left)
         server.stop()
 
     def ready() -> None:

@@ -1,14 +1,15 @@
 """WebSockets under uvicorn: see the package. Given to it as ``ws=WebSocket``."""
 
-import socket
-import struct
 from asyncio.transports import BaseTransport
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from kallglot_site import sockets
+from kallglot_site.sockets.closing import hang_up
 from kallglot_site.sockets.token_bucket import TokenBucket
+
+_INVALID_TEXT = 1007
 
 
 class WebSocket(WebSocketsSansIOProtocol):
@@ -33,6 +34,19 @@ class WebSocket(WebSocketsSansIOProtocol):
         if not self._failed:
             self._received_at = self.loop.time()
             super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            # uvicorn closes too, but logs an error with a traceback: any client could raise alarms.
+            self.frames = [b"".join(self.frames)]
+            try:
+                self.frames[0].decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(_INVALID_TEXT)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def handle_parser_exception(self) -> None:
         closed = self.conn.close_sent
@@ -87,9 +101,4 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def _hang_up(self) -> None:
         if not self.disconnected:
-            # Without lingering: the system too would keep what is not being read.
-            linger = struct.pack("ii", 1, 0)
-            self.transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, linger
-            )
-            self.transport.abort()
+            hang_up(self.transport)
