@@ -15,8 +15,9 @@ under_daphne.install()
 http_under_daphne.install()
 
 # These import models, which exist only once Django is set up.
+from kallglot_site.health import HealthPages  # noqa: E402
 from kallglot_site.http_application import HttpApplication  # noqa: E402
-from kallglot_site.sockets.handshakes import not_found  # noqa: E402
+from kallglot_site.sockets.handshakes import RefuseWhileStopping, not_found  # noqa: E402
 from recordings_app.spool import shipper  # noqa: E402
 from sessions_app import routing, runtime  # noqa: E402
 from sessions_app.dashboard.routing import websocket_urlpatterns as staff_sockets  # noqa: E402
@@ -40,10 +41,15 @@ shipper.start()  # finished spool parts go to the storage, where there are sever
 _nowhere: Any = not_found  # django-stubs know of HTTP views only
 _sockets: list[Any] = [*routing.websocket_urlpatterns, *staff_sockets, re_path(r"", _nowhere)]
 
+
+def _is_stopping() -> bool:
+    return runtime.unready_reason() == "draining"
+
+
 application = ProtocolTypeRouter(
     {
-        "http": HttpApplication(),
-        "websocket": URLRouter(_sockets),
+        "http": HealthPages(HttpApplication()),
+        "websocket": RefuseWhileStopping(URLRouter(_sockets), _is_stopping),
         "lifespan": lifespan,
     }
 )

@@ -1,14 +1,16 @@
-"""What machines ask: /healthz (does it live), /readyz (can it take calls), /metrics (numbers).
+"""What machines ask: /healthz (is it alive), /readyz (can it take calls), /metrics (numbers).
 
-Answered before anything else, and for any Host header: a load balancer calls by address.
+Answered before Django, for any Host header: busy request threads must not look like a dead process.
 """
 
+import asyncio
 import hmac
 import ipaddress
+import json
 import os
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import kombu
@@ -16,16 +18,15 @@ import prometheus_client
 import redis
 import structlog
 from django.conf import settings
-from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.db import close_old_connections, connection
 
-from kallglot_site.version import VERSION
+from kallglot_site import executors
 from sessions_app import runtime
 
 log = structlog.get_logger(__name__)
 
 _FRESH = 2.0
-"""Seconds for which the state of remote services is remembered: asking often must cost nothing."""
+"""Seconds for which the state of remote services is remembered: frequent requests cost nothing."""
 _TIMEOUT = 2
 """Seconds a service may take to answer."""
 
@@ -35,115 +36,139 @@ class Check(TypedDict):
     reason: str
 
 
-class HealthMiddleware:
-    """Answers the three addresses; everything else goes on."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer: JSON of ``content``, or bytes as they are."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        page = _PAGES.get(request.path)
-        if page is None:
-            return self.get_response(request)
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
-        response = page(request)
-        response["Cache-Control"] = "no-store"
-        # Whoever asks is told why; Django would log an error for every 503 of a starting process.
-        response._has_been_logged = True  # type: ignore[attr-defined]
-        return response
+    content: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
 
 
-def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process can answer at all, and which version it runs."""
-    return JsonResponse({"status": "ok", "version": VERSION})
+class HealthPages:
+    """ASGI middleware: answers the three addresses; everything else goes on."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        answer = _PAGES.get(scope["path"]) if scope["type"] == "http" else None
+        if answer is None:
+            await self.app(scope, receive, send)
+        elif scope["method"] in {"GET", "HEAD"}:
+            await _send(await answer(scope), scope["method"], send)
+        else:
+            refused = Page({"error": "Use GET or HEAD."}, 405, {"Allow": "GET, HEAD"})
+            await _send(refused, scope["method"], send)
 
 
-def readyz(request: HttpRequest) -> HttpResponse:
+async def _send(page: Page, method: str, send: Any) -> None:
+    body = page.content
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        **page.headers,
+    }
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": page.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+async def healthz(scope: Any) -> Page:
+    """200 while the process can answer at all."""
+    return Page({"status": "ok"})
+
+
+async def readyz(scope: Any) -> Page:
     """200 when calls can be taken; else 503, with the reason at each check that failed."""
-    checks = {name: check() for name, check in CHECKS.items()}
-    ready = all(check["ok"] for check in checks.values())
-    return JsonResponse(
-        {"status": "ready" if ready else "unavailable", "checks": checks},
-        status=200 if ready else 503,
-    )
+    answers = await asyncio.gather(*(check() for check in CHECKS.values()))
+    ready = all(check["ok"] for check in answers)
+    content = {
+        "status": "ready" if ready else "unavailable",
+        "checks": dict(zip(CHECKS, answers, strict=True)),
+    }
+    return Page(content, 200 if ready else 503)
 
 
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text. For this machine, or with KALLGLOT_METRICS_TOKEN for its bearer."""
-    if not _may_read_metrics(request):
-        return JsonResponse(
-            {"error": "Ask from this machine, or with the bearer token KALLGLOT_METRICS_TOKEN."},
-            status=403,
-        )
-    return HttpResponse(
-        prometheus_client.generate_latest(), content_type=prometheus_client.CONTENT_TYPE_LATEST
-    )
+async def metrics(scope: Any) -> Page:
+    """Prometheus text, for the bearer of KALLGLOT_METRICS_TOKEN.
+
+    Without a token: in development only, for callers on this machine. In production a proxy on the
+    same machine would make every caller one of those.
+    """
+    if not _may_read_metrics(scope):
+        return Page({"error": "Set KALLGLOT_METRICS_TOKEN and send it as bearer token."}, 403)
+    text = await executors.HEALTH.run(prometheus_client.generate_latest)
+    return Page(text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
 
-def _may_read_metrics(request: HttpRequest) -> bool:
-    token = settings.METRICS_TOKEN
-    if token:
-        given = request.headers.get("Authorization", "")
-        return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
-    # What a proxy on this machine forwards comes from elsewhere.
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+def _may_read_metrics(scope: Any) -> bool:
+    headers = dict(scope["headers"])
+    if token := settings.METRICS_TOKEN:
+        given = headers.get(b"authorization", b"")
+        return hmac.compare_digest(given, f"Bearer {token}".encode())
+    if settings.PRODUCTION or b"x-forwarded-for" in headers or b"forwarded" in headers:
         return False
     try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+        return ipaddress.ip_address((scope.get("client") or [""])[0]).is_loopback
     except ValueError:
         return False
 
 
 class Remembered:
-    """A check asked by one caller at a time, its answer shared for a moment.
+    """A blocking check whose answer is shared for a moment, and which runs once at a time.
 
-    A check that fails or hangs costs its callers one question, not one each.
+    A service that fails or hangs holds one thread, however many callers ask.
     """
 
     def __init__(self, ask: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._clock = clock
-        self._lock = threading.Lock()
         self._until = float("-inf")
         self._answer: Check = {"ok": False, "reason": "not asked yet"}
+        self._asking: asyncio.Task[None] | None = None
 
-    def __call__(self) -> Check:
-        if not self._lock.acquire(timeout=_TIMEOUT):
-            return {"ok": False, "reason": "does not answer in time"}
-        try:
-            if self._clock() >= self._until:
-                self._answer = self._asked()
-                self._until = self._clock() + _FRESH
+    async def __call__(self) -> Check:
+        if self._clock() < self._until:
             return self._answer
-        finally:
-            self._lock.release()
+        asking = self._asking
+        if asking is None or asking.done() or asking.get_loop() is not asyncio.get_running_loop():
+            asking = self._asking = asyncio.create_task(self._refresh())
+        done, _ = await asyncio.wait({asking}, timeout=_TIMEOUT)
+        return self._answer if done else {"ok": False, "reason": "does not answer in time"}
 
-    def _asked(self) -> Check:
+    async def _refresh(self) -> None:
         try:
-            self._ask()
+            await executors.HEALTH.run(self._ask)
         except Exception as error:
             # The message may hold an address with a password: the log redacts it, a page cannot.
             log.warning("health.failed", check=self._ask.__name__, error=str(error))
-            return {"ok": False, "reason": f"does not answer ({type(error).__name__})"}
-        return {"ok": True, "reason": ""}
+            self._answer = {"ok": False, "reason": f"does not answer ({type(error).__name__})"}
+        else:
+            self._answer = {"ok": True, "reason": ""}
+        self._until = self._clock() + _FRESH
 
 
 def database() -> None:
+    """Raises DatabaseError."""
+    close_old_connections()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
 def broker() -> None:
-    """The doorbell of deferred work, and the channel layer where it is Redis."""
+    """The message broker of deferred work, and the channel layer where it is Redis."""
     url = settings.CELERY_BROKER_URL
     if url.startswith("filesystem"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"{folder} is not writable")
     else:
-        with kombu.Connection(url, connect_timeout=_TIMEOUT) as doorbell:
-            doorbell.ensure_connection(max_retries=1, timeout=_TIMEOUT)
+        with kombu.Connection(url, connect_timeout=_TIMEOUT) as link:
+            link.ensure_connection(max_retries=1, timeout=_TIMEOUT)
     if settings.REDIS_URL and url != settings.REDIS_URL:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
@@ -151,18 +176,18 @@ def broker() -> None:
             client.ping()
 
 
-def engine() -> Check:
+async def engine() -> Check:
     """Whether this process has its speech engine loaded and is not draining."""
     reason = runtime.unready_reason()
     return {"ok": reason is None, "reason": reason or ""}
 
 
-CHECKS: dict[str, Callable[[], Check]] = {
+CHECKS: dict[str, Callable[[], Awaitable[Check]]] = {
     "database": Remembered(database),
     "broker": Remembered(broker),
     "engine": engine,
 }
-_PAGES: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+_PAGES: dict[str, Callable[[Any], Awaitable[Page]]] = {
     "/healthz": healthz,
     "/readyz": readyz,
     "/metrics": metrics,

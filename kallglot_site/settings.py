@@ -109,7 +109,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "kallglot_site.health.HealthMiddleware",
     "kallglot_site.api.middleware.RequestIdMiddleware",
     "kallglot_site.api.middleware.ProxyMiddleware",
     "kallglot_site.api.middleware.NullPathMiddleware",

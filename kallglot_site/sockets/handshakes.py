@@ -1,9 +1,10 @@
 """What a WebSocket's handshake has in common with any other request."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from kallglot_site.api.errors import NotFound, envelope
+from kallglot_site.api.errors import ApiError, NotFound, envelope
 from kallglot_site.api.ids import new_id
 from kallglot_site.api.links import public_url_of_stream
 
@@ -27,15 +28,44 @@ def public_url_of(scope: Any) -> str:
     return public_url_of_stream(host, secure=scope.get("scheme") == "wss")
 
 
+class RefuseWhileStopping:
+    """ASGI middleware: a process that stops answers a handshake with 503.
+
+    A proxy then tries the next gateway, which it cannot after an accepted connection.
+    """
+
+    def __init__(self, app: Any, is_stopping: Callable[[], bool]) -> None:
+        self.app = app
+        self._is_stopping = is_stopping
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._is_stopping():
+            error = ApiError(
+                "This server is stopping. Connect again.",
+                code="service_unavailable",
+                headers={"Retry-After": "1"},
+            )
+            await _refuse(error, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
 async def not_found(scope: Any, receive: Any, send: Any) -> None:
     """ASGI application for addresses that nothing listens at: the answer that REST would give."""
+    await _refuse(NotFound("WebSocket address"), scope, receive, send)
+
+
+async def _refuse(error: ApiError, scope: Any, receive: Any, send: Any) -> None:
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
-    body = envelope(NotFound("WebSocket address"), None)
-    body["error"]["doc_url"] = f"{public_url_of(scope)}/errors#{NotFound.code}"
+    body = envelope(error, None)
+    body["error"]["doc_url"] = f"{public_url_of(scope)}/errors#{error.code}"
     body["error"]["request_id"] = request_id_of(scope)
     headers = [(b"content-type", b"application/json"), *response_headers(scope)]
-    await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+    headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    await send(
+        {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
+    )
     await send({"type": "websocket.http.response.body", "body": json.dumps(body).encode()})

@@ -1,17 +1,20 @@
 """What load balancers and Prometheus ask, and what they get."""
 
+import asyncio
 import json
+import threading
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from django.test import Client
+from asgiref.testing import ApplicationCommunicator
 
 from kallglot_site import health
-from kallglot_site.health import Remembered
+from kallglot_site.asgi import application
+from kallglot_site.health import HealthPages, Remembered
 
-pytestmark = pytest.mark.django_db
 
-
-def fine() -> health.Check:
+async def fine() -> health.Check:
     return {"ok": True, "reason": ""}
 
 
@@ -21,74 +24,152 @@ def all_fine(monkeypatch):
     return health.CHECKS
 
 
-def test_alive_is_alive_for_any_host_name(client):
-    answer = client.get("/healthz", headers={"host": "10.1.2.3"})
-    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
-def test_ready_says_what_was_looked_at(client, all_fine):
-    answer = client.get("/readyz")
-    assert answer.status_code == 200
-    assert answer["Cache-Control"] == "no-store"
-    assert set(answer.json()["checks"]) == {"database", "broker", "engine"}
+async def asked(path: str, *, method: str = "GET", client: str = "127.0.0.1", **headers) -> Answer:
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()],
+        "client": [client, 50_000],
+    }
+    communicator = ApplicationCommunicator(application, scope)
+    await communicator.send_input({"type": "http.request", "body": b""})
+    start = await communicator.receive_output(5)
+    body = await communicator.receive_output(5)
+    found = {k.decode(): v.decode() for k, v in start["headers"]}
+    return Answer(start["status"], found, body["body"])
 
 
-def test_not_ready_names_the_reason(client, all_fine):
-    all_fine["engine"] = lambda: {"ok": False, "reason": "the transcription engine is loading"}
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["status"] == "unavailable"
-    assert answer.json()["checks"]["engine"]["reason"] == "the transcription engine is loading"
+async def test_alive_is_alive_for_any_host_name():
+    answer = await asked("/healthz", host="10.1.2.3")
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
-def test_the_real_database_and_broker_are_asked():
-    assert Remembered(health.database)()["ok"]
-    assert Remembered(health.broker)()["ok"]
+async def test_ready_says_what_was_looked_at(all_fine):
+    answer = await asked("/readyz")
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert set(answer.json["checks"]) == {"database", "broker", "engine"}
 
 
-def test_a_broker_that_refuses_makes_it_unready(settings):
+async def test_not_ready_names_the_reason(all_fine):
+    async def loading() -> health.Check:
+        return {"ok": False, "reason": "the transcription engine is loading"}
+
+    all_fine["engine"] = loading
+    answer = await asked("/readyz")
+    assert answer.status == 503
+    assert answer.json["status"] == "unavailable"
+    assert answer.json["checks"]["engine"]["reason"] == "the transcription engine is loading"
+
+
+async def test_health_is_answered_while_every_request_thread_is_busy(all_fine, monkeypatch):
+    release = threading.Event()
+    http = application.application_mapping["http"].app
+    monkeypatch.setattr(http, "_work", lambda request: release.wait(10) and None)
+    busy = []
+    for _ in range(40):
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        communicator = ApplicationCommunicator(application, scope)
+        await communicator.send_input({"type": "http.request", "body": b""})
+        busy.append(communicator)
+    await asyncio.sleep(0.1)
+    try:
+        async with asyncio.timeout(2):
+            assert (await asked("/healthz")).status == 200
+            assert (await asked("/readyz")).status == 200
+    finally:
+        for communicator in busy:
+            communicator.stop(exceptions=False)
+        release.set()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_real_database_and_broker_are_asked():
+    assert (await Remembered(health.database)())["ok"]
+    assert (await Remembered(health.broker)())["ok"]
+
+
+async def test_a_broker_that_refuses_makes_it_unready(settings):
     settings.CELERY_BROKER_URL = "redis://:hunter2@127.0.0.1:1/0"
-    answer = Remembered(health.broker)()
+    answer = await Remembered(health.broker)()
     assert not answer["ok"]
     assert "does not answer" in answer["reason"]
     assert "hunter2" not in json.dumps(answer)
 
 
-def test_many_callers_cost_the_service_one_question():
-    asked, now = [], [0.0]
-    check = Remembered(lambda: asked.append(1), clock=lambda: now[0])
-    for _ in range(5):
-        check()
-    assert len(asked) == 1
+async def test_many_callers_cost_the_service_one_question():
+    count, now = [], [0.0]
+    check = Remembered(lambda: count.append(1), clock=lambda: now[0])
+    await asyncio.gather(*(check() for _ in range(5)))
+    await check()
+    assert len(count) == 1
     now[0] += 2.1
-    check()
-    assert len(asked) == 2
+    await check()
+    assert len(count) == 2
 
 
-def test_only_reading_is_allowed(client):
-    answer = client.post("/readyz")
-    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+async def test_a_service_that_hangs_holds_one_thread_and_answers_in_time(monkeypatch):
+    monkeypatch.setattr(health, "_TIMEOUT", 0.05)
+    started, release = [], threading.Event()
+
+    def hang() -> None:
+        started.append(1)
+        release.wait(10)
+
+    check = Remembered(hang)
+    answers = await asyncio.gather(*(check() for _ in range(20)))
+    release.set()
+    assert len(started) == 1
+    assert {answer["reason"] for answer in answers} == {"does not answer in time"}
 
 
-def test_numbers_are_for_this_machine(client):
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert answer["Content-Type"].startswith("text/plain")
-    assert b"# TYPE process_cpu_seconds_total counter" in answer.content
+async def test_only_reading_is_allowed():
+    answer = await asked("/readyz", method="POST")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize(
-    "elsewhere", [{"REMOTE_ADDR": "10.0.0.7"}, {"HTTP_X_FORWARDED_FOR": "203.0.113.9"}]
-)
-def test_numbers_are_not_for_others(elsewhere):
-    assert Client(**elsewhere).get("/metrics").status_code == 403
+async def test_a_head_request_gets_no_body():
+    answer = await asked("/healthz", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
 
 
-def test_a_metrics_token_opens_them_to_its_bearer_only(settings):
-    settings.METRICS_TOKEN = "correct-horse"
-    from_elsewhere = Client(REMOTE_ADDR="10.0.0.7")
-    assert from_elsewhere.get("/metrics").status_code == 403
-    wrong = {"Authorization": "Bearer battery-staple"}
-    assert from_elsewhere.get("/metrics", headers=wrong).status_code == 403
-    right = {"Authorization": "Bearer correct-horse"}
-    assert from_elsewhere.get("/metrics", headers=right).status_code == 200
+async def test_in_development_numbers_are_for_this_machine():
+    answer = await asked("/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert b"# TYPE process_cpu_seconds_total counter" in answer.body
+
+
+async def test_numbers_are_not_for_others():
+    assert (await asked("/metrics", client="10.0.0.7")).status == 403
+    assert (await asked("/metrics", x_forwarded_for="203.0.113.9")).status == 403
+
+
+async def test_in_production_a_local_proxy_without_headers_does_not_expose_the_numbers(settings):
+    settings.PRODUCTION = True
+    assert (await asked("/metrics", client="127.0.0.1")).status == 403
+
+
+async def test_a_metrics_token_opens_them_to_its_bearer_only(settings):
+    settings.PRODUCTION, settings.METRICS_TOKEN = True, "correct-horse"
+    assert (await asked("/metrics")).status == 403
+    assert (await asked("/metrics", authorization="Bearer battery-staple")).status == 403
+    right = await asked("/metrics", client="10.0.0.7", authorization="Bearer correct-horse")
+    assert right.status == 200
+
+
+def test_health_stands_before_django():
+    assert isinstance(application.application_mapping["http"], HealthPages)
