@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models import Model
 
 
 class SiteConfig(AppConfig):
@@ -9,3 +12,12 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from kallglot_site import checks  # noqa: F401  # registers the system checks
+        from sessions_app.signals import session_erased
+
+        session_erased.connect(_erase_answers)
+
+
+def _erase_answers(session: Model, **_: Any) -> None:
+    from kallglot_site.api.idempotency import idempotent_responses_erase
+
+    idempotent_responses_erase(str(session.pk))

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
@@ -119,6 +119,11 @@ class _Claim:
         ).first()
         if stored is None:
             return None
+        if not stored.body:
+            raise ApiError(
+                "The object that this request made was erased. Use a fresh key.",
+                code="resource_not_found",
+            )
         if stored.fingerprint != self.fingerprint:
             raise IdempotencyMismatch(
                 "This Idempotency-Key was used with another request. Use a fresh key."
@@ -137,6 +142,7 @@ class _Claim:
                 "status": response.status_code,
                 "headers": headers,
                 "body": crypto.encrypt(body, purpose=_PURPOSE),
+                "about": _about(response.data),
                 "created_at": timezone.now(),
             }
             # An expired answer may still be there: it is overwritten.
@@ -190,6 +196,22 @@ def _own_headers(response: Response) -> dict[str, str]:
     return {
         name: value for name, value in response.headers.items() if name.lower() != "content-type"
     }
+
+
+def _about(data: Any) -> str:
+    """The id of the session that an answer is about, else of its object; "": of neither."""
+    if not isinstance(data, Mapping):
+        return ""
+    return str(data.get("session_id") or data.get("id") or "")
+
+
+def idempotent_responses_erase(about: str) -> None:
+    """Forget what was answered about an object. Its keys stay used: a retry makes nothing new.
+
+    The fingerprint goes too: a phone number can be guessed from it.
+    """
+    stored = IdempotentResponse.objects.filter(about=about)
+    stored.update(body=b"", headers={}, fingerprint="")
 
 
 def _fingerprint(view: "V1ViewSet") -> str:

@@ -7,7 +7,7 @@ from kallglot_site.accounts.models import Environment, Organization
 
 
 class IdempotentResponse(models.Model):
-    """What a request with an Idempotency-Key was answered. Written in the work's transaction.
+    """The stored answer to a request with an Idempotency-Key, written in the work's transaction.
 
     ``body`` is encrypted: answers hold stream tokens and webhook secrets.
     """
@@ -18,7 +18,14 @@ class IdempotentResponse(models.Model):
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the request.")
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
-    body = models.BinaryField()
+    body = models.BinaryField(help_text="Empty once the object was erased.")
+    about = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_index=True,
+        help_text="The session's or object's id.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
 
     class Meta:

@@ -166,3 +166,23 @@ def _hold_lock(other: Any, key: str) -> None:
     other.execute(
         "SELECT pg_advisory_xact_lock(%s)", [idempotency.lock_number(organization.pk, "live", key)]
     )
+
+
+def test_an_erased_session_does_not_come_back_through_its_key(api: Client) -> None:
+    phone = "+15551234567"
+    body = {**BODY, "provider": {"phone_number": phone}}
+    session_id = create(api, body=body).json()["id"]
+    create(api, key="k-2", body={}, path=f"/v1/sessions/{session_id}/end")
+    erased = api.delete(f"/v1/sessions/{session_id}")
+    assert erased.status_code == 204
+
+    again = create(api, body=body)
+    ended_again = create(api, key="k-2", body={}, path=f"/v1/sessions/{session_id}/end")
+
+    for answer in (again, ended_again):
+        assert answer.status_code == 404
+        assert answer.json()["error"]["code"] == "resource_not_found"
+        assert phone not in answer.content.decode()
+    assert Session.objects.count() == 0, "the retry makes no new session"
+    assert {bytes(row.body) for row in IdempotentResponse.objects.all()} == {b""}
+    assert {row.fingerprint for row in IdempotentResponse.objects.all()} == {""}
