@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "kallglot_site.api.middleware.ProxyMiddleware",
     "kallglot_site.api.middleware.NullPathMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "kallglot_site.api.middleware.PublicCompressionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kallglot_site.accounts.dashboard.middleware.ContentPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -148,6 +149,8 @@ STATIC_ROOT = _data_folder("static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from the source folders: no collectstatic step stands between a clone and a page.
 WHITENOISE_USE_FINDERS = True
+# Files in a folder with a version in its name, as in htmx-2.0.11/, never change.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"-\d+\.\d+\.\d+/"
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -157,6 +160,8 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# A year, for this host alone: what other hosts of the domain do is not ours to decide.
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
 LANGUAGE_CODE = "en"

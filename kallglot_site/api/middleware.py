@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from kallglot_site.api.errors import ApiError, error_response
 from kallglot_site.api.ids import new_id
@@ -74,6 +75,28 @@ def _address(hop: str) -> str:
         return str(ipaddress.ip_address(host))
     except ValueError:
         return "invalid"
+
+
+class PublicCompressionMiddleware(GZipMiddleware):
+    """Compresses static files and the API's schema, which are the same for everybody.
+
+    Nothing else: the size of a compressed answer can tell an attacker what else is in it (BREACH).
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        content = response.headers.get("Content-Type", "")
+        if (
+            request.path.startswith(("/static/", "/v1/openapi.json"))
+            and response.status_code == 200
+            and content.startswith(_COMPRESSIBLE)
+        ):
+            return super().process_response(request, response)  # type: ignore[arg-type,no-any-return,unused-ignore]  # stubs say HttpResponse
+        return response
+
+
+_COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/svg+xml")
 
 
 class NullPathMiddleware:

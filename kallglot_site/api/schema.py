@@ -106,6 +106,7 @@ class V1Schema(AutoSchema):
         return [capfirst(self.view.throttle_group)]
 
     def get_auth(self) -> list[dict[str, list[str]]]:
+        super().get_auth()  # registers the security schemes that are named here
         scope = str(self.view.scopes[self.view.action])
         return [{"bearer": [scope]}, {"header": [scope]}]
 

@@ -101,8 +101,9 @@ class MomentField(serializers.Field[datetime.datetime, Any, str, Any]):
 
     def to_internal_value(self, data: Any) -> datetime.datetime:
         try:
-            # A bare "+" in a query string arrives as a space.
-            moment = parse_datetime(data.replace(" ", "+")) if isinstance(data, str) else None
+            # A bare "+" in a query string arrives as a space. RFC 3339 allows "t" and "z".
+            text = data.replace(" ", "+").upper() if isinstance(data, str) else ""
+            moment = parse_datetime(text)
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None:

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT = 0.25  # seconds; a count is not worth more of a client's time
 _REST = 5.0  # seconds that a store which failed is left alone
+SWEPT_AT_ONCE = 500  # rows: each statement holds the write lock for milliseconds only
 
 
 class Store(ABC):
@@ -79,6 +80,11 @@ class DatabaseStore(Store):
         RETURNING used
     """
 
+    _SWEEP = """
+        DELETE FROM api_requestcount WHERE name IN (
+            SELECT name FROM api_requestcount WHERE "window" < %s LIMIT %s)
+    """
+
     def increment(self, name: str, window: int) -> int:
         with connection.cursor() as cursor:
             cursor.execute(self._COUNT, [name, window])
@@ -86,15 +92,18 @@ class DatabaseStore(Store):
 
     def sweep(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(
-                'DELETE FROM api_requestcount WHERE "window" < %s', [int(time.time()) - 3600]
-            )
+            while True:
+                cursor.execute(self._SWEEP, [int(time.time()) - 3600, SWEPT_AT_ONCE])
+                if cursor.rowcount < SWEPT_AT_ONCE:
+                    return
 
 
 class FileStore(Store):
     """A SQLite file beside the main one, without syncing: tens of microseconds a count."""
 
     _COUNT = DatabaseStore._COUNT.replace("api_requestcount", "counts").replace("%s", "?")
+
+    _SWEEP = DatabaseStore._SWEEP.replace("api_requestcount", "counts").replace("%s", "?")
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -105,7 +114,10 @@ class FileStore(Store):
         return int(row[0])
 
     def sweep(self) -> None:
-        self._connection.execute('DELETE FROM counts WHERE "window" < ?', (time.time() - 3600,))
+        while True:
+            before = (time.time() - 3600, SWEPT_AT_ONCE)
+            if self._connection.execute(self._SWEEP, before).rowcount < SWEPT_AT_ONCE:
+                return
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -119,6 +131,7 @@ class FileStore(Store):
                 "CREATE TABLE IF NOT EXISTS counts "
                 '(name TEXT PRIMARY KEY, "window" INTEGER NOT NULL, used INTEGER NOT NULL)'
             )
+            found.execute('CREATE INDEX IF NOT EXISTS counts_window ON counts ("window")')
             self._local.connection = found
         return found
 

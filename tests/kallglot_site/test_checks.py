@@ -1,5 +1,10 @@
 """The system checks stop a start that would go wrong, and say what to set."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from kallglot_site.checks import installation_check
@@ -81,3 +86,24 @@ def test_an_unknown_engine_is_named_with_what_there_is(small, name):
     assert message.id == "kallglot.E010"
     assert f"{name} is not usable" in message.msg
     assert "there are:" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"), [("production", "31536000"), ("development", "0")]
+)
+def test_browsers_are_told_to_use_https_only_in_production(tmp_path, environment, seconds):
+    code = "from django.conf import settings; print(settings.SECURE_HSTS_SECONDS)"
+    variables = {
+        "DJANGO_SETTINGS_MODULE": "kallglot_site.settings",
+        "KALLGLOT_ENVIRONMENT": environment,
+        "KALLGLOT_DATA_DIR": str(tmp_path),
+    }
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.strip() == seconds

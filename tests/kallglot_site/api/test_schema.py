@@ -1,5 +1,6 @@
 """The schema, its rendering and the error page: true, complete, and from this server alone."""
 
+import gzip
 import re
 from typing import Any
 
@@ -26,6 +27,33 @@ def test_the_schema_is_valid_openapi_3_1(client: Client) -> None:
     assert document["openapi"].startswith("3.1")
     assert document["servers"] == [{"url": "http://testserver"}]
     validate(document)
+
+
+def test_every_security_scheme_that_an_operation_names_is_defined(client: Client) -> None:
+    document = client.get("/v1/openapi.json").json()
+    defined = set(document["components"]["securitySchemes"])
+    named = {
+        scheme
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for requirement in operation["security"]
+        for scheme in requirement
+    }
+    assert named == defined == {"bearer", "header"}
+
+
+def test_the_schema_is_sent_compressed(client: Client) -> None:
+    plain = client.get("/v1/openapi.json")
+    packed = client.get("/v1/openapi.json", headers={"accept-encoding": "gzip"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert len(packed.content) < len(plain.content) / 5
+    assert gzip.decompress(packed.content) == plain.content
+
+
+def test_the_answers_of_the_api_itself_are_not_compressed(api: Client) -> None:
+    answer = api.get("/v1/event_types", headers={"accept-encoding": "gzip"})
+    assert len(answer.content) > 1000
+    assert "Content-Encoding" not in answer
 
 
 def _viewset_actions() -> list[tuple[str, Any, str]]:

@@ -11,6 +11,7 @@ import time_machine
 from django.test import Client
 
 from kallglot_site.accounts.services import api_key_create
+from kallglot_site.api import throttle_stores
 from kallglot_site.api.throttle_stores import (
     DatabaseStore,
     FileStore,
@@ -113,6 +114,20 @@ def test_the_file_store_is_exact_across_processes(tmp_path: Path) -> None:
         seen = sorted(number for future in counts for number in future.result())
 
     assert seen == list(range(1, 801))
+
+
+def test_counts_are_swept_in_short_statements(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not isinstance(store, DatabaseStore | FileStore):
+        pytest.skip("it forgets by itself")
+    monkeypatch.setattr(throttle_stores, "SWEPT_AT_ONCE", 2)
+    for number in range(5):
+        store.increment(f"old-{number}", 60)
+    store.increment("new", 4_000_000_000)
+    store.sweep()
+    assert [store.increment(f"old-{number}", 60) for number in range(5)] == [1] * 5
+    assert store.increment("new", 4_000_000_000) == 2
 
 
 class _Broken(Store):
