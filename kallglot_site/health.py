@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from kallglot_site import executors
+from kallglot_site.version import VERSION
 from sessions_app import runtime
 
 log = structlog.get_logger(__name__)
@@ -78,8 +79,8 @@ async def _send(page: Page, method: str, send: Any) -> None:
 
 
 async def healthz(scope: Any) -> Page:
-    """200 while the process can answer at all."""
-    return Page({"status": "ok"})
+    """200 while the process can answer at all, and which version it runs."""
+    return Page({"status": "ok", "version": VERSION})
 
 
 async def readyz(scope: Any) -> Page:
