@@ -30,6 +30,7 @@ class Call:
     clock: VirtualClock = field(default_factory=VirtualClock)
     options: PipelineOptions = field(default_factory=PipelineOptions)
     clock_mode: ClockMode = "arrival"
+    other: "Call | None" = None
 
     def __post_init__(self):
         self.engine = FakeTranscriber(default="Hello there.", delay=0.2, sleep=self.clock.sleep)
@@ -46,6 +47,7 @@ class Call:
             timeline=Timeline(zero=None, clock_mode=self.clock_mode),
             taps=[self.tap],
             options=self.options,
+            other_party=lambda: self.other.pipeline.spoken if self.other else None,
         )
 
     def _emit(self, event):
@@ -54,18 +56,15 @@ class Call:
 
     async def say(self, *clips, pace=1.0):
         for placed in frames(*clips, start=self.sent):
-            self.pipeline.feed(
-                AudioFrame(
-                    "customer",
-                    MULAW,
-                    placed.payload,
-                    None,
-                    round(placed.start * 1000),
-                    self.clock.time(),
-                )
-            )
+            self.feed(placed)
             self.sent = placed.end
             await self.clock.advance(placed.duration * pace)
+
+    def feed(self, placed):
+        milliseconds = round(placed.start * 1000)
+        self.pipeline.feed(
+            AudioFrame("customer", MULAW, placed.payload, None, milliseconds, self.clock.time())
+        )
 
     async def drain(self, within=60.0):
         draining = asyncio.ensure_future(self.pipeline.drain(within))

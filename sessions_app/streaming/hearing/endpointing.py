@@ -79,12 +79,14 @@ class SpeechResumed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceClosed:
-    """``audio`` is the speech from ``start`` to ``end`` with a margin of silence on both sides."""
+    """``audio`` is the speech from ``start`` to ``end`` with a margin of silence on both sides; it
+    begins at ``audio_start``."""
 
     start: float
     end: float
     audio: Samples
     sample_rate: int
+    audio_start: float
     cut: bool = False  # because of its length: speech goes on
 
 
@@ -154,6 +156,12 @@ class Endpointer:
         """Seconds of audio in the open utterance."""
         assert self._utterance is not None
         return self._at - self._utterance.audio_start
+
+    @property
+    def audio_start(self) -> float:
+        """Where the open utterance's audio begins."""
+        assert self._utterance is not None
+        return self._utterance.audio_start
 
     def audio(self) -> tuple[Samples, int]:
         """The open utterance so far, and its sample rate."""
@@ -354,7 +362,11 @@ class Endpointer:
 
     def _close(self, utterance: _Utterance) -> UtteranceClosed:
         closed = UtteranceClosed(
-            utterance.start, utterance.speech_end, self._audio_of(utterance), self._rate
+            utterance.start,
+            utterance.speech_end,
+            self._audio_of(utterance),
+            self._rate,
+            utterance.audio_start,
         )
         # The silence after it is the pre-roll of the next utterance.
         seconds = min(PRE_ROLL, self._at - utterance.speech_end)
@@ -381,7 +393,9 @@ class Endpointer:
         end = min(at, utterance.speech_end)
         rest.speech_end = max(at, utterance.speech_end)
         return [
-            UtteranceClosed(utterance.start, end, audio[:sample], self._rate, cut=True),
+            UtteranceClosed(
+                utterance.start, end, audio[:sample], self._rate, utterance.audio_start, cut=True
+            ),
             UtteranceOpened(at, continued=True),
         ]
 

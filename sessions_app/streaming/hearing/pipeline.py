@@ -6,7 +6,7 @@ speculative finals, and ``finals`` turns finished utterances into transcripts.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from sessions_app.clock import Clock
 from sessions_app.engines.base import Transcriber
 from sessions_app.live_events import StreamWarning
 from sessions_app.media import AudioFrame, PlacedFrame, Speaker
+from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.finals import Emit, FinalTranscriber
 from sessions_app.streaming.hearing.taps import AudioTap
 from sessions_app.streaming.hearing.timeline import Timeline
@@ -53,6 +54,7 @@ class TrackPipeline:
         timeline: Timeline,
         taps: Sequence[AudioTap] = (),
         options: PipelineOptions | None = None,
+        other_party: Callable[[], SpokenAudio | None] = lambda: None,
     ) -> None:
         options = options or PipelineOptions()
         self.speaker: Speaker = speaker
@@ -76,10 +78,16 @@ class TrackPipeline:
             emit=emit,
             clock=clock,
             partials=options.partials,
+            other_party=other_party,
         )
         self._muted = self._transcription_paused = self._recording_paused = self._closed = False
         self._tap_failed = False
         self._warned: dict[str, tuple[float, int]] = {}
+
+    @property
+    def spoken(self) -> SpokenAudio:
+        """What the speaker said lately."""
+        return self._utterances.spoken
 
     # --- state ------------------------------------------------------------------------------
 

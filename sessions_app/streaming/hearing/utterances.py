@@ -7,8 +7,8 @@ go to ``finals``, which never drops any.
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kallglot_site.api.ids import new_id
@@ -28,6 +28,7 @@ from sessions_app.live_events import (
 from sessions_app.media import PlacedFrame, Speaker
 from sessions_app.streaming.hearing import turns
 from sessions_app.streaming.hearing.backlog import Utterance
+from sessions_app.streaming.hearing.echo import Clip, SpokenAudio, own_speech
 from sessions_app.streaming.hearing.endpointing import (
     Endpointer,
     EndpointEvent,
@@ -98,6 +99,7 @@ class UtteranceFinder:
         emit: Emit,
         clock: Clock,
         partials: bool,
+        other_party: Callable[[], SpokenAudio | None] = lambda: None,
     ) -> None:
         self._speaker: Speaker = speaker
         self._transcriber = transcriber
@@ -106,6 +108,9 @@ class UtteranceFinder:
         self._clock = clock
         self._partials = partials
         self._endpointer = Endpointer()
+        self._other_party = other_party
+        self.spoken = SpokenAudio(self._open_clip)
+        """What the speaker said lately: the other party's line may return it as an echo."""
         self._open_utterance: _OpenUtterance | None = None
         self._hypothesis: asyncio.Task[Transcription | None] | None = None
         self._hypothesis_took = 0.0
@@ -140,9 +145,7 @@ class UtteranceFinder:
         utterance = self._drop()
         if utterance is None:
             return
-        if utterance.text:
-            self._emit_partial(utterance, "", None)
-        self._emit(SpeechStopped(self._speaker, round(end, 3)))
+        self._withdraw(utterance, end)
 
     def close(self) -> None:
         """Stop all work at once."""
@@ -188,13 +191,54 @@ class UtteranceFinder:
         else:
             self._extra_delay = max(self._extra_delay - 0.05, 0.0)
 
+    def _open_clip(self) -> Clip | None:
+        if not self._endpointer.is_open:
+            return None
+        samples, rate = self._endpointer.audio()
+        return Clip(self._endpointer.audio_start, samples, rate)
+
+    def _without_echo(self, event: UtteranceClosed) -> UtteranceClosed | None:
+        """The utterance without the other party's voice; None: it was nothing else."""
+        other = self._other_party()
+        clip = Clip(event.audio_start, event.audio, event.sample_rate)
+        own = clip if other is None else own_speech(clip, other)
+        if own is None or own is clip:
+            return event if own else None
+        return replace(
+            event,
+            start=max(event.start, own.start),
+            end=min(event.end, own.end),
+            audio=own.samples,
+            audio_start=own.start,
+        )
+
     def _close(self, event: UtteranceClosed) -> None:
+        own = self._without_echo(event)
+        if own is None:
+            self._drop_echo(event)
+            return
+        self.spoken.add(Clip(own.audio_start, own.audio, own.sample_rate))
+        self._finish_utterance(event, own)
+
+    def _drop_echo(self, event: UtteranceClosed) -> None:
+        utterance, self._open_utterance = self._open_utterance, None
+        assert utterance is not None
+        self._drop_hypothesis()
+        self._withdraw(utterance, event.end)
+
+    def _withdraw(self, utterance: _OpenUtterance, end: float) -> None:
+        if utterance.text:
+            self._emit_partial(utterance, "", None)
+        self._emit(SpeechStopped(self._speaker, round(end, 3)))
+
+    def _finish_utterance(self, event: UtteranceClosed, own: UtteranceClosed) -> None:
+        """Have ``own``, what is the speaker's of the utterance, transcribed."""
         utterance, self._open_utterance = self._open_utterance, None
         assert utterance is not None
         self._last_end = event.end
         answer = (
             utterance.answer or utterance.speculation
-            if utterance.speculated_end == event.end
+            if utterance.speculated_end == event.end and own is event
             else None
         )
         if answer is None or answer is not self._hypothesis:
@@ -207,10 +251,10 @@ class UtteranceFinder:
         self._finals.add(
             Utterance(
                 utterance.id,
-                event.start,
-                event.end,
-                event.audio,
-                event.sample_rate,
+                own.start,
+                own.end,
+                own.audio,
+                own.sample_rate,
                 ended=self._fed_at - silence,
                 shown=bool(utterance.text),
                 answer=answer,

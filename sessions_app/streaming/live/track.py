@@ -21,6 +21,7 @@ from sessions_app.services.segments import SpokenSegment
 from sessions_app.services.sessions import session_start
 from sessions_app.session_view import SessionView
 from sessions_app.streaming.database import in_database
+from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.pipeline import PipelineOptions, TrackPipeline
 from sessions_app.streaming.hearing.taps import AudioTap, TrackContext, taps_close, taps_for
 from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
@@ -135,6 +136,15 @@ class LiveTrack:
         told = self._owner.told_sequence()
         return self.told_before if told is None else told
 
+    @property
+    def spoken(self) -> SpokenAudio | None:
+        """What the speaker said lately; None: nothing yet."""
+        return self._pipeline.spoken if self._pipeline is not None else None
+
+    def _other_party(self) -> SpokenAudio | None:
+        other = self._host.speaking("agent" if self.speaker == "customer" else "customer")
+        return other.spoken if other is not None else None
+
     def runs_ahead(self, now: float) -> bool:
         """Whether audio is sent faster than real time."""
         zero = self._pipeline.timeline.zero if self._pipeline is not None else None
@@ -247,6 +257,7 @@ class LiveTrack:
             ),
             taps=self._taps,
             options=self._options,
+            other_party=self._other_party,
         )
         if self._monitors is not None:
             pipeline.add_tap(self._monitors)
