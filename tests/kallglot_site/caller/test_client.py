@@ -11,7 +11,8 @@ from kallglot_site.caller.client import Caller, CallPlan
 from kallglot_site.caller.errors import CallFailed
 from tests.kallglot_site.caller.scripted_server import Drop, ScriptedServer, served
 
-FRAMES = [bytes(800)] * 8
+# Long enough that the caller notices a lost connection before it has sent everything.
+FRAMES = [bytes(800)] * 60
 BOTH = {"agent": FRAMES, "customer": FRAMES}
 
 
@@ -20,7 +21,7 @@ async def played(
 ) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     caller = Caller(server.url, "sk_test_key", messages.append, **options)
-    await caller.play(CallPlan(parties or {"customer": FRAMES}, speed=50))
+    await caller.play(CallPlan(parties or {"customer": FRAMES}, speed=20))
     return messages
 
 
