@@ -12,6 +12,7 @@ from asgiref.testing import ApplicationCommunicator
 from kallglot_site import health
 from kallglot_site.asgi import application
 from kallglot_site.health import HealthPages, Remembered
+from kallglot_site.version import VERSION
 
 
 async def fine() -> health.Check:
@@ -54,7 +55,7 @@ async def asked(path: str, *, method: str = "GET", client: str = "127.0.0.1", **
 
 async def test_alive_is_alive_for_any_host_name():
     answer = await asked("/healthz", host="10.1.2.3")
-    assert (answer.status, answer.json) == (200, {"status": "ok"})
+    assert (answer.status, answer.json) == (200, {"status": "ok", "version": VERSION})
 
 
 async def test_ready_says_what_was_looked_at(all_fine):

@@ -42,11 +42,6 @@ def test_the_api_schema_carries_the_version(client: Client):
 
 
 @pytest.mark.django_db
-def test_healthz_answers_with_the_version(client: Client):
-    assert client.get("/healthz").json() == {"status": "ok", "version": VERSION}
-
-
-@pytest.mark.django_db
 def test_every_dashboard_page_ends_with_the_version(client: Client, cast):
     client.force_login(cast.owner)
     page = client.get("/dashboard/")
