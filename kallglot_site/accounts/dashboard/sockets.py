@@ -19,6 +19,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
+from uvicorn.protocols.utils import ClientDisconnected
 
 from kallglot_site.accounts.models import User
 
@@ -76,6 +77,8 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
     async def _serve_and_close(self) -> None:
         try:
             code = await self.serve()
+        except ClientDisconnected:  # the browser left while a message was being sent
+            return
         except Exception:  # otherwise the page would wait without an error
             log.exception("A dashboard WebSocket failed")
             code = SERVER_FAULT
