@@ -27,7 +27,7 @@ def test_a_key_is_created_shown_once_and_revoked(owner_window, cast):
     assert secret not in page.content()
     page.get_by_role("button", name="Revoke CRM import").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(page.get_by_text("no longer works")).to_be_visible()
+    expect(page.get_by_text("was revoked")).to_be_visible()
     key.refresh_from_db()
     assert key.revoked_at is not None
 

@@ -183,7 +183,7 @@ def test_a_pause_is_silent_and_explained_and_the_end_stops_listening(owner_windo
     panel = page.locator("#listen-panel")
     expect(page.locator("#listen-customer .party-state")).to_have_text("talking")
     customer.control("pause_recording")
-    expect(panel).to_contain_text("the recording of this call is paused")
+    expect(panel).to_contain_text("The recording of this call is paused")
     page.wait_for_timeout(200)  # the meters are updated 20 times a second
     assert loudest(page, "customer", 0.5) == 0
     customer.control("resume_recording")
