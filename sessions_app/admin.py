@@ -1,4 +1,4 @@
-"""Sessions for operators: states and tracks. What was said is the organization's own."""
+"""Sessions for operators: states and tracks, without transcripts and callers' data."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -33,7 +33,7 @@ class SessionAdmin(ReadOnlyAdmin):
     list_select_related = ["organization"]
     ordering = ["-id"]
     list_per_page = 50
-    # Numbers, names and words of callers are for the organization, not for operators.
+    # Phone numbers, names and vocabulary belong to the organization. Operators do not see them.
     exclude = ["provider_phone_number", "metadata", "vocabulary"]
     inlines = [TrackInline]
     actions = ["end", "erase"]
@@ -42,9 +42,11 @@ class SessionAdmin(ReadOnlyAdmin):
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         for session in queryset:
             services.session_end(session=session)
-        self.message_user(request, f"{len(queryset)} have ended.")
+        self.message_user(request, f"{len(queryset)} calls ended.")
 
-    @admin.action(description="Erase for good: words, audio, analyses", permissions=["view"])
+    @admin.action(
+        description="Erase transcripts, audio and analyses for good", permissions=["view"]
+    )
     def erase(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         for session in queryset:
             try:

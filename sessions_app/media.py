@@ -1,7 +1,7 @@
-"""Telephone audio: formats, G.711 tables, resampling, and the frames a live call is made of.
+"""Telephone audio: formats, G.711, resampling, and the frames of a live call.
 
-G.711 (ITU-T) maps 8-bit codes to 16-bit samples, so decoding is one table lookup and encoding
-another; both tables are made here from the definition.
+G.711 (ITU-T) maps 8-bit codes to 16-bit samples: decoding and encoding are table lookups. The
+tables are computed here from the definition.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MAX_SAMPLE_RATE: Final = 48000
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """How raw audio bytes are to be read. ``sample_rate`` in Hz; channels are interleaved.
+    """The format of raw audio bytes. ``sample_rate`` is in Hz; channels are interleaved.
 
     Raises:
         ValueError: the encoding, rate or number of channels is not supported.
@@ -48,13 +48,8 @@ class AudioFormat:
 
     @property
     def bytes_per_sample_frame(self) -> int:
-        """Bytes of one sample of every channel."""
+        """Bytes of one sample of all channels."""
         return self.channels * (2 if self.encoding == "pcm_s16le" else 1)
-
-    @property
-    def silence_byte(self) -> bytes:
-        """The byte that, repeated, is silence in this encoding."""
-        return _SILENCE[self.encoding]
 
     @property
     def mono(self) -> "AudioFormat":
@@ -62,25 +57,21 @@ class AudioFormat:
         return self if self.channels == 1 else audio_format(self.encoding, self.sample_rate, 1)
 
     def duration(self, payload: bytes) -> float:
-        """Seconds that ``payload`` lasts."""
+        """Duration of ``payload`` in seconds."""
         return len(payload) / (self.bytes_per_sample_frame * self.sample_rate)
 
 
 @lru_cache(maxsize=256)
 def audio_format(encoding: Encoding, sample_rate: int, channels: int) -> AudioFormat:
-    """A validated format, made once: connections send the same three values in every frame."""
+    """A validated format. Cached: clients send the same three values in every frame."""
     return AudioFormat(encoding, sample_rate, channels)
-
-
-_SILENCE: Final[dict[Encoding, bytes]] = {"mulaw": b"\xff", "alaw": b"\xd5", "pcm_s16le": b"\x00"}
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFrame:
-    """What one speaker's connection sent: mono, not yet placed.
+    """Audio as one speaker's connection sent it: mono, not yet placed on the timeline.
 
-    ``sequence`` and ``timestamp_ms`` are the client's own; ``arrived`` is in seconds of the
-    injected clock.
+    ``sequence`` and ``timestamp_ms`` are the client's own; ``arrived`` is a ``Clock.time``.
     """
 
     speaker: Speaker
@@ -93,7 +84,7 @@ class AudioFrame:
 
 @dataclass(frozen=True, slots=True)
 class PlacedFrame:
-    """Mono audio at its place: ``start`` and ``duration`` are seconds on the session's timeline."""
+    """Mono audio on the session's timeline. ``start`` and ``duration`` are in seconds."""
 
     speaker: Speaker
     format: AudioFormat
@@ -108,7 +99,7 @@ class PlacedFrame:
 
 
 def decode(payload: bytes, encoding: Encoding) -> Samples:
-    """Samples of ``payload`` as int16, channels still interleaved. Read-only for PCM."""
+    """Samples of ``payload`` as int16, channels interleaved. The array is read-only for PCM."""
     if encoding == "pcm_s16le":
         return np.frombuffer(payload, dtype="<i2")
     table = _MULAW_TO_LINEAR if encoding == "mulaw" else _ALAW_TO_LINEAR
@@ -116,7 +107,7 @@ def decode(payload: bytes, encoding: Encoding) -> Samples:
 
 
 def encode(samples: Samples, encoding: Encoding) -> bytes:
-    """The opposite of ``decode``."""
+    """The inverse of ``decode``."""
     if encoding == "pcm_s16le":
         return samples.astype("<i2", copy=False).tobytes()
     table = _linear_to_mulaw() if encoding == "mulaw" else _linear_to_alaw()
@@ -124,7 +115,7 @@ def encode(samples: Samples, encoding: Encoding) -> bytes:
 
 
 def split_channels(payload: bytes, format: AudioFormat) -> tuple[bytes, bytes]:
-    """Left and right of a stereo payload, each in the payload's own encoding."""
+    """The left and right channel of a stereo payload, in the payload's encoding."""
     dtype = np.uint8 if format.bytes_per_sample == 1 else np.uint16
     samples = np.frombuffer(payload, dtype=dtype)
     return samples[0::2].tobytes(), samples[1::2].tobytes()
@@ -133,7 +124,7 @@ def split_channels(payload: bytes, format: AudioFormat) -> tuple[bytes, bytes]:
 class Resampler:
     """Streaming conversion of mono int16 from one rate to another (libsoxr).
 
-    Output lags a few milliseconds behind input; ``flush`` returns the rest and ends the stream.
+    Output is some milliseconds behind input; ``flush`` returns the rest and ends the stream.
     """
 
     def __init__(self, from_rate: int, to_rate: int) -> None:
@@ -147,7 +138,7 @@ class Resampler:
 
 
 def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
-    """A whole clip at another rate."""
+    """A whole clip at another sample rate."""
     if from_rate == to_rate:
         return samples
     return cast(Samples, soxr.resample(samples, from_rate, to_rate, quality="HQ"))
@@ -181,7 +172,7 @@ def _every_sample() -> npt.NDArray[np.int32]:
 @lru_cache(maxsize=1)
 def _linear_to_mulaw() -> npt.NDArray[np.uint8]:
     sample = _every_sample()
-    # G.711 works on 14 bits; shifting first keeps negative values where the tables expect them.
+    # G.711 uses 14 bits. Shifting before negating rounds negative values as the standard does.
     negative = sample < 0
     magnitude = np.where(negative, -(sample >> 2) << 2, sample >> 2 << 2)
     magnitude = np.minimum(magnitude, _MULAW_CLIP) + _MULAW_BIAS

@@ -1,4 +1,4 @@
-"""Sessions, what was said in them, and who speaks for whom."""
+"""Sessions, their transcripts' segments, and their tracks."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,7 +9,7 @@ from kallglot_site.api.fields import IdField
 
 
 class Session(models.Model):
-    """One call. ``started_at`` is the zero of its timeline: the arrival of its first audio."""
+    """One call. Its timeline begins at ``started_at``, when its first audio arrived."""
 
     class Status(models.TextChoices):
         CREATED = "created"
@@ -73,7 +73,7 @@ class Session(models.Model):
     end_reason = models.CharField(max_length=20, choices=EndReason, null=True, blank=True)
     last_audio_at = models.DateTimeField(null=True, blank=True)
 
-    # Facets: what other apps found, kept here so that lists can be filtered by it.
+    # Results of other apps, stored here so that lists can be filtered by them.
     sentiment = models.CharField(max_length=10, null=True, blank=True, editable=False)
     compliance_passed = models.BooleanField(null=True, blank=True, editable=False)
     media_zero_ms = models.BigIntegerField(
@@ -122,10 +122,10 @@ class Session(models.Model):
 
 
 class Segment(models.Model):
-    """What one speaker said between two silences. Never changed, except that a translation joins.
+    """One utterance of one speaker. Only its translation is added later.
 
-    ``sequence`` counts from 1 in commit order within the session (the counter is on the locked
-    session row), so "everything after N" misses nothing.
+    ``sequence`` counts from 1 in commit order within the session (the counter is in the locked
+    session row), so that a read of "everything after N" misses nothing.
     """
 
     id = IdField(prefix="seg")

@@ -1,4 +1,4 @@
-"""Sessions as the outside sees them: one set of payloads for the API and for webhook events."""
+"""The JSON objects of sessions, for the API and for webhook events alike."""
 
 import datetime
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ TRANSCRIPT_READY = "transcript.ready"
 
 
 def moment(value: datetime.datetime | None) -> str | None:
-    """ISO 8601 in UTC, ending in Z."""
+    """ISO 8601 in UTC, with a final Z."""
     if value is None:
         return None
     return value.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
 def session_payload(session: Session, stream: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The session object. ``stream`` only where the contract shows one; events never do."""
+    """The session object. Without ``stream`` in events, and in other objects that have none."""
     payload: dict[str, Any] = {
         "id": session.id,
         "object": "session",
@@ -63,7 +63,7 @@ def session_payload(session: Session, stream: dict[str, Any] | None = None) -> d
 
 
 def segment_payload(segment: Segment, *, include_translation: bool = True) -> dict[str, Any]:
-    """One segment as the transcript holds it. Times are seconds on the session's timeline."""
+    """The segment object. Times are seconds on the session's timeline."""
     return {
         "id": segment.id,
         "speaker": segment.speaker,
@@ -83,9 +83,9 @@ def transcript_payload(
     languages: tuple[str | None, str | None],
     include_translations: bool = True,
 ) -> dict[str, Any]:
-    """The transcript object. ``segments=None`` leaves them out, as ``transcript.ready`` does.
+    """The transcript object. ``segments=None`` omits them, as in ``transcript.ready``.
 
-    ``languages`` are the customer's and the agent's, see ``selectors.transcript_languages``.
+    ``languages`` are those of the customer and the agent: ``selectors.transcript_languages``.
     """
     payload: dict[str, Any] = {
         "object": "transcript",
@@ -115,7 +115,7 @@ def language_payload(language: Language) -> dict[str, Any]:
 
 
 def session_event(type: str, session: Session, data: dict[str, Any] | None = None) -> None:
-    """Record an event of a session into the caller's transaction (``data``: the session itself)."""
+    """Record an event in the caller's transaction. ``data=None`` sends the session object."""
     event_record(
         tenant=Tenant(session.organization, session.environment),
         type=type,

@@ -1,4 +1,4 @@
-"""Every scoped read of sessions. Tenancy is filtered here and only here."""
+"""Reads of sessions, filtered by tenant."""
 
 import datetime
 
@@ -10,7 +10,7 @@ from kallglot_site.api.ids import id_floor, is_id
 from kallglot_site.api.lookup import get_or_not_found
 from sessions_app.models import Segment, Session, Track
 
-# An id is minted some moments apart from its row's created_at.
+# An id's time and its row's created_at are not taken at the same moment.
 _SLACK = 2.0  # seconds
 
 
@@ -28,8 +28,8 @@ def session_list(
 ) -> QuerySet[Session]:
     """The tenant's sessions, unordered. Bounds on time are exclusive.
 
-    Times are bounded by id as well: the index of the list ends in the id, so a page in the
-    distant past costs what one of today costs.
+    Times also become bounds on the id: the list's index ends in the id, so that an old page costs
+    as little as a recent one.
     """
     sessions = sessions_of(tenant)
     if status is not None:
@@ -46,12 +46,12 @@ def session_list(
 
 
 def session_get(*, tenant: Tenant, session_id: str) -> Session:
-    """Raises NotFound, for unknown, foreign and malformed ids alike."""
+    """Raises NotFound for unknown and malformed ids, and for other tenants' sessions."""
     return get_or_not_found(sessions_of(tenant), session_id, prefix="sess", kind="session")
 
 
 def session_visible_to(*, user: User, session_id: str) -> Session | None:
-    """The session if the person belongs to its organization, whatever its environment."""
+    """The session, of either environment, if the user is a member of its organization."""
     if not is_id(session_id, "sess"):
         return None
     return (
@@ -62,24 +62,19 @@ def session_visible_to(*, user: User, session_id: str) -> Session | None:
 
 
 def session_running(*, session_id: str) -> Session | None:
-    """The session while it has not ended, of whatever tenant: for holders of a signed link."""
+    """The session of any tenant unless it has ended. For people with a signed link only."""
     sessions = Session.objects.select_related("organization").exclude(status=Session.Status.ENDED)
     return sessions.filter(pk=session_id, organization__suspended_at=None).first()
 
 
-def sessions_live_count(tenant: Tenant) -> int:
-    """Calls that run now."""
-    return sessions_of(tenant).filter(status=Session.Status.ACTIVE).count()
-
-
 def sessions_live_label(tenant: Tenant) -> str:
-    """For the navigation: "3 live", or nothing."""
-    count = sessions_live_count(tenant)
+    """For the navigation: "3 live", or an empty string."""
+    count = sessions_of(tenant).filter(status=Session.Status.ACTIVE).count()
     return f"{count} live" if count else ""
 
 
 def session_get_with_languages(*, tenant: Tenant, session_id: str) -> Session:
-    """``session_get`` that also reads what ``transcript_languages`` needs, in the same query."""
+    """``session_get`` with what ``transcript_languages`` needs, in the same query."""
     sessions = sessions_of(tenant).annotate(
         customer_language=_track_language("customer"), agent_language=_track_language("agent")
     )
@@ -92,18 +87,18 @@ def _track_language(speaker: str) -> Subquery:
 
 
 def transcript_languages(session: Session) -> tuple[str | None, str | None]:
-    """The customer's and the agent's language: as promised at creation, else as heard."""
+    """The customer's and the agent's language: as given at creation, else as detected."""
     source, target = session.source_language, session.target_language
     if source is not None and target is not None:
         return source, target
     if hasattr(session, "customer_language"):
-        heard = {"customer": session.customer_language, "agent": session.agent_language}  # type: ignore[attr-defined]  # annotated
+        detected = {"customer": session.customer_language, "agent": session.agent_language}  # type: ignore[attr-defined]  # annotated
     else:
         tracks = Track.objects.filter(session=session)
-        heard = dict(tracks.values_list("speaker", "language"))
-    return source or heard.get("customer"), target or heard.get("agent")
+        detected = dict(tracks.values_list("speaker", "language"))
+    return source or detected.get("customer"), target or detected.get("agent")
 
 
 def transcript_segments(session: Session) -> QuerySet[Segment]:
-    """What was said, in the order of time."""
+    """The transcript's segments, ordered by time."""
     return Segment.objects.filter(session=session).order_by("start_time", "id")

@@ -1,7 +1,7 @@
-"""Stream tokens: signed values that let one connection into one session for a few minutes.
+"""Stream tokens: signed values that allow connecting to one session for a few minutes.
 
-Nothing is stored, so nothing leaks from the database; what can change after a token was issued
-(the session, the organization, the key that issued it) is read in one query on connecting.
+They are not stored, so the database cannot leak them. What may have changed since one was issued
+(the session, the organization, the API key) is read in one query when a client connects.
 """
 
 import datetime
@@ -16,28 +16,25 @@ from django.utils import timezone
 
 from kallglot_site.accounts.models import ApiKey
 from kallglot_site.api.ids import is_id
+from kallglot_site.sockets import close_codes
 from sessions_app.models import Session
 
 PREFIX: Final = "kst"
 SPEAKERS: Final = ("agent", "customer", "none")
-
-WRONG_TOKEN: Final = 4401
-NO_SUCH_SESSION: Final = 4404
-SESSION_ENDED: Final = 4409
 
 _signer = signing.Signer(salt="kallglot.stream-token", sep=".")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamGrant:
-    """What a valid token opens. ``session`` is as it stood on connecting."""
+    """What a valid token allows. ``session`` is as it was when the client connected."""
 
     session: Session
     speakers: tuple[str, ...]
 
 
 class StreamTokenRefused(Exception):
-    """``close_code`` is the contract's; ``code`` and ``message`` say why, for session.error."""
+    """``close_code`` closes the connection; ``code`` and ``message`` give the reason."""
 
     def __init__(self, close_code: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -52,13 +49,13 @@ def stream_token_issue(
     environment: str | None = None,
     speakers: Sequence[str] | None = None,
 ) -> tuple[str, datetime.datetime]:
-    """A fresh token for ``session`` and when it expires.
+    """A new token for ``session``, and when it expires.
 
     Args:
-        api_key_id: the key that asks for it; revoking that key ends the token too. None: the
-            installation itself asks.
-        environment: the session's own when left out.
-        speakers: who a connection with it may speak for; None: anyone.
+        api_key_id: the key it is issued to. Revoking the key revokes the token. None: it is issued
+            to the installation itself.
+        environment: None: the session's own.
+        speakers: the speakers that a connection may name; None: all.
     """
     environment = environment or session.environment
     expires_at = timezone.now() + datetime.timedelta(seconds=settings.STREAM_TOKEN_TTL)
@@ -74,12 +71,12 @@ def stream_token_issue(
 
 
 def stream_token_verify(token: str, session_id: str) -> StreamGrant:
-    """What ``token`` opens in the session that the address names. One query.
+    """What ``token`` allows in the session of the address. One query.
 
-    A session of another tenant is answered like one that does not exist.
+    A session of another tenant is refused like one that does not exist.
 
     Raises:
-        StreamTokenRefused: with the close code that tells the client what to do.
+        StreamTokenRefused
     """
     claims = _claims(token)
     now = timezone.now()
@@ -95,17 +92,23 @@ def stream_token_verify(token: str, session_id: str) -> StreamGrant:
         else None
     )
     if session is None:
-        raise StreamTokenRefused(NO_SUCH_SESSION, "resource_not_found", "There is no such session.")
+        raise StreamTokenRefused(
+            close_codes.NO_SUCH_OBJECT, "resource_not_found", "There is no such session."
+        )
     if session.id != claims["s"]:
         raise _wrong("The token belongs to another session.")
     if session.organization.suspended_at is not None:
         raise StreamTokenRefused(
-            WRONG_TOKEN, "organization_suspended", "The organization is suspended."
+            close_codes.NOT_AUTHENTICATED,
+            "organization_suspended",
+            "The organization is suspended.",
         )
     if claims["k"] and not session.issuer_valid:
         raise _wrong("The API key that issued this token is no longer valid.")
     if session.is_ended:
-        raise StreamTokenRefused(SESSION_ENDED, "session_ended", "The session has ended.")
+        raise StreamTokenRefused(
+            close_codes.SESSION_ENDED, "session_ended", "The session has ended."
+        )
     return StreamGrant(session, tuple(claims["w"]) if claims["w"] is not None else SPEAKERS)
 
 
@@ -122,12 +125,12 @@ def _claims(token: str) -> dict[str, Any]:
         raise _wrong("The stream token is not valid.")
     if claims["x"] <= timezone.now().timestamp():
         raise StreamTokenRefused(
-            WRONG_TOKEN,
+            close_codes.NOT_AUTHENTICATED,
             "expired_token",
-            "The stream token has expired: retrieve the session for a fresh one.",
+            "The stream token has expired: retrieve the session for a new one.",
         )
     return claims
 
 
 def _wrong(message: str) -> StreamTokenRefused:
-    return StreamTokenRefused(WRONG_TOKEN, "invalid_token", message)
+    return StreamTokenRefused(close_codes.NOT_AUTHENTICATED, "invalid_token", message)

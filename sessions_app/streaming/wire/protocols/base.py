@@ -1,8 +1,8 @@
-"""What every wire protocol of the streaming endpoint is translated to and from.
+"""The typed messages that every wire protocol of a call is translated to and from.
 
-A codec is pure and belongs to one connection: ``decode`` turns what the client sent into typed
-messages, ``encode`` turns what the server says into what goes on the wire (nothing, where this
-protocol has no word for it). It knows nothing of sockets, sessions or the database.
+A codec is pure and belongs to one connection. ``decode`` turns a WebSocket message into typed
+messages; ``encode`` turns a typed message into WebSocket messages, or none if the protocol has no
+such message. A codec knows nothing of sockets, sessions or the database.
 """
 
 from collections.abc import Callable
@@ -29,9 +29,9 @@ ListeningSpeaker = Literal["agent", "customer", "none"]
 
 
 class ProtocolError(Exception):
-    """One frame that makes no sense; the connection lives on.
+    """One malformed message. The connection stays open.
 
-    ``code`` is one of the contract's, ``param`` the field that is wrong.
+    ``code`` is an error code of the API, ``param`` the wrong field.
     """
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
@@ -46,14 +46,14 @@ class ProtocolError(Exception):
 
 @dataclass(slots=True)
 class AudioInput:
-    """Audio: one frame per speaker it holds (two from a stereo connection)."""
+    """Audio: one frame per speaker (two from a stereo connection)."""
 
     frames: tuple[AudioFrame, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AudioStart:
-    """What binary frames on this connection hold from now on."""
+    """The format and speaker of all later binary messages on this connection."""
 
     format: AudioFormat
     speaker: Speaker | None
@@ -66,7 +66,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """``timestamp_ms`` is the client's own and comes back as it is."""
+    """``timestamp_ms`` is the client's own and is returned unchanged in the pong."""
 
     timestamp_ms: float | None
 
@@ -78,9 +78,9 @@ class EndSession:
 
 @dataclass(frozen=True, slots=True)
 class StreamStart:
-    """Who connects, where a protocol says that in a message and not in the address.
+    """Stream token and speaker, in protocols that send them in a message and not in the address.
 
-    ``token`` is empty when none came; ``speaker`` is whose audio is certain to follow.
+    ``token`` is empty if the message had none. Audio of ``speaker`` is certain to follow.
     """
 
     token: str = field(repr=False)
@@ -89,7 +89,7 @@ class StreamStart:
 
 @dataclass(frozen=True, slots=True)
 class StreamStop:
-    """Nothing more will come on this connection. The session goes on."""
+    """The client sends nothing more on this connection. The session goes on."""
 
 
 ClientMessage = AudioInput | AudioStart | Control | Ping | EndSession | StreamStart | StreamStop
@@ -138,7 +138,7 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class SessionError:
-    """The error envelope of the REST API, over the wire."""
+    """The REST API's error object, as a message."""
 
     code: str
     message: str
@@ -160,23 +160,23 @@ ServerMessage = (
 
 
 class Codec(Protocol):
-    """One connection's translator; may keep state between calls."""
+    """Decodes and encodes one connection's messages. May keep state between calls."""
 
     @property
     def tells_transcripts(self) -> bool:
-        """Whether its client hears what was said: such a one stays to the end of the transcript."""
+        """Whether the client is sent transcripts. Its connection stays open until the last one."""
         ...
 
     def decode(self, data: str | bytes) -> list[ClientMessage]:
-        """What one WebSocket message says. Audio is stamped with the codec's clock.
+        """The typed messages in one WebSocket message. Audio gets its arrival time here.
 
         Raises:
-            ProtocolError: the message makes no sense. Nothing else is ever raised.
+            ProtocolError: the message is malformed. Nothing else is raised.
         """
         ...
 
     def encode(self, message: ServerMessage) -> tuple[str | bytes, ...]:
-        """The WebSocket messages that say it, in order."""
+        """The WebSocket messages to send, in order; none if the protocol has no such message."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Kallglot's own streaming protocol: JSON text frames, and raw audio in binary ones.
 
 Decoding audio is the hot path (thousands of frames a second on one core): one JSON parse, one
-base64 decode, a few type checks, no copies beyond those.
+base64 decode, a few type checks, and no further copies.
 """
 
 import binascii
@@ -51,7 +51,7 @@ from sessions_app.streaming.wire.protocols.base import (
 )
 
 LARGEST_INTEGER: Final = 2**53 - 1
-"""What every JSON implementation can hold exactly."""
+"""The largest integer that every JSON implementation represents exactly."""
 
 CONTROL_ACTIONS: Final = get_args(ControlAction)
 END_REASONS: Final = ("completed", "customer_hangup", "agent_hangup", "error", "timeout")
@@ -62,11 +62,11 @@ class KallglotCodec:
     """See ``protocols.base.Codec``.
 
     Args:
-        session_id: stands in every message to the client.
-        speaker: who speaks on this connection unless a message says otherwise.
-        clock: stamps arriving audio, in seconds.
-        errors_url: the page that describes error codes; where ``doc_url`` leads.
-        request_id: the connection's, told in every error.
+        session_id: sent in every message to the client.
+        speaker: of all audio on this connection whose message names no other.
+        clock: gives audio its arrival time, in seconds.
+        errors_url: the page that describes error codes, for ``doc_url``.
+        request_id: of the connection, sent in every error.
     """
 
     tells_transcripts: Final = True
@@ -95,7 +95,7 @@ class KallglotCodec:
         if self._binary is None:
             raise ProtocolError(
                 "missing_required_field",
-                "A binary frame came before audio.start had said what binary frames hold.",
+                "Send audio.start before the first binary frame: it states the audio's format.",
                 "audio",
             )
         speaker = self._binary.speaker or self._speaker
@@ -160,8 +160,8 @@ class KallglotCodec:
             unit = format.bytes_per_sample_frame
             raise ProtocolError(
                 "invalid_field_value",
-                f"The audio holds {size} bytes; {format.encoding} with {format.channels} "
-                f"channel(s) comes in multiples of {unit}, at least one.",
+                f"The audio has {size} bytes. {format.encoding} with {format.channels} channel(s) "
+                f"needs a multiple of {unit} bytes, and at least {unit}.",
                 param,
             )
         arrived = self._clock()
@@ -202,7 +202,7 @@ def _choice(message: Json, field: str, choices: tuple[str, ...]) -> Any:
 
 
 def _check_integer(value: object, param: str) -> None:
-    # bool is an int to Python but not to JSON, hence the exact type.
+    # In Python a bool is an int, in JSON it is not: compare the exact type.
     if type(value) is not int or not 0 <= value <= LARGEST_INTEGER:
         raise ProtocolError(
             "invalid_field_value", f"{param} must be an integer from 0 to 2^53 - 1.", param
@@ -219,7 +219,7 @@ def _speaker(message: Json) -> Speaker | None:
 
 
 def _format(message: Json) -> tuple[AudioFormat, Json]:
-    """The format that ``message["audio"]`` states, and that object."""
+    """The format in ``message["audio"]``, and that object."""
     audio = message.get("audio")
     if type(audio) is not dict:
         raise _missing_or_wrong(message, "audio", "audio", "an object")
@@ -247,7 +247,7 @@ def _ping(message: Json) -> Ping:
 
 
 def _fields_of(message: ServerMessage) -> tuple[str, Json]:
-    """The message's type on the wire and its fields beside ``type`` and ``session_id``."""
+    """The message's ``type``, and its fields besides ``type`` and ``session_id``."""
     match message:
         case FinalTranscript():
             return "transcript.final", _segment(message)
@@ -321,8 +321,8 @@ def _session_fields_of(
                     "code": message.code,
                     "message": message.message,
                     "param": message.param,
-                    "doc_url": None,  # the codec knows
-                    "request_id": None,  # this too
+                    "doc_url": None,  # set by the codec
+                    "request_id": None,  # set by the codec
                 }
             }
         case SessionEnded():
@@ -338,7 +338,7 @@ def _segment(final: FinalTranscript) -> Json:
         "speaker": final.speaker,
         "language": final.language,
         "text": final.text,
-        # The segment's own translation follows as translation.final.
+        # The segment's translation follows as translation.final.
         "translation": None,
         "start_time": final.start_time,
         "end_time": final.end_time,

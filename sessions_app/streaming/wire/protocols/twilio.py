@@ -1,7 +1,7 @@
-"""Twilio Media Streams: JSON text frames, their type in ``event``, numbers as strings.
+"""Twilio Media Streams: JSON text frames with their type in ``event``, numbers as strings.
 
-Twilio warns its customers about everything it does not know (31951, 31950 for binary frames), so
-it is told nothing but speech. What it adds to its own messages one day is passed over.
+Twilio warns its customers of messages that it does not know (31951, and 31950 for binary ones), so
+it is sent audio output only. Fields and events that are not known here are ignored.
 
 Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
 """
@@ -26,17 +26,17 @@ from sessions_app.streaming.wire.protocols.base import (
 )
 
 FORMAT: Final = AudioFormat("mulaw", 8000)
-"""What Twilio sends and plays, always."""
+"""The only format that Twilio sends and plays."""
 
 SPEAKERS: Final[dict[str, Speaker]] = {"inbound": "customer", "outbound": "agent"}
-"""Who is heard on a track, as seen from Twilio."""
+"""The speaker of each track. Twilio names tracks from its own point of view."""
 
 LONGEST_NUMBER: Final = 15
-"""Digits; whatever has no more fits into 2^53 - 1."""
+"""Digits. Every number of so many is less than 2^53."""
 
 
 def is_twilio(data: str | bytes) -> bool:
-    """Whether a connection's first message is Twilio's."""
+    """Whether a connection's first message comes from Twilio."""
     try:
         return type(_object(data).get("event")) is str
     except ProtocolError:
@@ -47,7 +47,7 @@ class TwilioCodec:
     """See ``protocols.base.Codec``.
 
     Args:
-        clock: stamps arriving audio, in seconds.
+        clock: gives audio its arrival time, in seconds.
     """
 
     tells_transcripts: Final = False
@@ -64,9 +64,9 @@ class TwilioCodec:
         if event == "start":
             return [self._start(message)]
         if self._stream_sid is not None:
-            # Left out is forgiven: there is one stream on a connection.
+            # It may be missing: there is one stream per connection.
             if message.get("streamSid", self._stream_sid) != self._stream_sid:
-                raise _wrong("streamSid", "the one that start named")
+                raise _wrong("streamSid", "the streamSid of the start message")
         elif event == "media":
             raise _wrong("event", "start before the first media")
         if event == "media":
@@ -75,12 +75,12 @@ class TwilioCodec:
             return [StreamStop()]
         if type(event) is not str:
             raise ProtocolError("missing_required_field", "event must be a string.", "event")
-        # connected; dtmf, which the audio holds as tones; mark, which tells that speech was heard.
+        # connected, dtmf (the tones are in the audio) and mark (audio output was played).
         return []
 
     def _start(self, message: Json) -> StreamStart:
         if self._stream_sid is not None:
-            raise _wrong("event", "start only once")
+            raise _wrong("event", "start only once per connection")
         start = message.get("start")
         if type(start) is not dict:
             raise _wrong("start", "an object")
@@ -105,28 +105,28 @@ class TwilioCodec:
             raise _wrong("media.track", "inbound or outbound")
         sequence, timestamp_ms = _number(audio, "chunk"), _number(audio, "timestamp")
         try:
-            # Neither a string nor base64, or nothing.
+            # Fails if the payload is missing, not a string, or not base64.
             payload = binascii.a2b_base64(audio["payload"], strict_mode=True)
         except (KeyError, TypeError, ValueError):
             payload = b""
         if not payload:
-            raise _wrong("media.payload", "base64 of one byte at least")
+            raise _wrong("media.payload", "base64 of at least one byte")
         frame = AudioFrame(SPEAKERS[track], FORMAT, payload, sequence, timestamp_ms, self._clock())
         return AudioInput((frame,))
 
     # --- encoding -------------------------------------------------------------------------
 
     def encode(self, message: ServerMessage) -> tuple[str, ...]:
-        """Speech is played in order; Twilio returns the mark, the segment's id, once it was."""
+        """Audio output ends with the segment's id as a mark: Twilio returns it once played."""
         if type(message) is not AudioOutput:
             return ()
-        said: list[str] = []
+        messages: list[str] = []
         if payload := _as_played(message):
             encoded = binascii.b2a_base64(payload, newline=False).decode("ascii")
-            said.append(self._message("media", {"payload": encoded}))
+            messages.append(self._message("media", {"payload": encoded}))
         if message.last:
-            said.append(self._message("mark", {"name": message.segment_id}))
-        return tuple(said)
+            messages.append(self._message("mark", {"name": message.segment_id}))
+        return tuple(messages)
 
     def _message(self, event: str, content: Json) -> str:
         document = {"event": event, "streamSid": self._stream_sid, event: content}
@@ -135,7 +135,7 @@ class TwilioCodec:
 
 def _object(data: str | bytes) -> Json:
     if not isinstance(data, str):
-        raise ProtocolError("invalid_json", "Twilio's messages are text.")
+        raise ProtocolError("invalid_json", "Twilio messages must be text frames.")
     try:
         message = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -149,18 +149,18 @@ def _number(audio: Json, field: str) -> int | None:
     value = audio.get(field)
     if value is None:
         return None
-    if type(value) is int:  # as copies of Twilio send it
+    if type(value) is int:  # sent by servers that imitate Twilio
         value = str(value)
-    # isdigit alone would let in the digits of every script.
+    # isdigit alone accepts the digits of every script.
     if type(value) is not str or not (value.isascii() and value.isdigit()):
         raise _wrong(f"media.{field}", "a whole number")
     if len(value) > LONGEST_NUMBER:
-        raise _wrong(f"media.{field}", f"of {LONGEST_NUMBER} digits at most")
+        raise _wrong(f"media.{field}", f"a number of at most {LONGEST_NUMBER} digits")
     return int(value)
 
 
 def _as_played(output: AudioOutput) -> bytes:
-    """The speech as headerless 8 kHz mu-law."""
+    """The audio as 8 kHz mu-law without a header."""
     if output.format == FORMAT:
         return output.payload
     samples = media.decode(output.payload, output.format.encoding)
