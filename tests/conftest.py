@@ -1,4 +1,4 @@
-"""The cast that every test shares: an owner, a teammate, an outsider, and their keys."""
+"""Fixtures for all tests: organizations, users, API keys, clients and a running server."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -26,7 +26,8 @@ __all__ = ["browser_path", "firefox_path", "postgres_url", "redis_url"]
 
 @dataclass(frozen=True)
 class Cast:
-    """One organization with an admin (owner) and a reviewer (teammate); another one's outsider."""
+    """An organization with an admin (owner) and a reviewer (teammate), and another's admin
+    (outsider)."""
 
     tenant: Tenant
     test_tenant: Tenant
@@ -45,16 +46,16 @@ class Cast:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """The test database, and nobody connected to it any more when it is dropped."""
+    """The test database. All connections are closed before it is dropped."""
     yield
     connections_close()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def first_ring() -> None:
-    """Doorbells ring in threads, and the first ring imports much: modules that make loggers, which
-    fails pytest if it happens to be going through all there are. So that one is rung here."""
+def first_task_sent() -> None:
+    """Send the first Celery task here. Tasks are sent in threads, and the first one imports modules
+    that create loggers, which breaks pytest if it iterates over all loggers at that moment."""
     with suppress(BrokerError):
         celery_app.send_task(DELIVERIES.task, expires=1, retry=False, ignore_result=True)
 
@@ -89,16 +90,16 @@ def cast(db: None) -> Cast:
 
 @pytest.fixture
 def api(cast: Cast) -> Client:
-    """An HTTP client that carries the owner's live key, which has every scope."""
+    """An HTTP client with the organization's live key, which has every scope."""
     return Client(headers={"Authorization": f"Bearer {cast.key}"})
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real installation, started once for all tests that want one: `manage.py up`.
+    """A real installation (`manage.py up`), started once for all tests that use it.
 
-    On the databases this run tests on. It may call private webhook receivers, so that a test can
-    be one. Take `server.client()`.
+    It uses the databases of this test run, and allows private webhook URLs, so that a test can
+    receive webhooks. Use `server.client()` for REST.
     """
     folder = tmp_path_factory.mktemp("server")
     with (
@@ -110,7 +111,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def second_connection() -> Callable[[], AbstractContextManager[Any]]:
-    """Opens raw connections to the test database, as another process would."""
+    """Opens raw connections to the test database, like another process."""
 
     @contextmanager
     def connect() -> Iterator[Any]:

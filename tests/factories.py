@@ -1,4 +1,4 @@
-"""Rows for tests, as the services would have written them."""
+"""Database rows for tests, as the services write them."""
 
 import datetime
 import hashlib
@@ -19,7 +19,7 @@ Row = TypeVar("Row")
 
 
 class Factory(Protocol[Row]):
-    """What a factory class looks like to a type checker: calling it gives a row, not a factory."""
+    """A factory class for the type checker: calling it gives a row, not a factory."""
 
     def __call__(self, **values: Any) -> Row: ...
     def create(self, **values: Any) -> Row: ...

@@ -1,7 +1,7 @@
-"""What every v1 route must refuse, and the table that says so. ``test_isolation.py`` runs it.
+"""All v1 routes, one row each, for the tests of tenant isolation in ``test_isolation.py``.
 
-A new route needs one row here. Its ``build`` makes whatever the route names, inside the given
-tenant, and returns the path (and body) of a request that would succeed for that tenant's key.
+A new route needs a row here. Its ``build`` creates the objects of the route in the given tenant,
+and returns path and body of a request that succeeds with that tenant's key.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ Built = tuple[str, dict[str, Any] | None]
 class Row:
     """One route and method.
 
-    ``id_in_path``: the path names an object of the tenant, which for another tenant must not
-    exist. ``scope``: what a key needs; None: the route is open to everyone, without a key.
-    ``success``: the status of the tenant's own request.
+    ``id_in_path``: the path has the id of an object of the tenant; other tenants must get 404.
+    ``scope``: the scope that a key needs; None: the route needs no key. ``success``: the status of
+    the tenant's own request.
     """
 
     method: str
@@ -92,7 +92,7 @@ def _delivery_path(suffix: str = "") -> Callable[[Tenant], Built]:
 
 
 def _event_path(tenant: Tenant) -> Built:
-    # A test event: any other type needs the scope of its own object, too.
+    # A test event: other types also need the scope of their object.
     return f"/v1/events/{_test_delivery(tenant).event_id}", None
 
 

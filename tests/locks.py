@@ -1,4 +1,4 @@
-"""Two transactions at once, one of which waits for the other. On PostgreSQL: SQLite has one."""
+"""Two transactions of which one waits for the other's lock. On PostgreSQL only."""
 
 import time
 from collections.abc import Callable
@@ -10,16 +10,16 @@ import pytest
 from django.db import connection
 
 TIMEOUT: Final = 30.0
-"""Seconds that a test waits for something that is to come."""
+"""Seconds that a test waits for what it expects."""
 
 
 def row_locks_require() -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no two transactions at once")
+        pytest.skip("SQLite has no row locks")
 
 
 def waiting(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
-    """Begin ``work`` over another connection; returns once it waits for a lock, or is done."""
+    """Start ``work`` on another connection. Returns once it waits for a lock, or is done."""
     backend: SimpleQueue[int] = SimpleQueue()
 
     def run() -> Any:
@@ -34,7 +34,7 @@ def waiting(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
     done = pool.submit(run)
     pid = backend.get(timeout=TIMEOUT)
     while not done.done() and not _is_blocked(pid):
-        time.sleep(0.01)  # a lock that is waited for tells nobody
+        time.sleep(0.01)  # PostgreSQL has no notification of a waiting transaction
     return done
 
 

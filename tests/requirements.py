@@ -1,8 +1,8 @@
-"""What a test may need of the machine beyond Python.
+"""Services and programs that some tests need.
 
-Mark the test ``@needs_postgres``, ``@needs_redis`` or ``@needs_browser``, or take the fixture of
-that need. On a developer's machine a missing service skips the test and says what was missing; in
-CI (``CI=true``) it fails, so that a green run has run everything.
+Mark such a test ``@needs_postgres``, ``@needs_redis`` or ``@needs_browser``, or use the fixture. If
+the service is missing, the test is skipped on a developer's machine and fails in CI (``CI=true``),
+so that a successful run has run every test.
 """
 
 import os
@@ -16,9 +16,9 @@ needs_browser = pytest.mark.usefixtures("browser_path")
 
 
 def missing(what: str) -> None:
-    """Skip the test, or fail it in CI."""
+    """Skip the test; in CI, fail it."""
     if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(f"CI must have {what}", pytrace=False)
+        pytest.fail(f"CI needs {what}", pytrace=False)
     pytest.skip(f"needs {what}")
 
 

@@ -1,6 +1,6 @@
-"""Loaded by the schemathesis command (SCHEMATHESIS_HOOKS): what a schema cannot say.
+"""Hooks of the schemathesis command (SCHEMATHESIS_HOOKS), for rules that OpenAPI cannot express.
 
-Each repairs requests that are refused for a good reason which OpenAPI has no words for.
+Each hook changes generated requests that the API would rightly refuse.
 """
 
 import uuid
@@ -21,21 +21,21 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _freshen_key(case: Any) -> None:
-    """Generated keys repeat with other requests."""
+    """Use each Idempotency-Key once: generated ones repeat with different requests."""
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and 1 <= len(key) <= 255 and key.isascii() and key.isprintable():
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
 
 
 def _choose_one_cursor(case: Any) -> None:
-    """Both cursors are each valid, and together are not."""
+    """Send one cursor: each is valid, both together are not."""
     query = case.query or {}
     if "starting_after" in query and "ending_before" in query:
         del query["ending_before"]
 
 
 def _reachable_receiver(case: Any) -> None:
-    """Whether an address is public is known to the name service alone."""
+    """Use a receiver's URL that is accepted: generated names do not resolve."""
     for name in ("url", "webhook_url"):
         if isinstance(case.body, dict) and isinstance(case.body.get(name), str):
             case.body[name] = RECEIVER

@@ -1,4 +1,4 @@
-"""The installation's settings, as tests want them: state in a temporary folder, cheap passwords."""
+"""Settings for tests: data in a temporary folder, and fast password hashes."""
 
 import atexit
 import os
@@ -11,12 +11,12 @@ if "KALLGLOT_DATA_DIR" not in os.environ:
 
     @atexit.register
     def _remove() -> None:
-        # A forked child runs the parent's exit handlers too; the folder is not its to remove.
+        # A forked child runs this handler too, and must not remove the parent's folder.
         if os.getpid() == _owner:
             shutil.rmtree(_folder, ignore_errors=True)
 
 
 from kallglot_site.settings import *  # noqa: F403
 
-# Passwords in tests protect nothing, and a real hash costs a quarter of a second each.
+# A real password hash takes a quarter of a second.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,6 +1,7 @@
-"""Tenant isolation over every v1 route, method and role (rows in ``isolation.py``)."""
+"""Tenant isolation for every v1 route, method and role (rows in ``isolation.py``)."""
 
 import datetime
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ every_row_with_an_id = pytest.mark.parametrize("row", WITH_ID, ids=str)
 
 
 def _routes() -> Iterator[tuple[str, str]]:
-    """Every (method, route) under /v1, as the URL configuration has it."""
+    """Every (method, route) under /v1 in the URL configuration."""
 
     def walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, str]]:
         for pattern in patterns:
@@ -48,7 +49,7 @@ def _send(
     response: Any = client.generic(
         row.method,
         path,
-        data if isinstance(data, str) else __import__("json").dumps(data),
+        data if isinstance(data, str) else json.dumps(data),
         content_type="application/json",
         headers=headers,
     )
@@ -60,7 +61,7 @@ def _error(response: HttpResponse) -> dict[str, Any]:
     return error
 
 
-def test_every_route_has_its_row() -> None:
+def test_every_route_has_a_row() -> None:
     missing = sorted(set(_routes()) - {(row.method, row.route) for row in ROWS})
     stale = sorted({(row.method, row.route) for row in ROWS} - set(_routes()))
 
@@ -73,7 +74,7 @@ def test_every_route_has_its_row() -> None:
 
 
 @every_keyed_row
-def test_the_tenant_itself_succeeds(row: Row, cast: Cast, client: Client) -> None:
+def test_the_tenants_own_request_succeeds(row: Row, cast: Cast, client: Client) -> None:
     path, body = row.build(cast.tenant)
 
     response = _send(client, row, path, body, cast.key)
@@ -84,7 +85,7 @@ def test_the_tenant_itself_succeeds(row: Row, cast: Cast, client: Client) -> Non
 
 
 @every_keyed_row
-def test_its_scope_alone_is_enough(row: Row, cast: Cast, client: Client) -> None:
+def test_no_other_scope_is_needed(row: Row, cast: Cast, client: Client) -> None:
     _, key = api_key_create(tenant=cast.tenant, name="narrow", scopes=[str(row.scope)])
     path, body = row.build(cast.tenant)
 
@@ -93,7 +94,7 @@ def test_its_scope_alone_is_enough(row: Row, cast: Cast, client: Client) -> None
 
 @every_row_with_an_id
 @pytest.mark.parametrize("role", ["another organization", "the other environment"])
-def test_for_others_the_object_does_not_exist(
+def test_objects_of_other_tenants_are_not_found(
     row: Row, role: str, cast: Cast, client: Client
 ) -> None:
     path, body = row.build(cast.tenant)
@@ -123,8 +124,8 @@ def _without_request_id(response: HttpResponse) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "row", [r for r in KEYED if r.method == "GET" and not r.id_in_path], ids=str
 )
-def test_lists_show_nothing_of_others(row: Row, cast: Cast, client: Client) -> None:
-    """Each list route is asked by everyone after every other row has made its object."""
+def test_lists_contain_nothing_of_other_tenants(row: Row, cast: Cast, client: Client) -> None:
+    """Each list is requested with other tenants' keys after all rows have created their objects."""
     for other in ROWS:
         other.build(cast.tenant)
     path, body = row.build(cast.tenant)
@@ -138,7 +139,9 @@ def test_lists_show_nothing_of_others(row: Row, cast: Cast, client: Client) -> N
 
 
 @every_keyed_row
-def test_a_key_without_the_scope_is_told_which(row: Row, cast: Cast, client: Client) -> None:
+def test_a_key_without_the_scope_is_refused_with_its_name(
+    row: Row, cast: Cast, client: Client
+) -> None:
     others = [scope for scope in Scope.values if scope != row.scope]
     _, key = api_key_create(tenant=cast.tenant, name="narrow", scopes=others)
     path, body = row.build(cast.tenant)

@@ -1,4 +1,4 @@
-"""Made-up audio that a voice activity detector takes for what it is meant to be."""
+"""Synthetic speech, noise and silence that a voice activity detector classifies as such."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ MULAW = AudioFormat("mulaw", 8000)
 
 
 def speech(seconds: float, rate: int = 8000, level: float = 6000, seed: int = 1) -> Samples:
-    """A voice saying nothing: glottal pulses through three vowel resonances, no pauses."""
+    """A voice without words or pauses: glottal pulses through three vowel resonances."""
     times = np.arange(round(seconds * rate)) / rate
     pitch = 120 + 20 * np.sin(2 * np.pi * 2.1 * times + seed)
     phase = 2 * np.pi * np.cumsum(pitch) / rate

@@ -36,7 +36,7 @@ Script = Callable[[Received, socket.socket], None]
 
 
 def reply(status: int = 200, body: bytes = b"ok", headers: dict[str, str] | None = None) -> Script:
-    """A complete answer on a connection that stays open."""
+    """A complete response on a connection that stays open."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     raw = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -60,10 +60,10 @@ class Receiver:
         return CheckedUrl(f"http://127.0.0.1:{self.port}/hook")
 
     def wait(self, count: int, timeout: float = 30.0) -> None:
-        """Until so many requests have come in."""
+        """Wait until ``count`` requests have arrived."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.received) >= count, timeout), (
-                f"{len(self.received)} of {count} requests came"
+                f"{len(self.received)} of {count} requests arrived"
             )
 
 
@@ -96,7 +96,7 @@ def _serve(receiver: Receiver, connection: socket.socket) -> None:
 def receiving(
     script: Script | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> Iterator[Receiver]:
-    """A receiver for the length of the block."""
+    """A receiver that listens within the block."""
     listener = socket.create_server(("127.0.0.1", port))
     receiver = Receiver(listener.getsockname()[1])
     if script is not None:

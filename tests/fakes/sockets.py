@@ -1,4 +1,4 @@
-"""A WebSocket client of the streaming endpoint, in process: the server's side of ASGI is played."""
+"""A WebSocket client of the streaming endpoint, in process: it plays the ASGI server."""
 
 import asyncio
 import base64
@@ -16,11 +16,11 @@ from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
 
 TIMEOUT = 15.0
-"""Seconds a test waits for something that is to come."""
+"""Seconds that a test waits for what it expects."""
 
 
 class _Inbox(asyncio.Queue[dict[str, Any]]):
-    """A message has been handled when the next is asked for."""
+    """A message counts as handled when the application receives the next one."""
 
     _taken = False
 
@@ -34,10 +34,9 @@ class _Inbox(asyncio.Queue[dict[str, Any]]):
 
 
 class StreamClient:
-    """``async with StreamClient(session) as client``: connected, not yet answered.
+    """``async with StreamClient(session) as client`` connects, and does not wait for an answer.
 
-    ``reading=False`` plays a client that never reads: what is sent to it blocks, as a server does
-    whose buffers are full.
+    ``reading=False`` plays a client that never reads: sending to it blocks, as with full buffers.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class StreamClient:
         await self.hang_up()
 
     async def hang_up(self) -> None:
-        """As when the network is gone."""
+        """Disconnect as if the network were gone."""
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1006})
         assert self._task is not None
         await asyncio.wait({self._task}, timeout=TIMEOUT)
@@ -116,7 +115,7 @@ class StreamClient:
     # --- in -----------------------------------------------------------------------------------
 
     async def next(self, *types: str) -> dict[str, Any]:
-        """The next message, or the next of one of ``types``; others are kept in ``heard``."""
+        """The next message, or the next of one of ``types``. All messages are kept in ``heard``."""
         async with asyncio.timeout(TIMEOUT):
             while True:
                 event = await self._outbox.get()
@@ -132,7 +131,7 @@ class StreamClient:
                     return message
 
     async def closed(self) -> int:
-        """The code the server closes with."""
+        """The server's close code."""
         async with asyncio.timeout(TIMEOUT):
             while self.close_code is None:
                 event = await self._outbox.get()
@@ -143,13 +142,13 @@ class StreamClient:
         return self.close_code
 
     async def gone(self) -> None:
-        """The application has let go of the connection."""
+        """Wait until the application has finished with the connection."""
         assert self._task is not None
         async with asyncio.timeout(TIMEOUT):
             await asyncio.wait({self._task})
 
     async def handled(self) -> None:
-        """Wait as ``ping`` does, for clients that get no pong."""
+        """Like ``ping``, for clients that get no pong."""
         async with asyncio.timeout(TIMEOUT):
             await self._inbox.join()
 

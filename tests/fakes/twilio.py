@@ -1,4 +1,4 @@
-"""What Twilio sends over a Media Stream, as its documentation shows it."""
+"""Messages of a Twilio Media Stream, as in Twilio's documentation."""
 
 import base64
 from typing import Any
@@ -14,7 +14,7 @@ CONNECTED: dict[str, Any] = {"event": "connected", "protocol": "Call", "version"
 
 
 class TwilioMessages:
-    """One stream's, numbered as they are made."""
+    """Of one stream, numbered in order."""
 
     def __init__(self) -> None:
         self._sequence = 0
@@ -35,7 +35,7 @@ class TwilioMessages:
         )
 
     def media(self, payload: bytes, track: str = "inbound") -> dict[str, Any]:
-        """The track's next piece of mu-law audio."""
+        """The track's next mu-law audio."""
         before = self._heard.get(track, 0)
         self._heard[track] = before + len(payload)
         return self._message(
@@ -68,14 +68,14 @@ class TwilioMessages:
 
 
 class TwilioClient(StreamClient):
-    """Twilio's side of a stream into the session, in process."""
+    """Twilio as a client of the session's stream, in process."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, token="")
         self.messages = TwilioMessages()
 
     def start(self, token: Any = None, tracks: tuple[str, ...] = ("inbound",)) -> None:
-        """Say who this is, with a fresh token if none is given."""
+        """Start the stream, with a new token if none is given."""
         if token is None:
             token, _ = stream_token_issue(self.session, None)
         self.send(**CONNECTED)
@@ -88,6 +88,6 @@ class TwilioClient(StreamClient):
             self.send(**self.messages.media(payload, track))
 
     async def stop(self) -> int:
-        """End the stream; what the server closes with."""
+        """End the stream. Returns the server's close code."""
         self.send(**self.messages.stop())
         return await self.closed()

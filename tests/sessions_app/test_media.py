@@ -59,12 +59,12 @@ def test_stereo_splits_into_left_and_right(encoding):
         ("mulaw", 8000, 3),
     ],
 )
-def test_formats_beyond_the_contract_are_refused(encoding, rate, channels):
+def test_unsupported_formats_are_refused(encoding, rate, channels):
     with pytest.raises(ValueError, match="must be"):
         AudioFormat(encoding, rate, channels)
 
 
-def test_a_payload_knows_how_long_it_lasts():
+def test_the_duration_of_a_payload():
     assert AudioFormat("mulaw", 8000).duration(bytes(800)) == pytest.approx(0.1)
     assert AudioFormat("pcm_s16le", 16000, 2).duration(bytes(6400)) == pytest.approx(0.1)
 

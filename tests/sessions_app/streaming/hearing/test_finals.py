@@ -1,4 +1,4 @@
-"""Finals, which are never dropped, whatever the engine does."""
+"""Finals are never dropped, whatever the engine does."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.fakes.clock import settle
 
 
 class TestFinalsAreNeverDropped:
-    async def test_an_engine_that_fails_is_asked_again(self):
+    async def test_a_failed_request_is_repeated(self):
         call = quiet_call()
         failures = iter([EngineUnavailable()] * 4)
         call.engine.answer = lambda request: next(failures, "Here it is.")
@@ -42,7 +42,7 @@ class TestFinalsAreNeverDropped:
         assert warning.message == f"The transcription engine {problem}; still trying."
         assert [final.text for final in call.finals] == ["Here it is."]
 
-    async def test_they_stay_in_order_behind_one_that_fails(self):
+    async def test_finals_stay_in_order_when_one_fails_first(self):
         call = quiet_call()
         call.engine.scripted_idle = False
         failures = iter([EngineUnavailable()] * 2)
@@ -53,7 +53,7 @@ class TestFinalsAreNeverDropped:
         assert len(starts) == 3
         assert starts == sorted(starts)
 
-    async def test_what_the_engine_refuses_for_good_is_given_up_with_a_warning(self):
+    async def test_an_utterance_that_the_engine_rejects_is_given_up_with_a_warning(self):
         call = quiet_call()
         call.engine.answer = lambda request: (
             EngineRejected() if request.duration < 2 else "The second."
@@ -63,7 +63,7 @@ class TestFinalsAreNeverDropped:
         assert [final.text for final in call.finals] == ["The second."]
         assert call.warnings == ["transcription_failed"]
 
-    async def test_a_request_refused_with_vocabulary_is_tried_without(self):
+    async def test_a_request_rejected_with_vocabulary_is_repeated_without(self):
         call = quiet_call(vocabulary=("Kallglot",))
         call.engine.answer = lambda request: EngineRejected() if request.vocabulary else "Hello."
         await call.say(speech(1), silence(1))
@@ -79,7 +79,7 @@ class TestFinalsAreNeverDropped:
         assert await call.drain()
         assert [final.text for final in call.finals] == ["Fine."]
 
-    async def test_minutes_of_backlog_wait_on_disk_and_come_back_in_order(self, tmp_path):
+    async def test_minutes_of_backlog_go_to_disk_and_come_back_in_order(self, tmp_path):
         call = Call(
             clock_mode="media",
             options=PipelineOptions(partials=False, journal_directory=tmp_path),
@@ -103,7 +103,7 @@ class TestFinalsAreNeverDropped:
         assert "transcription_delayed" in call.warnings
         assert call.pipeline.backlog_seconds == 0
 
-    async def test_draining_ends_in_time_with_an_engine_that_never_answers(self):
+    async def test_draining_ends_in_time_when_the_engine_never_answers(self):
         call = quiet_call()
         call.engine.delay = 10_000
         await call.say(speech(1), silence(1))
@@ -112,7 +112,7 @@ class TestFinalsAreNeverDropped:
         await settle()
         assert call.engine.idle
 
-    async def test_draining_finishes_the_utterance_under_way(self):
+    async def test_draining_finishes_the_open_utterance(self):
         call = quiet_call()
         await call.say(speech(2))
         assert await call.drain()

@@ -1,4 +1,5 @@
-"""One speaker's live audio: what is heard, switched off, announced and written down."""
+"""One speaker's live audio: speech events, transcripts, and the switches of recording and
+transcription."""
 
 import asyncio
 
@@ -18,7 +19,7 @@ from tests.fakes.calls import Call, quiet_call
 
 
 class TestOneUtterance:
-    async def test_speech_is_announced_transcribed_and_over(self, call):
+    async def test_an_utterance_gives_speech_events_and_a_final(self, call):
         await call.say(silence(0.5), speech(2), silence(1.5))
         kinds = [type(event).__name__ for event in call.events]
         assert kinds[0] == "SpeechStarted"
@@ -36,21 +37,21 @@ class TestOneUtterance:
         assert {each.id for each in call.partials} == {final.id}
         assert {each.start_time for each in call.partials} == {final.start_time}
 
-    async def test_no_partials_when_not_wanted(self):
+    async def test_no_partials_when_they_are_switched_off(self):
         call = quiet_call()
         await call.say(speech(4), silence(1.5))
         assert call.partials == []
         assert len(call.finals) == 1
         assert call.engine.asked(Priority.PARTIAL) == []
 
-    async def test_a_final_without_words_is_no_segment(self):
+    async def test_a_transcription_without_words_gives_no_final(self):
         call = quiet_call()
         call.engine.answer = lambda request: "  "
         await call.say(speech(2), silence(1.5))
         assert call.finals == []
         assert call.of(SpeechStopped)
 
-    async def test_partials_are_withdrawn_when_it_turns_out_to_be_no_speech(self, call):
+    async def test_partials_are_withdrawn_when_the_final_has_no_words(self, call):
         call.engine.answer = lambda request: "Mm" if request.priority is Priority.PARTIAL else ""
         await call.say(speech(2), silence(1.5))
         assert call.finals == []
@@ -66,7 +67,7 @@ class TestOneUtterance:
 
 
 class TestSwitches:
-    async def test_a_paused_recording_forgets_the_utterance_and_hears_nothing(self, call):
+    async def test_a_pause_of_the_recording_discards_the_utterance_and_stops_everything(self, call):
         await call.say(speech(2))
         call.pipeline.pause_recording()
         recorded = len(call.tap.frames)
@@ -135,7 +136,7 @@ class TestAudioThatStops:
         [final] = call.finals
         assert final.end_time == pytest.approx(2, abs=0.1)
 
-    async def test_a_stall_of_the_server_itself_cuts_nothing(self):
+    async def test_a_stall_of_the_server_does_not_end_an_utterance(self):
         call = quiet_call()
         await call.say(speech(1))
         call.clock.stall(3)
@@ -143,14 +144,14 @@ class TestAudioThatStops:
         await call.say(speech(1), silence(1))
         assert [final.end_time for final in call.finals] == [pytest.approx(2, abs=0.1)]
 
-    async def test_nothing_runs_while_nobody_speaks(self, call):
+    async def test_no_task_runs_while_nobody_speaks(self, call):
         await call.say(silence(2))
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         assert not tasks
 
 
 class TestWarnings:
-    async def test_they_are_told_with_their_speaker_and_not_ten_times_a_second(self, call):
+    async def test_warnings_name_their_speaker_and_are_sent_once_a_second(self, call):
         for number in range(20):
             call.pipeline.feed(
                 AudioFrame("customer", MULAW, bytes(800), number * 3, None, call.clock.time())
@@ -167,7 +168,7 @@ class TestWarnings:
 
 
 class TestLanguage:
-    async def test_a_change_of_language_is_written_down_again(self):
+    async def test_an_utterance_that_changes_the_language_is_transcribed_again(self):
         call = quiet_call()
 
         def answer(request):
@@ -213,7 +214,7 @@ steps = st.lists(st.tuples(sounds, switched), min_size=2, max_size=10)
 
 @settings(max_examples=60, deadline=None)
 @given(steps=steps, answers=st.lists(st.sampled_from(["Yes.", "", "My number is 5", None])))
-def test_whatever_happens_in_a_call_its_events_make_sense(steps, answers):
+def test_events_are_consistent_whatever_happens_in_a_call(steps, answers):
     asyncio.run(_check_events(steps, answers))
 
 

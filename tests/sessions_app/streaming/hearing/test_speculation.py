@@ -1,4 +1,4 @@
-"""Before the words are final: finals computed on speculation, and partials."""
+"""Hypotheses: speculative finals and partials."""
 
 import pytest
 
@@ -18,7 +18,7 @@ class TestSpeculation:
         [at] = call.when(FinalTranscript)
         assert at - call.finals[0].end_time <= turns.FINISHED + 0.21
 
-    async def test_speech_that_goes_on_throws_it_away(self):
+    async def test_a_speculative_final_is_dropped_when_speech_goes_on(self):
         call = quiet_call()
         await call.say(speech(2), silence(0.25), speech(2), silence(1.5))
         assert len(call.finals) == 1
@@ -40,14 +40,14 @@ class TestSpeculation:
         await call.say(speech(1), silence(1.2), speech(1), silence(1.2), speech(1), silence(3))
         assert len(call.finals) == 1
 
-    async def test_a_slow_engine_is_waited_for_rather_than_cutting(self):
+    async def test_a_slow_engine_does_not_cut_a_number_apart(self):
         call = quiet_call()
         call.engine.delay = 0.7
         call.engine.answer = lambda request: "My number is 5 5 5."
         await call.say(speech(1), silence(1.4), speech(1), silence(3))
         assert len(call.finals) == 1
 
-    async def test_one_that_still_waits_when_the_utterance_ends_is_moved_up(self):
+    async def test_a_speculative_request_becomes_a_final_one_when_the_utterance_ends(self):
         call = quiet_call()
         call.engine.delay = 3.0
         await call.say(speech(2), silence(6))
@@ -55,7 +55,7 @@ class TestSpeculation:
         assert call.engine.promoted == [request]
         assert len(call.finals) == 1
 
-    async def test_a_speaker_who_was_cut_short_is_given_more_time(self):
+    async def test_the_delay_grows_for_a_speaker_who_goes_on_after_the_end(self):
         call = quiet_call()
         call.engine.answer = lambda request: "That is one."
         await call.say(*[speech(1.5), silence(0.6)] * 8, silence(1))
@@ -63,7 +63,7 @@ class TestSpeculation:
         assert lengths[0] == pytest.approx(1.5, abs=0.15)
         assert max(lengths) > 3, "later pauses of the same length are waited out"
 
-    async def test_a_busy_engine_means_plain_endpointing(self):
+    async def test_a_busy_engine_is_not_asked_for_a_speculative_final(self):
         call = quiet_call()
         call.engine.scripted_idle = False
         await call.say(speech(2), silence(1.5))
@@ -72,7 +72,7 @@ class TestSpeculation:
         stopped = call.when(SpeechStopped)[0]
         assert stopped - call.finals[0].end_time == pytest.approx(0.5, abs=0.15)
 
-    async def test_a_failed_speculation_is_asked_again_as_a_final(self):
+    async def test_a_failed_speculative_request_is_repeated_as_a_final(self):
         call = quiet_call()
         call.engine.answer = lambda request: (
             EngineUnavailable() if request.priority is Priority.SPECULATIVE else "Hello."
@@ -80,7 +80,7 @@ class TestSpeculation:
         await call.say(speech(2), silence(1.5))
         assert [final.text for final in call.finals] == ["Hello."]
 
-    async def test_files_faster_than_real_time_are_not_speculated_upon(self):
+    async def test_audio_faster_than_real_time_gets_no_speculative_finals(self):
         call = Call(clock_mode="media")
         await call.say(*[speech(2), silence(1)] * 5, pace=0.01)
         await call.drain()
@@ -89,17 +89,17 @@ class TestSpeculation:
 
 
 class TestPartials:
-    async def test_there_is_one_in_flight_at_most(self, call):
+    async def test_at_most_one_request_is_in_flight(self, call):
         call.engine.delay = 3.0
         await call.say(speech(8), silence(1))
         assert call.engine.most_at_once == 1
 
-    async def test_none_is_asked_for_while_the_engine_works_for_others(self, call):
+    async def test_a_busy_engine_is_not_asked_for_partials(self, call):
         call.engine.scripted_idle = False
         await call.say(speech(4))
         assert call.engine.requests == []
 
-    async def test_a_stale_one_is_not_shown_after_the_utterance(self, call):
+    async def test_no_partial_is_sent_after_the_final(self, call):
         call.engine.delay = 2.5
         await call.say(speech(2), silence(6))
         final_at = call.when(FinalTranscript)[0]

@@ -23,7 +23,7 @@ from sessions_app.streaming.hearing.turns import (
         "Please come in.",
     ],
 )
-def test_a_finished_sentence_waits_least(text):
+def test_the_delay_is_shortest_after_a_finished_sentence(text):
     assert delay_after(text) == FINISHED
 
 
@@ -53,7 +53,7 @@ def test_a_finished_sentence_waits_least(text):
         "The card number is 4111-222222",
     ],
 )
-def test_dictation_waits_longest(text):
+def test_the_delay_is_longest_during_dictation(text):
     assert delay_after(text) == DICTATING
 
 
@@ -73,7 +73,7 @@ def test_dictation_waits_longest(text):
         "You have my address.",
     ],
 )
-def test_a_sentence_that_goes_on_waits_longer(text):
+def test_the_delay_is_longer_when_the_sentence_must_go_on(text):
     assert delay_after(text) == CONTINUING
 
 
@@ -88,13 +88,13 @@ def test_a_sentence_that_goes_on_waits_longer(text):
         "…",
     ],
 )
-def test_what_may_go_on_waits_a_little(text):
+def test_the_delay_is_a_little_longer_when_the_sentence_may_go_on(text):
     assert delay_after(text) == UNFINISHED
 
 
-def test_nothing_known_is_plain_endpointing():
+def test_the_delay_without_words():
     assert delay_after("  ") == UNKNOWN
 
 
-def test_waits_are_in_the_order_of_their_meaning():
+def test_delays_grow_with_the_likelihood_of_more_words():
     assert FINISHED < UNKNOWN < UNFINISHED < CONTINUING < DICTATING

@@ -1,4 +1,4 @@
-"""The guide to streaming says what is so."""
+"""docs/streaming.md agrees with the code."""
 
 import re
 from pathlib import Path
@@ -15,6 +15,6 @@ def test_its_programs_compile():
         compile(program, "docs/streaming.md", "exec")
 
 
-def test_it_names_every_message_and_action_of_a_client():
+def test_it_names_every_message_and_action_that_clients_send():
     for word in (*kallglot.MESSAGE_TYPES, *kallglot.CONTROL_ACTIONS, *kallglot.END_REASONS):
         assert f"`{word}`" in GUIDE

@@ -1,4 +1,4 @@
-"""Stream tokens open one session for a few minutes, and say why when they do not."""
+"""Stream tokens allow connecting to one session for a few minutes; a refusal says why."""
 
 import datetime
 
@@ -35,7 +35,7 @@ def refusal(token: str, session_id: str) -> StreamTokenRefused:
     return caught.value
 
 
-def test_a_fresh_token_opens_its_session_in_one_query(session, api_key, django_assert_num_queries):
+def test_a_new_token_is_verified_in_one_query(session, api_key, django_assert_num_queries):
     token, expires_at = stream_token_issue(session, api_key.id)
     assert token.startswith("kst_live_")
     assert expires_at > timezone.now()
@@ -50,7 +50,7 @@ def test_a_token_may_be_limited_to_some_speakers(session, api_key):
     assert stream_token_verify(token, session.id).speakers == ("none",)
 
 
-def test_the_environment_stands_in_the_prefix(cast, api_key):
+def test_the_environment_in_the_prefix_must_be_the_tokens(cast, api_key):
     session = SessionFactory(organization=cast.organization, environment=Environment.TEST)
     token, _ = stream_token_issue(session, None)
     assert token.startswith("kst_test_")
@@ -65,7 +65,7 @@ def test_an_expired_token_is_refused(session, api_key):
 
 
 @pytest.mark.parametrize("token", ["", "kst_", "kst_live_", "sk_live_x", "kst_live_a.b", "\x00"])
-def test_what_is_no_token_is_refused(session, token):
+def test_malformed_tokens_are_refused(session, token):
     assert refusal(token, session.id).close_code == 4401
 
 
@@ -78,13 +78,13 @@ def test_an_altered_token_is_refused(session, api_key):
         assert refusal(altered, session.id).close_code == 4401
 
 
-def test_a_token_for_another_session_of_the_tenant_is_wrong(cast, session, api_key):
+def test_a_token_for_another_session_of_the_tenant_is_refused(cast, session, api_key):
     other = SessionFactory(organization=cast.organization)
     token, _ = stream_token_issue(other, api_key.id)
     assert refusal(token, session.id).close_code == 4401
 
 
-def test_sessions_of_other_tenants_look_like_unknown_ones(cast, session, api_key):
+def test_sessions_of_other_tenants_are_refused_like_unknown_ones(cast, session, api_key):
     token, _ = stream_token_issue(session, api_key.id)
     foreign = SessionFactory(organization=cast.other_tenant.organization)
     same_organization = SessionFactory(organization=cast.organization, environment="test")
@@ -98,13 +98,13 @@ def test_sessions_of_other_tenants_look_like_unknown_ones(cast, session, api_key
     assert answers == {(4404, "There is no such session.")}
 
 
-def test_a_revoked_key_takes_its_tokens_along(session, api_key):
+def test_revoking_a_key_revokes_its_tokens(session, api_key):
     token, _ = stream_token_issue(session, api_key.id)
     api_key_revoke(api_key=api_key)
     assert refusal(token, session.id).close_code == 4401
 
 
-def test_an_expired_key_takes_its_tokens_along(session, api_key):
+def test_tokens_of_an_expired_key_are_refused(session, api_key):
     token, _ = stream_token_issue(session, api_key.id)
     ApiKey.objects.update(expires_at=timezone.now())
     assert refusal(token, session.id).close_code == 4401
@@ -117,7 +117,7 @@ def test_a_suspended_organization_is_refused(cast, session, api_key):
     assert refusal(token, session.id).code == "organization_suspended"
 
 
-def test_an_ended_session_is_told_apart(session, api_key):
+def test_an_ended_session_has_a_close_code_of_its_own(session, api_key):
     token, _ = stream_token_issue(session, api_key.id)
     Session.objects.update(status=Session.Status.ENDED)
     assert refusal(token, session.id).close_code == 4409

@@ -1,4 +1,4 @@
-"""What every codec promises, whatever its protocol."""
+"""What holds for the codec of every protocol."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ payloads = st.sampled_from(["", "AAAA", "AA==", "AAAAAA=="]) | json_values
 
 
 def nearly(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with some of ``fields``, each right or anything else."""
+    """Objects with some of ``fields``, each with a valid or any other value."""
     return st.fixed_dictionaries({}, optional={n: f | json_values for n, f in fields.items()})
 
 
@@ -86,13 +86,13 @@ twilio_messages = nearly(
     | st.text()
     | st.binary()
 )
-def test_whatever_a_client_sends_is_understood_or_refused_and_nothing_else(make, data):
+def test_any_message_is_decoded_or_refused_with_a_protocol_error(make, data):
     with contextlib.suppress(ProtocolError):
         for message in make().decode(data):
             assert isinstance(message, get_args(ClientMessage))
 
 
-SAID: list[base.ServerMessage] = [
+MESSAGES: list[base.ServerMessage] = [
     base.SessionReady("transcription", None, "en", "agent", False, 7, True),
     events.SessionPaused(),
     events.SessionResumed(),
@@ -111,20 +111,20 @@ SAID: list[base.ServerMessage] = [
 ]
 
 
-def test_every_message_of_the_server_is_here():
-    assert {type(message) for message in SAID} == set(get_args(base.ServerMessage))
+def test_every_server_message_is_tested_here():
+    assert {type(message) for message in MESSAGES} == set(get_args(base.ServerMessage))
 
 
 @every_codec
-@pytest.mark.parametrize("message", SAID, ids=lambda message: type(message).__name__)
-def test_everything_can_be_said_if_only_by_silence(make, message):
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_every_server_message_can_be_encoded(make, message):
     encoded = make().encode(message)
     assert isinstance(encoded, tuple)
     assert all(isinstance(each, str | bytes) for each in encoded)
 
 
-@pytest.mark.parametrize("message", SAID, ids=lambda message: type(message).__name__)
-def test_twilio_hears_nothing_but_speech(message):
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_twilio_is_sent_audio_output_only(message):
     said = [json.loads(each) for each in started_twilio().encode(message)]
     spoken = isinstance(message, events.AudioOutput)
     assert [each["event"] for each in said] == (["media", "mark"] if spoken else [])

@@ -84,7 +84,7 @@ class TestAudio:
         assert (customer.speaker, customer.payload) == ("customer", b"Rr" * 10)
         assert agent.format == AudioFormat("pcm_s16le", 16000, 1)
 
-    def test_binary_frames_hold_what_audio_start_said(self, codec):
+    def test_binary_frames_have_the_format_of_audio_start(self, codec):
         audio = {"encoding": "pcm_s16le", "sample_rate_hz": 16000, "channels": 1}
         start = {"type": "audio.start", "audio": audio, "speaker": "agent"}
         assert decode(codec, start) == [AudioStart(AudioFormat("pcm_s16le", 16000), "agent")]
@@ -157,7 +157,7 @@ class TestOtherMessages:
         ({"type": 5}, "invalid_field_value", "type"),
     ],
 )
-def test_malformed_audio_says_what_is_wrong(codec, changes, code, param):
+def test_malformed_audio_is_refused_with_the_wrong_field(codec, changes, code, param):
     assert refused(codec, audio_input(**changes)) == (code, param)
 
 
@@ -181,11 +181,11 @@ def test_malformed_audio_says_what_is_wrong(codec, changes, code, param):
         (b"\x01\x02", "missing_required_field", "audio"),
     ],
 )
-def test_malformed_frames_of_every_kind(codec, data, code, param):
+def test_malformed_messages_are_refused(codec, data, code, param):
     assert refused(codec, data) == (code, param)
 
 
-def test_binary_frames_must_hold_whole_samples(codec):
+def test_binary_frames_must_have_whole_samples(codec):
     audio = {"encoding": "pcm_s16le", "sample_rate_hz": 16000, "channels": 2}
     decode(codec, {"type": "audio.start", "audio": audio})
     assert refused(codec, b"\x01\x02") == ("invalid_field_value", "audio")
@@ -312,6 +312,6 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
         ),
     ],
 )
-def test_every_server_message_on_the_wire(codec, message, expected):
+def test_every_server_message_is_encoded(codec, message, expected):
     [encoded] = codec.encode(message)
     assert json.loads(encoded) == {**expected, "session_id": "sess_1"}

@@ -1,4 +1,4 @@
-"""Twilio's messages as the codec reads and writes them."""
+"""How Twilio's messages are decoded and encoded."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ def twilio() -> TwilioMessages:
 
 @pytest.fixture
 def codec(twilio: TwilioMessages) -> TwilioCodec:
-    """One whose stream has started."""
+    """A codec whose stream has started."""
     codec = TwilioCodec(clock=lambda: 12.5)
     codec.decode(json.dumps(twilio.start({"token": "kst_live_x"})))
     return codec
@@ -66,7 +66,7 @@ def piece(**changes: Any) -> dict[str, Any]:
         ([["outbound"], {}], "customer"),
     ],
 )
-def test_start_tells_the_token_and_who_is_sure_to_be_heard(twilio, tracks, speaker):
+def test_start_has_the_token_and_the_speaker_whose_audio_follows(twilio, tracks, speaker):
     start = twilio.start({"token": "kst_live_x", "note": "for us"})
     start["start"]["tracks"] = tracks
     [message] = TwilioCodec(clock=lambda: 0.0).decode(json.dumps(start))
@@ -75,22 +75,22 @@ def test_start_tells_the_token_and_who_is_sure_to_be_heard(twilio, tracks, speak
 
 
 @pytest.mark.parametrize("parameters", [None, {}, [], "kst_live_x", {"token": 7}, {"token": None}])
-def test_a_start_without_a_token_says_so(twilio, parameters):
+def test_a_start_without_a_token_gives_an_empty_token(twilio, parameters):
     [message] = TwilioCodec(clock=lambda: 0.0).decode(json.dumps(twilio.start(parameters)))
     assert message == StreamStart("", "customer")
 
 
-def test_a_stream_starts_once(codec, twilio):
+def test_a_second_start_is_refused(codec, twilio):
     assert refused(codec, twilio.start({"token": "kst_live_y"})) == ("invalid_field_value", "event")
 
 
 @pytest.mark.parametrize("start", [{"event": "start"}, {"event": "start", "start": {}}])
-def test_a_start_that_names_no_stream_makes_no_sense(start):
+def test_a_start_without_a_stream_id_is_refused(start):
     codec = TwilioCodec(clock=lambda: 0.0)
     assert refused(codec, start)[0] == "invalid_field_value"
 
 
-def test_nothing_is_heard_before_the_start(twilio):
+def test_media_before_the_start_is_refused(twilio):
     codec = TwilioCodec(clock=lambda: 0.0)
     assert codec.decode(json.dumps(CONNECTED)) == []
     assert refused(codec, twilio.media(b"\xff")) == ("invalid_field_value", "event")
@@ -100,20 +100,20 @@ def test_nothing_is_heard_before_the_start(twilio):
 
 
 @pytest.mark.parametrize(("track", "speaker"), [("inbound", "customer"), ("outbound", "agent")])
-def test_a_track_is_a_party(codec, twilio, track, speaker):
+def test_each_track_has_its_speaker(codec, twilio, track, speaker):
     twilio.media(b"\x00" * 160, track)
     [message] = codec.decode(json.dumps(twilio.media(b"\x7f" * 160, track)))
     assert message == AudioInput((AudioFrame(speaker, MULAW, b"\x7f" * 160, 2, 20, 12.5),))
 
 
-def test_what_may_be_missing_is_not_missed(codec):
+def test_optional_fields_may_be_missing(codec):
     message = piece(track=None, chunk=None, timestamp=None)
     del message["streamSid"], message["sequenceNumber"]
     [heard] = codec.decode(json.dumps(message))
     assert heard == AudioInput((AudioFrame("customer", MULAW, b"\x7f" * 160, None, None, 12.5),))
 
 
-def test_what_twilio_may_add_is_passed_over(codec):
+def test_unknown_fields_are_ignored(codec):
     message = piece(codec="opus", timestamp=40)
     message["weather"] = {"rain": True}
     [heard] = codec.decode(json.dumps(message))
@@ -143,14 +143,14 @@ def test_what_twilio_may_add_is_passed_over(codec):
         ({"payload": 7}, "media.payload"),
     ],
 )
-def test_malformed_audio_says_what_is_wrong(codec, changes, param):
+def test_malformed_audio_is_refused_with_the_wrong_field(codec, changes, param):
     message = piece(**changes)
     if changes == {"payload": None}:
         assert "payload" not in message["media"]
     assert refused(codec, message) == ("invalid_field_value", param)
 
 
-def test_another_stream_s_messages_are_refused(codec):
+def test_messages_of_another_stream_are_refused(codec):
     for message in (piece(), {"event": "stop"}):
         assert refused(codec, {**message, "streamSid": "MZ2"})[1] == "streamSid"
 
@@ -158,12 +158,12 @@ def test_another_stream_s_messages_are_refused(codec):
 # --- everything else ----------------------------------------------------------------------------
 
 
-def test_tones_marks_and_news_that_are_not_known_say_nothing(codec, twilio):
+def test_tones_marks_and_unknown_events_are_ignored(codec, twilio):
     for message in (CONNECTED, twilio.dtmf("5"), twilio.mark("seg_1"), {"event": "weather"}):
         assert codec.decode(json.dumps(message)) == []
 
 
-def test_stop_is_the_end_of_the_stream(codec, twilio):
+def test_stop_ends_the_stream(codec, twilio):
     assert codec.decode(json.dumps(twilio.stop())) == [StreamStop()]
 
 
@@ -181,11 +181,11 @@ def test_stop_is_the_end_of_the_stream(codec, twilio):
         ('{"event": "media", "media": []}', "invalid_field_value", "media"),
     ],
 )
-def test_malformed_frames_of_every_kind(codec, data, code, param):
+def test_malformed_messages_are_refused(codec, data, code, param):
     assert refused(codec, data) == (code, param)
 
 
-def test_twilio_is_known_by_its_first_message(twilio):
+def test_twilio_is_recognized_by_its_first_message(twilio):
     assert is_twilio(json.dumps(CONNECTED))
     assert is_twilio(json.dumps(twilio.start({})))
     for data in ("", "[]", "{}", '{"type": "ping"}', '{"event": {}}', b'{"event": "connected"}'):
@@ -195,23 +195,26 @@ def test_twilio_is_known_by_its_first_message(twilio):
 # --- speech -------------------------------------------------------------------------------------
 
 
-def said(codec: TwilioCodec, output: AudioOutput) -> list[dict[str, Any]]:
+def encoded(codec: TwilioCodec, output: AudioOutput) -> list[dict[str, Any]]:
     return [json.loads(message) for message in codec.encode(output)]
 
 
-def test_speech_goes_out_as_media_with_a_mark_after_its_last(codec):
+def test_audio_output_is_sent_as_media_with_a_mark_at_its_end(codec):
     first = AudioOutput("seg_1", "agent", 0, MULAW, b"\xff\x7f", False)
     audio = {"event": "media", "streamSid": STREAM_SID, "media": {"payload": "/38="}}
     mark = {"event": "mark", "streamSid": STREAM_SID, "mark": {"name": "seg_1"}}
-    assert said(codec, first) == [audio]
-    assert said(codec, AudioOutput("seg_1", "agent", 1, MULAW, b"\xff\x7f", True)) == [audio, mark]
-    assert said(codec, AudioOutput("seg_1", "agent", 2, MULAW, b"", True)) == [mark]
+    assert encoded(codec, first) == [audio]
+    assert encoded(codec, AudioOutput("seg_1", "agent", 1, MULAW, b"\xff\x7f", True)) == [
+        audio,
+        mark,
+    ]
+    assert encoded(codec, AudioOutput("seg_1", "agent", 2, MULAW, b"", True)) == [mark]
 
 
-def test_speech_in_another_format_is_made_what_twilio_plays(codec):
+def test_audio_output_is_converted_to_mulaw(codec):
     wide = AudioFormat("pcm_s16le", 16000)
     spoken = speech(0.5, rate=16000)
-    [message] = said(codec, AudioOutput("seg_1", "agent", 0, wide, spoken.tobytes(), False))
+    [message] = encoded(codec, AudioOutput("seg_1", "agent", 0, wide, spoken.tobytes(), False))
     played = base64.b64decode(message["media"]["payload"])
     assert len(played) == 4000
     difference = media.decode(played, "mulaw") - media.resample(spoken, 16000, 8000)
