@@ -1,4 +1,4 @@
-"""Whole journeys: real processes, real sockets, real engines."""
+"""End-to-end tests with real processes, sockets and engines."""
 
 import pytest
 
@@ -8,5 +8,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/e2e/" in item.nodeid:
             item.add_marker(pytest.mark.e2e)
         if item.get_closest_marker("e2e"):
-            # The first waits for the server to start; a call takes as long as it is spoken.
+            # The first test waits for the server to start; calls run in real time.
             item.add_marker(pytest.mark.timeout(600))

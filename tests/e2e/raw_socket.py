@@ -1,4 +1,4 @@
-"""A WebSocket client made of a plain socket: it does what libraries never would."""
+"""A WebSocket client on a plain socket, for what client libraries do not allow."""
 
 import json
 import os
@@ -14,11 +14,11 @@ TIMEOUT = 30.0  # seconds
 
 
 class RawSocket:
-    """Connected and upgraded. Reads, and answers the server's pings, only when told to.
+    """Connected and upgraded. Reads only when told to, and never answers pings.
 
     Args:
         url: ``ws://host:port/path?query``.
-        receive_buffer: bytes that the system may take for a client that does not read.
+        receive_buffer: size in bytes of the system's receive buffer.
     """
 
     def __init__(self, url: str, *, receive_buffer: int | None = None) -> None:
@@ -64,7 +64,7 @@ class RawSocket:
                     return message
 
     def close_code(self) -> int:
-        """What the server closes with; 1006 if it just hangs up."""
+        """The server's close code; 1006 if it drops the connection without one."""
         try:
             while True:
                 opcode, payload = self.next_frame()
@@ -84,7 +84,7 @@ class RawSocket:
         return head[0] & 0x0F, self._take(size)
 
     def rest(self) -> bytes:
-        """Everything until the server hangs up."""
+        """Everything until the server drops the connection."""
         try:
             while True:
                 self._unread += self._receive()
@@ -100,11 +100,11 @@ class RawSocket:
     def _receive(self) -> bytes:
         data = self.socket.recv(65536)
         if not data:
-            raise ConnectionError("the server hung up")
+            raise ConnectionError("the server dropped the connection")
         return data
 
-    def hung_up_within(self, seconds: float) -> float | None:
-        """Seconds until the server lets go of the connection; None: it does not. Reads nothing."""
+    def dropped_within(self, seconds: float) -> float | None:
+        """Seconds until the server drops the connection; None: it does not. Reads nothing."""
         began = time.monotonic()
         poll = select.poll()
         poll.register(self.socket, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
@@ -112,7 +112,7 @@ class RawSocket:
 
 
 def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """A masked frame, as clients send them."""
+    """A masked frame, as clients must send."""
     head = struct.pack("!B", (0x80 if final else 0) | opcode)
     size = len(payload)
     if size < 126:

@@ -1,4 +1,4 @@
-"""A transcription server over HTTP that says what it is told to."""
+"""A transcription server over HTTP with scripted answers."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ScriptedEngine(ThreadingHTTPServer):
-    """Numbers what it hears: "Sentence 1.", "Sentence 2." …, each followed by ``trailer``."""
+    """Answers "Sentence 1.", "Sentence 2." …, each followed by ``trailer``."""
 
     def __init__(self, trailer: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
@@ -32,7 +32,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # a partial that is not waited for any more
+        with contextlib.suppress(ConnectionError):  # the request was cancelled
             self.wfile.write(body)
 
     def log_message(self, *arguments: Any) -> None:

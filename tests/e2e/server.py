@@ -1,4 +1,4 @@
-"""A real installation in processes of its own: ``manage.py up`` on a free port."""
+"""A real installation in its own processes: ``manage.py up`` on a free port."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ MANAGE = [sys.executable, str(ROOT / "manage.py")]
 
 @dataclass(frozen=True)
 class Credentials:
-    """What ``manage.py bootstrap --json`` printed."""
+    """Output of ``manage.py bootstrap --json``."""
 
     organization_id: str
     live_key: str = field(repr=False)
@@ -35,7 +35,7 @@ class Credentials:
 
 @dataclass
 class Server:
-    """A running installation. ``url`` is where REST, WebSockets and pages are served."""
+    """A running installation, which serves REST, WebSockets and pages at ``url``."""
 
     url: str
     credentials: Credentials
@@ -46,7 +46,7 @@ class Server:
     """Every line printed so far, logs included."""
 
     def client(self, key: str | None = None) -> httpx.Client:
-        """A REST client that sends the live key, or the key given."""
+        """A REST client with ``key`` (None: the live key)."""
         return httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key or self.credentials.live_key}"},
@@ -55,7 +55,7 @@ class Server:
         )
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Another command on the same installation, run to its end."""
+        """Run another command on the same installation to its end."""
         return subprocess.run(
             [*MANAGE, *arguments],
             env=self.environment,
@@ -69,9 +69,9 @@ class Server:
 
 
 def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
-    """This process's environment without its settings, and with those given.
+    """This process's environment without its settings, plus ``settings``.
 
-    DATABASE_URL and REDIS_URL stay away too: they are the test run's own databases.
+    DATABASE_URL and REDIS_URL are left out too: they are the test run's own databases.
     """
     names = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "STORAGE_URL", "PYTEST_VERSION"}
     kept = {
@@ -85,9 +85,9 @@ def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def same_size() -> Iterator[dict[str, str]]:
-    """Settings that give a new installation the databases of this test run's kind.
+    """Settings that give a new installation the same kinds of databases as this test run has.
 
-    On PostgreSQL a database of its own, in Redis keys of its own; both go afterwards.
+    It gets its own PostgreSQL database and Redis prefix, which are removed afterwards.
     """
     with contextlib.ExitStack() as stack:
         given: dict[str, str] = {}
@@ -114,7 +114,7 @@ def own_database(url: str) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def own_keys(redis_url: str) -> Iterator[dict[str, str]]:
-    """A prefix and not a number: one URL is given, and channels have no numbers."""
+    """A prefix and not a database number: pub/sub channels are not separated by number."""
     import redis
 
     prefix = f"kallglot_e2e_{secrets.token_hex(6)}"
@@ -141,13 +141,13 @@ def running(
     settings: Mapping[str, str] | None = None,
     timeout: float = 180,
 ) -> Iterator[Server]:
-    """Start ``up``, bootstrap an organization, yield when it is ready; stop it all afterwards.
+    """Start ``up``, bootstrap an organization, yield once it is ready, and stop it afterwards.
 
-    ``settings`` are further environment variables. ``timeout`` is in seconds, for the start.
+    ``settings`` are further environment variables. ``timeout`` is for the start, in seconds.
     """
     environment = clean_environment(data_dir, **(settings or {}))
     port = free_port()
-    # Supervised: should this test run be killed, its server ends with it.
+    # Supervised: the server ends when this test run is killed.
     command = [*MANAGE, "up", f"--port={port}", f"--server={server}", "--supervised"]
     process = subprocess.Popen(
         command,
@@ -182,7 +182,7 @@ def running(
             check=True,
         )
         credentials = Credentials(**json.loads(made.stdout))
-        # Tests make further organizations; commands still know whose call it is.
+        # Tests create more organizations: commands need to know whose call it is.
         environment["KALLGLOT_API_KEY"] = credentials.live_key
         yield Server(url, credentials, environment, data_dir, process, output)
     finally:
@@ -192,7 +192,7 @@ def running(
 def wait_for(
     lines: "queue.Queue[str | None]", start: str, timeout: float, output: list[str]
 ) -> str:
-    """The first line that begins with ``start``. Fails with everything printed until then."""
+    """The first line that begins with ``start``. Fails with the output so far."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -206,7 +206,7 @@ def wait_for(
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """As Ctrl-C would; by force if that takes longer than a minute and a half."""
+    """Stop like Ctrl-C; kill after 90 seconds."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:

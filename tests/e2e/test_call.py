@@ -1,4 +1,4 @@
-"""`manage.py call` and `manage.py demo`, against a real installation with real speech."""
+"""`manage.py call` and `manage.py demo` on a real installation with real speech."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from tests.e2e.server import Server
 
 @pytest.fixture
 def silence(tmp_path: Path) -> Path:
-    """A second of a quiet line."""
+    """One second of silence."""
     path = tmp_path / "silence.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
@@ -23,11 +23,11 @@ def silence(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def demo(server: Server) -> list[dict[str, Any]]:
-    """What the demo printed. Without a key: the server runs here, so one is made for the call."""
+    """The demo's output. Needs no key: it creates one, as the server runs on this machine."""
     return [json.loads(line) for line in server.manage("demo", "--json").stdout.splitlines()]
 
 
-def test_the_demo_plays_two_parties_and_both_are_heard(demo: list[dict[str, Any]]) -> None:
+def test_the_demo_plays_two_speakers_and_both_are_transcribed(demo: list[dict[str, Any]]) -> None:
     *messages, last = demo
     finals = [message for message in messages if message["type"] == "transcript.final"]
     transcript = last["transcript"]
@@ -43,7 +43,9 @@ def test_the_demo_plays_two_parties_and_both_are_heard(demo: list[dict[str, Any]
     assert any(message["type"] == "transcript.partial" for message in messages)
 
 
-def test_nothing_of_a_call_is_in_the_log(server: Server, demo: list[dict[str, Any]]) -> None:
+def test_the_log_contains_no_words_and_no_secrets_of_a_call(
+    server: Server, demo: list[dict[str, Any]]
+) -> None:
     log = "".join(server.output)
     assert demo[-1]["transcript"]["session_id"] in log
     for said in ("coffee", "parcel", "4719", "tracking"):
@@ -52,21 +54,21 @@ def test_nothing_of_a_call_is_in_the_log(server: Server, demo: list[dict[str, An
         assert secret not in log
 
 
-def test_silence_ends_in_an_empty_transcript(server: Server, silence: Path) -> None:
+def test_a_silent_call_has_an_empty_transcript(server: Server, silence: Path) -> None:
     printed = server.manage("call", str(silence), "--speed", "10", "--json").stdout
     transcript = json.loads(printed.splitlines()[-1])["transcript"]
     assert transcript["segments"] == []
     assert transcript["duration"] == pytest.approx(1.0, abs=0.2)
 
 
-def test_a_wrong_key_is_told_in_a_sentence(server: Server, silence: Path) -> None:
+def test_a_wrong_key_gives_a_plain_error(server: Server, silence: Path) -> None:
     refused = server.manage("call", str(silence), "--key", "sk_live_wrong", check=False)
     assert refused.returncode == 1
     assert "The server refused" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_no_server_is_told_in_a_sentence(server: Server, silence: Path) -> None:
+def test_a_missing_server_gives_a_plain_error(server: Server, silence: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -76,7 +78,7 @@ def test_no_server_is_told_in_a_sentence(server: Server, silence: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_a_refused_mode_says_why(server: Server, silence: Path) -> None:
+def test_a_refused_mode_gives_the_reason(server: Server, silence: Path) -> None:
     refused = server.manage(
         "call", str(silence), "--mode", "bidirectional_translation", "--source", "xx", check=False
     )

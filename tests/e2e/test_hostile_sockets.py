@@ -1,4 +1,4 @@
-"""What must not hurt, over real sockets: slow, mute, flooding, outsized and lost clients."""
+"""Slow, silent, flooding and lost clients on real sockets must not harm the server."""
 
 import contextlib
 import json
@@ -20,21 +20,21 @@ from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import mulaw
 
 SILENCE = 6.0
-"""Seconds without a sign of life after which this server closes a connection."""
+"""Seconds without any message after which this server closes a connection."""
 
-FLAT = 48 * 1024 * 1024
-"""Bytes that the gateway may grow by while somebody floods it with many times as much."""
+MAX_GROWTH = 48 * 1024 * 1024
+"""Bytes that the gateway may grow by during a flood of many times as much."""
 
 
 @dataclass
-class Line:
-    """A running installation and one session in it."""
+class Call:
+    """A running installation and one of its sessions."""
 
     server: Server
     session_id: str
 
     def url(self, speaker: str = "customer") -> str:
-        """With a fresh token."""
+        """With a new token."""
         with self.server.client() as client:
             stream = client.get(f"/v1/sessions/{self.session_id}").json()["stream"]
         return f"{stream['url']}?token={stream['token']}&speaker={speaker}&clock=media"
@@ -54,12 +54,12 @@ class Line:
 
     @property
     def memory(self) -> int:
-        """Bytes that the gateway holds."""
+        """Resident memory of the gateway, in bytes."""
         resident: int = self.gateway.memory_info().rss
         return resident
 
     def streams(self) -> int:
-        """Connections that the gateway has."""
+        """Open connections of the gateway."""
         with self.server.client() as client:
             lines = client.get("/metrics").text.splitlines()
         line = next(line for line in lines if line.startswith("kallglot_live_streams "))
@@ -82,15 +82,15 @@ def installation(
 
 
 @pytest.fixture
-def line(installation: Server) -> Line:
+def call(installation: Server) -> Call:
     with installation.client() as client:
         answer = client.post("/v1/sessions", json={"mode": "transcription"})
         assert answer.status_code == 201, answer.text
-        return Line(installation, answer.json()["id"])
+        return Call(installation, answer.json()["id"])
 
 
 class Reader(threading.Thread):
-    """An honest client that reads everything, as long as it is not told to stop."""
+    """A correct client that reads everything."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -108,7 +108,7 @@ class Reader(threading.Thread):
 
 
 def audio(seconds: float, sequence: int) -> list[bytes]:
-    """Frames of an utterance of that length and the pause after it."""
+    """Messages of an utterance of ``seconds`` and the silence after it."""
     samples = np.concatenate([speech(seconds), silence(1.5)])
     return [
         json.dumps(
@@ -123,13 +123,13 @@ def audio(seconds: float, sequence: int) -> list[bytes]:
     ]
 
 
-# --- slow and mute -------------------------------------------------------------------------------
+# --- slow and silent -----------------------------------------------------------------------------
 
 
-def test_a_listener_that_never_reads_is_dropped_and_nobody_else_notices(line):
-    reader = Reader(line.url("none"))
-    with line.raw("none", receive_buffer=4096) as deaf, line.raw() as speaker:
-        before, sent = line.memory, 0
+def test_a_listener_that_never_reads_is_dropped_without_harm_to_others(call):
+    reader = Reader(call.url("none"))
+    with call.raw("none", receive_buffer=4096) as listener, call.raw() as speaker:
+        before, sent = call.memory, 0
         gone = None
         deadline = time.monotonic() + 60
         while gone is None and time.monotonic() < deadline:
@@ -137,38 +137,38 @@ def test_a_listener_that_never_reads_is_dropped_and_nobody_else_notices(line):
                 speaker.socket.sendall(frame(TEXT, each))
                 sent += 1
             speaker.next("transcript.final")
-            gone = deaf.hung_up_within(0)
+            gone = listener.dropped_within(0)
         assert gone is not None
-        assert line.memory - before < FLAT
+        assert call.memory - before < MAX_GROWTH
         speaker.send(type="ping", timestamp_ms=1)
         speaker.next("pong")
-        assert line.streams() == 2
+        assert call.streams() == 2
     finals = reader.types.count("transcript.final")
     assert reader.close_code is None
     assert finals >= sent // 25 - 1
     reader.socket.close()
 
 
-def test_mute_clients_are_noticed_and_closed_in_time(line):
-    """Their system acknowledges what is sent, but nothing comes back: no pong, no close."""
-    with line.raw() as speaker, line.raw("none") as listener, line.raw("none") as dribbler:
-        dribbler.socket.sendall(frame(TEXT, b'{"type": "ping"}')[:9])
-        for client in (speaker, listener, dribbler):
-            # The close frame may be answered yet, for some seconds.
-            assert client.hung_up_within(SILENCE + 8) is not None
-        assert line.streams() == 0
+def test_clients_that_send_nothing_are_dropped_in_time(call):
+    """Their system acknowledges what is sent, but they send neither pong nor close frame."""
+    with call.raw() as speaker, call.raw("none") as listener, call.raw("none") as partial_sender:
+        partial_sender.socket.sendall(frame(TEXT, b'{"type": "ping"}')[:9])
+        for client in (speaker, listener, partial_sender):
+            # The server waits some seconds for an answer to its close frame.
+            assert client.dropped_within(SILENCE + 8) is not None
+        assert call.streams() == 0
 
 
-def test_a_stopped_client_with_news_waiting_is_let_go_of(line):
-    with line.raw("none", receive_buffer=4096) as stopped, line.raw() as speaker:
+def test_a_client_that_stopped_reading_is_dropped_with_messages_waiting(call):
+    with call.raw("none", receive_buffer=4096) as stopped, call.raw() as speaker:
         for each in audio(1.0, 0):
             speaker.socket.sendall(frame(TEXT, each))
         speaker.next("transcript.final")
-        assert stopped.hung_up_within(SILENCE + 8) is not None
+        assert stopped.dropped_within(SILENCE + 8) is not None
 
 
-def test_who_answers_pings_but_says_nothing_is_closed_as_a_speaker_only(line):
-    speaker, listener = Reader(line.url()), Reader(line.url("none"))
+def test_a_client_that_only_answers_pings_is_closed_if_it_is_a_speaker(call):
+    speaker, listener = Reader(call.url()), Reader(call.url("none"))
     speaker.join(SILENCE + 10)
     assert speaker.close_code == 4408
     time.sleep(SILENCE)
@@ -176,8 +176,8 @@ def test_who_answers_pings_but_says_nothing_is_closed_as_a_speaker_only(line):
     listener.socket.close()
 
 
-def test_a_frame_may_come_byte_by_byte(line):
-    with line.raw() as slow, line.raw("agent") as quick:
+def test_a_frame_may_arrive_byte_by_byte(call):
+    with call.raw() as slow, call.raw("agent") as quick:
         for byte in frame(TEXT, b'{"type": "ping", "timestamp_ms": 5}'):
             slow.socket.sendall(bytes([byte]))
             quick.send(type="ping", timestamp_ms=1)
@@ -189,8 +189,8 @@ def test_a_frame_may_come_byte_by_byte(line):
 # --- floods --------------------------------------------------------------------------------------
 
 
-def flooded(raw: RawSocket, data: bytes, times: int) -> None:
-    """Send it so often, or until the server will not have it any more. Reads nothing."""
+def flood(raw: RawSocket, data: bytes, times: int) -> None:
+    """Send ``data`` so many times, or until the server stops reading. Reads nothing."""
     raw.socket.settimeout(5)
     with contextlib.suppress(OSError):
         for _ in range(times):
@@ -198,17 +198,17 @@ def flooded(raw: RawSocket, data: bytes, times: int) -> None:
     raw.socket.settimeout(TIMEOUT)
 
 
-def test_a_flood_of_pings_is_refused(line):
-    with line.raw() as raw:
-        flooded(raw, frame(TEXT, b'{"type": "ping"}'), 500)
+def test_a_flood_of_pings_is_refused(call):
+    with call.raw() as raw:
+        flood(raw, frame(TEXT, b'{"type": "ping"}'), 500)
         assert raw.close_code() == 4429
 
 
-def test_a_flood_of_tiny_frames_is_refused(line):
-    with line.raw() as raw:
+def test_a_flood_of_tiny_frames_is_refused(call):
+    with call.raw() as raw:
         start = {"encoding": "mulaw", "sample_rate_hz": 8000, "channels": 1}
         raw.send(type="audio.start", audio=start)
-        flooded(raw, frame(BINARY, b"\xff") * 100, 100)
+        flood(raw, frame(BINARY, b"\xff") * 100, 100)
         assert raw.close_code() == 4429
 
 
@@ -219,16 +219,16 @@ def test_a_flood_of_tiny_frames_is_refused(line):
         pytest.param(frame(0x0, b"", final=False), id="empty fragments"),
     ],
 )
-def test_a_flood_below_the_messages_is_refused_and_takes_no_memory(line, tiny):
-    """Frames that no message comes of never reach the application, which counts messages."""
-    before = line.memory
-    with line.raw(receive_buffer=4096) as raw:
+def test_a_flood_of_control_frames_is_refused_and_uses_no_memory(call, tiny):
+    """The application counts messages, and never sees frames that belong to none."""
+    before = call.memory
+    with call.raw(receive_buffer=4096) as raw:
         raw.socket.sendall(frame(TEXT, b"", final=False))
         began = time.monotonic()
-        flooded(raw, tiny * 1000, 1000)
+        flood(raw, tiny * 1000, 1000)
         assert time.monotonic() - began < 20
-        assert line.memory - before < FLAT
-        assert raw.hung_up_within(15) is not None
+        assert call.memory - before < MAX_GROWTH
+        assert raw.dropped_within(15) is not None
 
 
 # --- too large -----------------------------------------------------------------------------------
@@ -237,21 +237,21 @@ def test_a_flood_below_the_messages_is_refused_and_takes_no_memory(line, tiny):
 @pytest.mark.parametrize(
     ("size", "code"), [(64 * 1024 + 1, 4413), (300_000, 1009), (5_000_000, 1009)]
 )
-def test_a_frame_too_large_is_refused_with_a_code(line, size, code):
-    before = line.memory
+def test_a_frame_that_is_too_large_is_refused_with_a_code(call, size, code):
+    before = call.memory
     data = frame(BINARY, bytes(size))
-    with line.raw() as raw:
+    with call.raw() as raw:
         for start in range(0, size, 50_000):
             raw.socket.sendall(data[start : start + 50_000])
         assert raw.close_code() == code
-        assert line.memory - before < FLAT
+        assert call.memory - before < MAX_GROWTH
 
 
-def test_what_is_not_a_websocket_frame_is_refused_with_a_code(line):
+def test_a_malformed_websocket_frame_is_refused_with_a_code(call):
     unmasked = b"\x81\x02hi"
     not_utf8 = frame(TEXT, b"\xff\xfe")
     for data, code in ((unmasked, 1002), (not_utf8, 1007)):
-        with line.raw() as raw:
+        with call.raw() as raw:
             raw.socket.sendall(data)
             assert raw.close_code() == code
 
@@ -259,7 +259,7 @@ def test_what_is_not_a_websocket_frame_is_refused_with_a_code(line):
 # --- handshakes ----------------------------------------------------------------------------------
 
 
-def test_an_address_that_nothing_listens_at_is_answered_as_over_rest(installation):
+def test_an_unknown_address_is_answered_with_the_rest_error(installation):
     url = installation.url.replace("http", "ws", 1)
     with RawSocket(f"{url}/v1/nowhere") as raw:
         head, body = raw.answer.decode(), json.loads(raw.rest())
@@ -272,10 +272,10 @@ def test_an_address_that_nothing_listens_at_is_answered_as_over_rest(installatio
     assert f"x-request-id: {body['error']['request_id']}".lower() in head.lower()
 
 
-def test_a_connection_has_a_request_id_in_its_answer_its_errors_and_the_log(line):
-    with line.raw() as raw:
+def test_the_request_id_is_in_the_handshake_in_errors_and_in_the_log(call):
+    with call.raw() as raw:
         raw.socket.sendall(frame(TEXT, b"nonsense"))
         request_id = raw.next("session.error")["error"]["request_id"]
     assert request_id.startswith("req_")
     assert f"x-request-id: {request_id}".lower() in raw.answer.decode().lower()
-    assert any("websocket.open" in each and request_id in each for each in line.server.output)
+    assert any("websocket.open" in each and request_id in each for each in call.server.output)

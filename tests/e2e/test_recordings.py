@@ -1,4 +1,4 @@
-"""A recorded call over real sockets, with the line cut and the server killed in its middle."""
+"""A recorded call over real sockets, with a lost connection and a killed server during it."""
 
 import base64
 import json
@@ -20,12 +20,12 @@ from tests.recordings_app.audio import agreement, decoded, voice
 
 RATE, FRAME = 8000, 0.1
 LONGEST_LAG = 0.1
-"""Seconds between where audio was spoken and where it is in the file."""
+"""Seconds between the time audio was spoken at and its place in the file."""
 
 
 @dataclass
 class Party:
-    """Speaks at real-time pace, whether anybody hears it or not, and reconnects when told to."""
+    """Speaks in real time, connected or not, and reconnects when told to."""
 
     server: Server
     session_id: str
@@ -36,7 +36,7 @@ class Party:
     sequence: int = 0
     done: threading.Event = field(default_factory=threading.Event)
     received: list[str] = field(default_factory=list)
-    """Types of the messages that came, in order."""
+    """Types of the messages received, in order."""
 
     def connect(self) -> None:
         with self.server.client() as client:
@@ -50,12 +50,12 @@ class Party:
         self.connection = connection
 
     def speak(self) -> None:
-        """Frames at the time they are due; what is due while the line is down is never heard."""
+        """Send frames when they are due. Frames due while disconnected are never sent."""
         step = round(FRAME * RATE)
         for number in range(len(self.source) // step):
             # A frame can be sent once its last sample has been spoken.
             time.sleep(max(0.0, self.started + (number + 1) * FRAME - time.monotonic()))
-            connection = self.connection  # another thread hangs up whenever it likes
+            connection = self.connection  # another thread may disconnect at any time
             if connection is None:
                 continue
             self.sequence += 1
@@ -85,7 +85,7 @@ class Party:
             connection.close()
 
     def control(self, action: str, answer: str) -> float:
-        """Send a session.control. Returns when, in seconds of the call, its answer came."""
+        """Send a session.control. Returns when its answer came, in seconds of the call."""
         assert self.connection is not None
         self.connection.send(json.dumps({"type": "session.control", "action": action}))
         until(answer, lambda: answer in self.received, timeout=20)
@@ -165,8 +165,8 @@ def finish(server: Server, session_id: str) -> dict[str, tuple[Samples, ...]]:
     return heard
 
 
-def assert_lines_up(heard: Samples, source: Samples, start: float, end: float) -> None:
-    """Between ``start`` and ``end`` seconds of the call, what was spoken is where it was spoken."""
+def assert_aligned(heard: Samples, source: Samples, start: float, end: float) -> None:
+    """The recording agrees with ``source`` between ``start`` and ``end`` seconds of the call."""
     first, last, margin = round(start * RATE), round(end * RATE), round(0.3 * RATE)
     found = agreement(
         np.asarray(heard[max(0, first - margin) : last + margin]), source[first:last], RATE
@@ -177,7 +177,7 @@ def assert_lines_up(heard: Samples, source: Samples, start: float, end: float) -
 
 
 def tracks(heard: dict[str, tuple[Samples, ...]]) -> list[tuple[Samples, str]]:
-    """Every place where a party can be heard alone."""
+    """Every channel that has one speaker alone, and the speaker."""
     return [
         (heard["agent"][0], "agent"),
         (heard["customer"][0], "customer"),
@@ -186,7 +186,7 @@ def tracks(heard: dict[str, tuple[Samples, ...]]) -> list[tuple[Samples, str]]:
     ]
 
 
-def test_each_channel_lines_up_through_a_reconnect(server):
+def test_each_channel_stays_aligned_after_a_reconnect(server):
     session_id, agent, customer = begin(server, seconds=14)
     time.sleep(max(0, agent.started + 5 - time.monotonic()))
     customer.hang_up()
@@ -199,11 +199,11 @@ def test_each_channel_lines_up_through_a_reconnect(server):
     heard = finish(server, session_id)
     source = {"agent": agent.source, "customer": customer.source}
     for samples, speaker in tracks(heard):
-        assert_lines_up(samples, source[speaker], 0.5, 4.5)
-        assert_lines_up(samples, source[speaker], back + 1, 13.5)
+        assert_aligned(samples, source[speaker], 0.5, 4.5)
+        assert_aligned(samples, source[speaker], back + 1, 13.5)
 
 
-def test_a_pause_leaves_silence_on_every_track(server):
+def test_a_pause_is_silence_on_every_track(server):
     session_id, agent, customer = begin(server, seconds=14)
     time.sleep(max(0, agent.started + 4 - time.monotonic()))
     paused = agent.control("pause_recording", "session.paused")
@@ -216,15 +216,15 @@ def test_a_pause_leaves_silence_on_every_track(server):
     heard = finish(server, session_id)
     source = {"agent": agent.source, "customer": customer.source}
     for samples, speaker in tracks(heard):
-        # A codec rings for some milliseconds around an edge.
+        # The codec adds some milliseconds of sound around an edge.
         quiet = samples[round((paused + 0.3) * RATE) : round((resuming - 0.3) * RATE)]
         assert np.abs(quiet).max() < 200
-        assert_lines_up(samples, source[speaker], 0.5, 3.5)
-        assert_lines_up(samples, source[speaker], resumed + 0.5, 13.5)
+        assert_aligned(samples, source[speaker], 0.5, 3.5)
+        assert_aligned(samples, source[speaker], resumed + 0.5, 13.5)
 
 
 @pytest.mark.timeout(400)
-def test_nothing_received_is_lost_when_the_gateway_is_killed(tmp_path):
+def test_no_audio_received_is_lost_when_the_gateway_is_killed(tmp_path):
     with running(tmp_path) as server:
         session_id, agent, customer = begin(server, seconds=60)
         time.sleep(max(0, agent.started + 6 - time.monotonic()))
@@ -250,7 +250,7 @@ def test_nothing_received_is_lost_when_the_gateway_is_killed(tmp_path):
         heard = finish(server, session_id)
         source = {"agent": agent.source, "customer": customer.source}
         for samples, speaker in tracks(heard):
-            # The last frame that had certainly arrived was spoken two frames before the end.
-            assert_lines_up(samples, source[speaker], 0.5, killed - 2 * FRAME)
-            assert_lines_up(samples, source[speaker], back + 1, 59.5)
+            # The last frame that had certainly arrived was spoken two frames earlier.
+            assert_aligned(samples, source[speaker], 0.5, killed - 2 * FRAME)
+            assert_aligned(samples, source[speaker], back + 1, 59.5)
         assert not list((tmp_path / "spool").rglob("*.part"))

@@ -1,4 +1,4 @@
-"""Schemathesis over the whole schema: generated requests, and chains of them along the links."""
+"""Schemathesis over the whole schema: generated requests, and sequences of linked requests."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.e2e.server import ROOT, Server
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
-def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_failure(server: Server, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
@@ -21,7 +21,7 @@ def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
         f"Authorization: Bearer {server.credentials.test_key}",
         "--max-examples=12",
         "--generation-deterministic",
-        "--generation-allow-x00=false",  # refused on purpose, see test_hostile_input
+        "--generation-allow-x00=false",  # refused deliberately: see test_hostile_input
         "--continue-on-failure",
         "--no-color",
     ]

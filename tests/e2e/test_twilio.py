@@ -1,4 +1,4 @@
-"""A call as Twilio would stream it, from the guide's TwiML to the transcript."""
+"""A call streamed as by Twilio, from the documented TwiML to the transcript."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 def documented_twiml(server: Server) -> ElementTree.Element:
-    """What the guide's program prints."""
+    """The output of the program in docs/streaming.md."""
     guide = (ROOT / "docs" / "streaming.md").read_text()
     programs = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     [program] = [each for each in programs if "<Stream " in each]
@@ -50,12 +50,12 @@ def documented_twiml(server: Server) -> ElementTree.Element:
 
 
 def stream_of(twiml: ElementTree.Element) -> tuple[str, dict[str, str]]:
-    """Address and parameters, as Twilio reads them."""
+    """The stream's address and parameters."""
     stream = twiml.find("./Start/Stream")
     assert stream is not None
     assert (stream.get("track"), twiml.findtext("Dial")) == ("both_tracks", "+15550001111")
     parameters = {each.get("name", ""): each.get("value", "") for each in stream.iter("Parameter")}
-    # Twilio takes no more of a parameter, nor a query string.
+    # Twilio allows no longer parameters and no query string.
     assert all(len(name) + len(value) <= 500 for name, value in parameters.items())
     address = stream.get("url", "")
     assert "?" not in address
@@ -63,7 +63,7 @@ def stream_of(twiml: ElementTree.Element) -> tuple[str, dict[str, str]]:
 
 
 def received(socket: ClientConnection) -> tuple[list[str | bytes], int | None]:
-    """Everything until the server closes, and its code."""
+    """All messages until the server closes, and its close code."""
     messages: list[str | bytes] = []
     try:
         while True:
@@ -73,7 +73,7 @@ def received(socket: ClientConnection) -> tuple[list[str | bytes], int | None]:
 
 
 def transcript_of(client: httpx.Client, session_id: str) -> dict[str, Any]:
-    """The complete one."""
+    """The transcript, once it is complete."""
     deadline = time.monotonic() + TIMEOUT
     while True:
         transcript: dict[str, Any] = client.get(f"/v1/sessions/{session_id}/transcript").json()
@@ -110,7 +110,7 @@ def test_a_call_streamed_by_twilio_is_in_the_transcript(installation: Server) ->
     assert parameters["token"] not in "".join(installation.output)
 
 
-def test_a_token_that_opens_nothing_is_refused_without_a_word(installation: Server) -> None:
+def test_a_wrong_token_is_refused_without_a_message(installation: Server) -> None:
     address, parameters = stream_of(documented_twiml(installation))
     altered = {"token": parameters["token"][:-4] + "AAAA"}
     with connect(address, proxy=None, ping_interval=None) as socket:
@@ -119,7 +119,7 @@ def test_a_token_that_opens_nothing_is_refused_without_a_word(installation: Serv
         assert received(socket) == ([], 4401)
 
 
-def test_who_never_says_who_it_is_is_closed(installation: Server) -> None:
+def test_a_client_that_sends_no_start_is_closed(installation: Server) -> None:
     address, _ = stream_of(documented_twiml(installation))
     with connect(address, proxy=None, ping_interval=None) as socket:
         socket.send(json.dumps(CONNECTED))

@@ -1,4 +1,4 @@
-"""One call on two gateway processes: agent on one, customer on the other, PostgreSQL and Redis."""
+"""Calls whose agent and customer are on two gateway processes, with PostgreSQL and Redis."""
 
 import contextlib
 import json
@@ -72,7 +72,7 @@ class Installation:
 def installation(
     tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_url: str
 ) -> Iterator[Installation]:
-    """A large-size installation on a database of its own, without gateways yet."""
+    """A large installation on a database of its own, without gateways."""
     name = f"kallglot_e2e_{uuid.uuid4().hex[:8]}"
     data_dir: Path = tmp_path_factory.mktemp("data")
     engine = ScriptedEngine()
@@ -113,7 +113,7 @@ def installation(
 
 
 class Party:
-    """Somebody on the line. What was received is kept in ``heard``."""
+    """A connected speaker. All messages received are kept in ``heard``."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -121,7 +121,7 @@ class Party:
         self.heard: list[dict[str, Any]] = []
 
     def say(self, seconds: float = 1.5) -> None:
-        """Speak, then be silent: one utterance."""
+        """Send one utterance: speech, then silence."""
         self._send(speech(seconds))
         self._send(silence(1.5))
 
@@ -154,10 +154,10 @@ class Party:
 
 
 @contextlib.contextmanager
-def on_the_line(
+def connected(
     installation: Installation, gateway: Gateway, session_id: str, speaker: str
 ) -> Iterator[Party]:
-    """Connected to that gateway, with a token that it issued."""
+    """A client connected to ``gateway``, with a token issued by it."""
     with gateway.client(installation.key) as client:
         token = client.get(f"/v1/sessions/{session_id}").json()["stream"]["token"]
     address = f"ws://127.0.0.1:{gateway.port}/v1/sessions/{session_id}/connect"
@@ -180,12 +180,12 @@ def transcript(installation: Installation, gateway: Gateway, session_id: str) ->
     return answer
 
 
-def test_two_parties_on_two_gateways_are_one_call(installation):
+def test_two_speakers_on_two_gateways_are_in_one_call(installation):
     here, there = installation.start("daphne"), installation.start("uvicorn")
     session_id = new_session(installation, here)
     with (
-        on_the_line(installation, here, session_id, "agent") as agent,
-        on_the_line(installation, there, session_id, "customer") as customer,
+        connected(installation, here, session_id, "agent") as agent,
+        connected(installation, there, session_id, "customer") as customer,
     ):
         agent.next("session.ready")
         customer.next("session.ready")
@@ -220,21 +220,21 @@ def test_two_parties_on_two_gateways_are_one_call(installation):
 def test_a_newer_connection_on_another_gateway_takes_over(installation):
     here, there = installation.gateways[:2]
     session_id = new_session(installation, here)
-    with on_the_line(installation, here, session_id, "customer") as older:
+    with connected(installation, here, session_id, "customer") as older:
         older.next("session.ready")
-        with on_the_line(installation, there, session_id, "customer") as newer:
+        with connected(installation, there, session_id, "customer") as newer:
             newer.next("session.ready")
             assert older.closed() == 4410
             newer.say()
             newer.next("transcript.final")
 
 
-def test_a_killed_gateway_loses_nothing_final_and_the_party_goes_on_at_the_other(installation):
+def test_a_killed_gateway_loses_no_final_and_its_speaker_goes_on_at_another(installation):
     here, there = installation.start("daphne"), installation.start("daphne")
     session_id = new_session(installation, here)
     with (
-        on_the_line(installation, here, session_id, "agent") as agent,
-        on_the_line(installation, there, session_id, "customer") as customer,
+        connected(installation, here, session_id, "agent") as agent,
+        connected(installation, there, session_id, "customer") as customer,
     ):
         agent.next("session.ready")
         customer.say()
@@ -247,7 +247,7 @@ def test_a_killed_gateway_loses_nothing_final_and_the_party_goes_on_at_the_other
         ]
         agent.say()
         agent.next("transcript.final")
-        with on_the_line(installation, here, session_id, "customer") as again:
+        with connected(installation, here, session_id, "customer") as again:
             assert again.next("session.ready")["resumed"] is True
             again.sent = customer.sent
             again.say()
@@ -260,12 +260,10 @@ def test_a_killed_gateway_loses_nothing_final_and_the_party_goes_on_at_the_other
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_a_gateway_told_to_stop_finishes_what_was_said_and_sends_everyone_away(
-    installation, server
-):
+def test_a_stopping_gateway_transcribes_the_rest_and_closes_all_connections(installation, server):
     survivor, stopped = installation.gateways[0], installation.start(server)
     session_id = new_session(installation, stopped)
-    with on_the_line(installation, stopped, session_id, "customer") as customer:
+    with connected(installation, stopped, session_id, "customer") as customer:
         customer.next("session.ready")
         customer.say()
         customer.send(type="ping", timestamp_ms=1)
@@ -278,11 +276,11 @@ def test_a_gateway_told_to_stop_finishes_what_was_said_and_sends_everyone_away(
     assert len(transcript(installation, survivor, session_id)["segments"]) == 1
 
 
-def test_ringing_at_a_dead_channel_layer_does_not_hold_up_a_call(installation):
+def test_an_unreachable_channel_layer_does_not_delay_a_call(installation):
     lonely = Installation(
         {**installation.environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, installation.key
     )
-    # Throttling and sessions of the web need Redis as well: only the stream is looked at.
+    # Throttling and web sessions need Redis too: this test is about the stream only.
     port = free_port()
     process = subprocess.Popen(
         [*MANAGE, "gateway", f"--port={port}"],
@@ -313,7 +311,7 @@ def test_ringing_at_a_dead_channel_layer_does_not_hold_up_a_call(installation):
 def listening_in(
     installation: Installation, gateway: Gateway, session_id: str
 ) -> Iterator[ClientConnection]:
-    """The socket of an admin's page on that gateway."""
+    """The WebSocket of an admin's page on ``gateway``."""
     site = f"http://127.0.0.1:{gateway.port}"
     email, password = installation.staff
     with httpx.Client(base_url=site, trust_env=False, timeout=TIMEOUT) as browser:
@@ -330,7 +328,7 @@ def listening_in(
 
 
 def hear(socket: ClientConnection, seconds: float) -> Samples:
-    """So much of the customer's audio as the page would hear it."""
+    """So many seconds of the customer's audio, as the page receives it."""
     heard: list[Samples] = []
     while sum(map(len, heard)) < seconds * 16000:
         message = socket.recv(timeout=TIMEOUT)
@@ -341,7 +339,7 @@ def hear(socket: ClientConnection, seconds: float) -> Samples:
 
 
 def audited(installation: Installation, session_id: str) -> list[str]:
-    """What the audit log says of the session, in order."""
+    """The session's actions in the audit log, in order."""
     with psycopg.connect(installation.environment["DATABASE_URL"]) as database:
         found = database.execute(
             "SELECT action FROM accounts_auditentry WHERE target = %s ORDER BY id", [session_id]
@@ -349,25 +347,25 @@ def audited(installation: Installation, session_id: str) -> list[str]:
         return [action for (action,) in found]
 
 
-def test_a_call_is_listened_to_from_another_gateway_and_across_a_take_over(installation):
+def test_listening_in_works_from_another_gateway_and_across_a_take_over(installation):
     here, there, third = (installation.start() for _ in range(3))
     session_id = new_session(installation, here)
     with listening_in(installation, here, session_id) as page:
         for gateway in (there, third):
-            with on_the_line(installation, gateway, session_id, "customer") as customer:
+            with connected(installation, gateway, session_id, "customer") as customer:
                 customer.next("session.ready")
-                # Announced every second: by then a gateway that just began knows of it.
+                # Announced every second: a gateway that has just started knows of it by then.
                 time.sleep(1.5)
                 customer.say()
                 assert np.abs(hear(page, 1.4)).max() > 3000
         with here.client(installation.key) as client:
             client.post(f"/v1/sessions/{session_id}/end")
-        list(page)  # ends with the socket; an error would be raised
+        list(page)  # ends when the socket closes, and raises after an error
     assert audited(installation, session_id) == ["listen_in.started", "listen_in.stopped"]
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])
-def test_a_gateway_told_to_stop_notes_that_listening_in_has_stopped(installation, server):
+def test_a_stopping_gateway_records_the_end_of_listening_in(installation, server):
     stopped = installation.start(server)
     session_id = new_session(installation, stopped)
     with listening_in(installation, stopped, session_id):

@@ -1,4 +1,4 @@
-"""`manage.py up`: one command starts everything, and everything ends with it."""
+"""`manage.py up`: one command starts all processes, and they all end with it."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ TIMEOUT = 60  # seconds
 
 
 def processes_of(server: Server) -> list[psutil.Process]:
-    """Every process that works on the server's data directory."""
+    """All processes that use the server's data directory."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -28,13 +28,13 @@ def processes_of(server: Server) -> list[psutil.Process]:
 
 
 def one(server: Server, command: str) -> psutil.Process:
-    """The process that runs that command, not the helpers it forked."""
+    """The process that runs ``command``, without the children it forked."""
     running = [p for p in processes_of(server) if command in p.cmdline()]
     return min(running, key=lambda process: process.create_time())
 
 
 def ready(server: Server) -> httpx.Response:
-    """The answer of /readyz once it is 200; connections are refused until the gateway is back."""
+    """The response of /readyz once it is 200. Connections are refused until the gateway is back."""
     deadline = time.monotonic() + TIMEOUT
     with httpx.Client(timeout=5, trust_env=False) as client:
         while True:
@@ -52,7 +52,7 @@ def up(server: Server, port: int) -> subprocess.CompletedProcess[str]:
     return server.manage("up", f"--port={port}", check=False)
 
 
-def test_it_is_ready_once_and_answers(server):
+def test_it_says_once_that_it_is_ready_and_answers(server):
     assert [line for line in server.output if line.startswith("ready ")] == [
         f"ready {server.url}\n"
     ]
@@ -62,7 +62,7 @@ def test_it_is_ready_once_and_answers(server):
     }
 
 
-def test_no_organization_says_how_to_make_one(server):
+def test_it_tells_how_to_create_the_first_organization(server):
     assert any("manage.py bootstrap --organization NAME" in line for line in server.output)
 
 
@@ -72,7 +72,7 @@ def test_a_second_up_on_the_same_data_is_refused(server):
     assert f"Another `up` is running on {server.data_dir}, serving {server.url}" in refused.stderr
 
 
-def test_a_busy_port_is_named(tmp_path):
+def test_a_port_in_use_gives_a_plain_error(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = subprocess.run(
@@ -89,7 +89,7 @@ def test_a_busy_port_is_named(tmp_path):
     assert "--port" in refused.stderr
 
 
-def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path):
+def test_a_wrong_setting_stops_the_start_with_a_plain_error(tmp_path):
     refused = subprocess.run(
         [*MANAGE, "up"],
         env=clean_environment(tmp_path, KALLGLOT_ENVIRONMENT="production"),
@@ -104,7 +104,7 @@ def test_a_wrong_setting_stops_the_start_and_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_it_survives_a_crash_and_stops_whole(tmp_path, kind):
+def test_it_restarts_killed_processes_and_stops_all_of_them(tmp_path, kind):
     with running(tmp_path, server=kind) as server:
         killed = [one(server, name) for name in ("gateway", "worker", "clock")]
         for process in killed:
@@ -118,7 +118,7 @@ def test_it_survives_a_crash_and_stops_whole(tmp_path, kind):
         assert server.output[-1] == "stopped\n"
 
 
-def test_nothing_outlives_it_even_when_it_is_killed(tmp_path):
+def test_no_process_is_left_when_it_is_killed(tmp_path):
     with running(tmp_path) as server:
         everything = processes_of(server)
         assert len(everything) >= 4

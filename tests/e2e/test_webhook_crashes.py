@@ -1,7 +1,7 @@
-"""Crash drill: whatever dies, every event arrives, and a repeat carries the same id.
+"""Crash tests: whatever process is killed, every event arrives, and a repeat has the same id.
 
-Real processes: a recorder that commits events, a Celery worker, the clock, PostgreSQL, and a Redis
-server of its own that may be emptied and stopped.
+With real processes: a recorder that commits events, a Celery worker, the clock, PostgreSQL, and a
+Redis server of its own that is emptied and stopped.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ from tests.requirements import missing
 
 pytestmark = pytest.mark.timeout(400)
 
-OUTAGE = 60.0  # seconds that the broker is away
-TIMEOUT = 90.0  # seconds until everything must have arrived
+OUTAGE = 60.0  # seconds that the broker is stopped
+TIMEOUT = 90.0  # seconds for all events to arrive
 
 
 def eventually(condition: Callable[[], bool], what: str, timeout: float = TIMEOUT) -> None:
@@ -43,7 +43,7 @@ def eventually(condition: Callable[[], bool], what: str, timeout: float = TIMEOU
 
 @dataclass
 class Drill:
-    """An installation whose parts can be killed one by one."""
+    """An installation whose processes can be killed one by one."""
 
     environment: dict[str, str]
     redis_port: int
@@ -104,7 +104,7 @@ class Drill:
             self.recorder = None
 
     def all_delivered(self, receiver: Receiver, ids: list[str]) -> None:
-        """Every event came, every repeat with the same ids, and the rows know it."""
+        """Wait until every event has arrived, repeats have the same ids, and the rows say so."""
         eventually(
             lambda: set(ids) <= {got.event_id for got in receiver.received},
             f"{len(ids)} events arrive",
@@ -158,7 +158,7 @@ def receiver(drill: Drill) -> Iterator[Receiver]:
 
 
 def test_killed_after_the_commit(drill: Drill, receiver: Receiver) -> None:
-    """The recorder dies before its bell can have rung: the sweep finds the rows."""
+    """The recorder dies before it could notify the worker: the sweep finds the rows."""
     ids = drill.ask("record", 20, "sess_1")["ids"]
     assert drill.recorder is not None
     drill.kill(drill.recorder)
@@ -168,9 +168,9 @@ def test_killed_after_the_commit(drill: Drill, receiver: Receiver) -> None:
 
 
 def test_killed_after_the_claim(drill: Drill) -> None:
-    """The worker dies with rows claimed whose requests nobody has read."""
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        port = deaf.getsockname()[1]
+    """The worker dies with claimed rows whose requests were not read."""
+    with socket.create_server(("127.0.0.1", 0)) as unread:
+        port = unread.getsockname()[1]
         drill.secret = drill.ask("endpoint", f"http://127.0.0.1:{port}/hook")
         worker = drill.worker()
         ids = drill.ask("record", 5, "sess_1")["ids"] + drill.ask("record", 5, "sess_2")["ids"]
@@ -183,7 +183,7 @@ def test_killed_after_the_claim(drill: Drill) -> None:
 
 
 def test_killed_after_the_post(drill: Drill, receiver: Receiver) -> None:
-    """The worker dies between the request and writing down its answer: a repeat, same ids."""
+    """The worker dies between the request and storing its response: the repeat has the same ids."""
 
     def never_answer(received: Received, connection: socket.socket) -> None:
         time.sleep(3600)
@@ -214,8 +214,8 @@ def test_the_broker_is_emptied(drill: Drill, receiver: Receiver) -> None:
     drill.all_delivered(receiver, ids)
 
 
-def test_the_broker_is_away_for_a_minute(drill: Drill, receiver: Receiver) -> None:
-    """Nobody who records an event waits for it, and all arrive once it is back."""
+def test_the_broker_is_stopped_for_a_minute(drill: Drill, receiver: Receiver) -> None:
+    """Recording an event does not wait for the broker, and all events arrive once it is back."""
     drill.worker()
     ids = drill.ask("record", 5, "sess_before")["ids"]
     receiver.wait(5, TIMEOUT)

@@ -1,4 +1,4 @@
-"""A process that records events on request, as a gateway would: run by ``test_webhook_crashes``.
+"""A process that records events on request, like a gateway. Run by ``test_webhook_crashes``.
 
 Reads lines: ``endpoint URL`` · ``record N SESSION`` · ``count STATUS`` · ``claimed``. Answers each
 with one line of JSON.

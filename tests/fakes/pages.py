@@ -8,8 +8,8 @@ from tests.fakes.sockets import TIMEOUT
 
 
 class PageSocket(WebsocketCommunicator):
-    """Waits ``TIMEOUT`` seconds, like the other clients of these tests. Channels' own client gives up
-    and ends the application after one second, which a busy machine may need for a query."""
+    """Waits ``TIMEOUT`` seconds, like the other clients of these tests. Channels' own gives up and
+    ends the application after one second, which a busy machine may need for a query."""
 
     async def receive_output(self, timeout: float = TIMEOUT) -> dict[str, Any]:  # noqa: ASYNC109 - overridden
         return await super().receive_output(max(timeout, TIMEOUT))
