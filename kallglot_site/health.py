@@ -155,9 +155,13 @@ class Remembered:
 
 def database() -> None:
     """Raises DatabaseError."""
-    close_old_connections()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def _database_anew() -> None:
+    close_old_connections()  # the thread may keep one that has failed
+    database()
 
 
 def broker() -> None:
@@ -184,7 +188,7 @@ async def engine() -> Check:
 
 
 CHECKS: dict[str, Callable[[], Awaitable[Check]]] = {
-    "database": Remembered(database),
+    "database": Remembered(_database_anew),
     "broker": Remembered(broker),
     "engine": engine,
 }
