@@ -1,7 +1,7 @@
 """What is wrong with this installation's settings, and what to set. Run at every start.
 
-Errors stop the start. ``env.py`` has already refused what cannot be parsed; here stands what only
-shows when settings are seen together.
+Errors stop the start. ``env.py`` has already refused values that are wrong by themselves; here are
+settings that are wrong together.
 """
 
 from collections.abc import Callable, Iterator, Sequence

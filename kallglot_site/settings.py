@@ -147,7 +147,7 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 STATIC_ROOT = _data_folder("static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Served from the source folders: no collectstatic step stands between a clone and a page.
+# Served from the source folders, so that no collectstatic step is needed.
 WHITENOISE_USE_FINDERS = True
 # Files in a folder with a version in its name, as in htmx-2.0.11/, never change.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"-\d+\.\d+\.\d+/"
@@ -196,7 +196,7 @@ AXES_RESET_ON_SUCCESS = True
 # A lock ends when its page says so, however often those it keeps out have tried meanwhile.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_VERBOSE = False
-AXES_USERNAME_FORM_FIELD = "username"  # else it looks for a field "email" and finds nobody
+AXES_USERNAME_FORM_FIELD = "username"  # by default it would look for a field "email"
 AXES_USERNAME_CALLABLE = "kallglot_site.accounts.dashboard.lockout.username"
 AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
 

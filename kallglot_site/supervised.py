@@ -1,7 +1,7 @@
-"""A supervised process's side of the bargain: never outlive the supervisor.
+"""For a supervised process: stop when the supervisor is gone.
 
-The supervisor holds the other end of this process's standard input and never writes. Its end, by
-whatever way, even ``kill -9``, closes the pipe; then this process stops as if told to.
+The supervisor holds the other end of this process's standard input and never writes. However it
+ends, even by ``kill -9``, the pipe closes, and this process stops as after SIGTERM.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ def end_with_supervisor(grace: float) -> None:
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
-        # The log went to the supervisor: nobody reads it now, and writing to it may fail.
+        # The log goes to the supervisor, which is gone: writing may fail.
         with contextlib.suppress(OSError):
             log.warning("supervisor.gone", stopping_within=grace)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(grace)
-        # The supervisor made this process the leader of a group of its own: helpers go with it.
+        # This process leads a process group of its own: its helpers end with it.
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="supervisor watch", daemon=True).start()

@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 _LONGEST_BACKOFF = 30.0  # seconds
 _STABLE = 60.0  # seconds alive after which a crash counts as the first again
-_HOPELESS = 3  # crashes before anything ever worked, after which trying again helps nobody
+_HOPELESS = 3  # crashes before the first success, after which it gives up
 _PENDING_LINES = 10_000
 _LONGEST_LINE = 65_536  # bytes; longer ones are cut into several
 
@@ -30,7 +30,7 @@ class Hopeless(Exception):
 class Lines:
     """Log lines of all processes on standard error, written by a thread of its own.
 
-    A stopped terminal must not stop calls: when nobody reads, lines are dropped and counted.
+    A stopped terminal must not stop calls: unwritable lines are dropped and counted.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Lines:
         while (line := self._queue.get()) is not None:
             if dropped := self._dropped:
                 self._dropped = 0
-                line = f"(nobody read this log: {dropped} lines dropped)\n".encode() + line
+                line = f"({dropped} log lines dropped: not read in time)\n".encode() + line
             try:
                 sys.stderr.buffer.write(line)
                 if self._queue.empty():

@@ -1,4 +1,4 @@
-"""Every address. Each app brings its own; this page only says where they hang."""
+"""All routes. Each app has its own; this file gives them their prefixes."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""What a process's first pages would wait for, done before it says that it is ready."""
+"""Loads before readiness what the first pages would otherwise wait for."""
 
 import asyncio
 from pathlib import Path

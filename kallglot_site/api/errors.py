@@ -94,7 +94,7 @@ def error_response(error: ApiError, request: HttpRequest) -> JsonResponse:
 
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
-    """Any exception of a v1 view, in the envelope. What nobody foresaw is a 500 and is logged."""
+    """Any exception of a v1 view, in the envelope. An unexpected one is a 500 and is logged."""
     request = context.get("request")
     error = _api_error(exception)
     if error is None:

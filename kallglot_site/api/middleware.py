@@ -1,4 +1,4 @@
-"""What stands in front of every request."""
+"""Middleware of every request: its id, the client's address, compression, null characters."""
 
 import functools
 import ipaddress
@@ -27,10 +27,10 @@ class RequestIdMiddleware:
 
 
 class ProxyMiddleware:
-    """Believes X-Forwarded-For and -Proto from trusted proxies; from anyone else they vanish.
+    """Uses X-Forwarded-For and -Proto of trusted proxies, and removes them otherwise.
 
-    Afterwards REMOTE_ADDR is the nearest address that is no trusted proxy's, so that a client
-    cannot choose its own: whatever it put in front of the list is left of that.
+    Afterwards REMOTE_ADDR is the last address of the list that is no trusted proxy. A client cannot
+    choose it: what the client wrote itself is further left.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -100,7 +100,7 @@ _COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/s
 
 
 class NullPathMiddleware:
-    """No address of ours holds a null character, and databases choke on them."""
+    """Refuses null characters in paths: no route has one, and databases raise errors."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

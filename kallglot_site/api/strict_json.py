@@ -13,7 +13,7 @@ import orjson
 
 from kallglot_site.api.errors import ApiError
 
-MAX_BODY = 256 * 1024  # bytes; the largest honest session with metadata takes 30 KB
+MAX_BODY = 256 * 1024  # bytes; the largest valid session with metadata takes 30 KB
 MAX_DEPTH = 32
 
 
@@ -36,7 +36,7 @@ class _Readable(Protocol):
 def read_limited(stream: _Readable, declared: str | None, limit: int = MAX_BODY) -> bytes:
     """The body, never holding more than ``limit`` bytes. Raises BodyTooLarge.
 
-    ``declared`` is Content-Length: a liar is caught by counting, an honest one before reading.
+    ``declared`` is Content-Length, checked before reading; the bytes read are counted too.
     """
     too_large = BodyTooLarge(f"The request body may have at most {limit // 1024} KiB.")
     if declared and declared.isdecimal() and int(declared[:20]) > limit:
@@ -71,7 +71,9 @@ def loads(body: bytes) -> Any:
     if b"{" in body:
         # Only the slower standard parser reports names in the order and number they came.
         # It is safe now: depth and numbers are known to be harmless.
-        json.loads(body, object_pairs_hook=_refuse_twins, parse_int=_zero, parse_float=_zero)
+        json.loads(
+            body, object_pairs_hook=_refuse_repeated_names, parse_int=_zero, parse_float=_zero
+        )
     return value
 
 
@@ -103,9 +105,9 @@ def _refuse_null(text: str) -> None:
         raise InvalidJSON("The body holds a null character (\\u0000), which is not taken.")
 
 
-def _refuse_twins(pairs: Sequence[tuple[str, Any]]) -> None:
+def _refuse_repeated_names(pairs: Sequence[tuple[str, Any]]) -> None:
     names = {name for name, _ in pairs}
     if len(names) < len(pairs):
         seen: set[str] = set()
-        twin = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() in the condition
-        raise InvalidJSON(f"The body gives the name {twin[:100]!r} twice in one object.")
+        repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() in the condition
+        raise InvalidJSON(f"The body gives the name {repeated[:100]!r} twice in one object.")

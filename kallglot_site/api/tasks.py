@@ -8,6 +8,6 @@ from kallglot_site.api.throttle_stores import store
 
 @shared_task
 def api_sweep() -> None:
-    """Forget what is past its time: answers after 24 hours, counts after their window."""
+    """Delete stored answers after 24 hours, and request counts after their window."""
     idempotent_responses_sweep()
     store().sweep()

@@ -1,12 +1,10 @@
-"""WebSockets below the application: what servers leave open, closed.
+"""Connections below the application: limits that Daphne and uvicorn do not set themselves.
 
-Both servers hand over whole messages and take whole messages, and promise little about clients
-that read nothing, answer nothing, or send frames that no message comes of. Here they do:
-
-- a client that is sent more than it reads makes ``send`` wait, so that the application can tell;
-- who gives no sign of life, or keeps the server from closing, is let go of;
-- frames that the application never sees (pings, fragments) are counted as messages are;
-- what is refused is refused with a close code.
+- ``send`` waits while a client does not read, so that the application notices;
+- a client that answers no ping, or does not complete a close, is disconnected;
+- frames that the application never sees (pings, fragments) are limited like messages;
+- every refusal has a close code;
+- slow HTTP requests and unread answers are cut: see ``slow_clients``.
 """
 
 from typing import Final
@@ -16,10 +14,10 @@ LARGEST_MESSAGE: Final = 256 * 1024
 server does (1009), before anything is kept."""
 
 CLOSE_WITHIN: Final = 5.0
-"""Seconds in which a client may answer a close, and take what is still waiting for it."""
+"""Seconds that a client has to answer a close and to read what is still to be sent."""
 
 TOO_FAST: Final = 4429
 
 FRAMES_PER_SECOND: Final = 500.0
 FRAMES_AT_ONCE: Final = 1000.0
-"""Frames that no message comes of."""
+"""Frames that complete no message: pings, pongs and fragments."""

@@ -1,4 +1,4 @@
-"""The bucket that counts how much comes how fast."""
+"""A token bucket: limits a rate, and allows bursts."""
 
 from collections.abc import Callable
 
@@ -24,6 +24,6 @@ class TokenBucket:
         return 0.0 if self.tokens >= 0 else -self.tokens / self.rate
 
     def take(self, tokens: float = 1.0) -> bool:
-        """Whether there was enough."""
+        """Whether there were enough tokens."""
         self.tokens -= tokens
         return self.tokens >= 0 or self.refill() <= 0

@@ -1,4 +1,4 @@
-"""WebSockets under Daphne, and Autobahn below it: see the package.
+"""WebSockets under Daphne and Autobahn, with the limits that the package describes.
 
 Installed by ``kallglot_site.asgi``, and so wherever Daphne serves it.
 """
@@ -27,7 +27,7 @@ LOOK_AGAIN: Final = 0.02
 class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annotations
     """One connection. A Twisted push producer too: so it learns that the client does not read."""
 
-    # Autobahn's options. By default it hangs up where a close code should be sent.
+    # Autobahn's options. By default it drops the connection without a close code.
     failByDrop = False
     closeHandshakeTimeout = sockets.CLOSE_WITHIN
 
@@ -156,7 +156,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
     def _closeConnection(self, abort: bool = False) -> None:
         super()._closeConnection(abort)
         if not abort:
-            # Twisted closes once everything is written, which who does not read prevents.
+            # Twisted closes only once all is written: never, if the client does not read.
             self._loop.call_later(sockets.CLOSE_WITHIN, self.transport.abortConnection)
 
 

@@ -1,4 +1,4 @@
-"""WebSockets under uvicorn: see the package. Given to it as ``ws=WebSocket``."""
+"""WebSockets under uvicorn, with the package's limits. Given to it as ``ws=WebSocket``."""
 
 from asyncio.transports import BaseTransport
 
@@ -29,8 +29,8 @@ class WebSocket(WebSocketsSansIOProtocol):
     # --- in ---------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        # What a refused client goes on sending is read all the same: to close on unread data
-        # would reset the connection, and the client would not see the code.
+        # Data of a refused client is read and dropped: closing with unread data resets the
+        # connection, and the client would not see the close code.
         if not self._failed:
             self._received_at = self.loop.time()
             super().data_received(data)
@@ -95,7 +95,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         try:
             await super().run_asgi()
         finally:
-            # The transport closes once everything is written, which who does not read prevents.
+            # The transport closes only once all is written: never, if the client does not read.
             if not self.disconnected:
                 self.loop.call_later(self.close_timeout, self._hang_up)
 

@@ -1,4 +1,4 @@
-"""``manage.py clock``: rings for periodic work. One per installation; ``up`` runs one."""
+"""``manage.py clock``: starts periodic work. One per installation; ``up`` runs one."""
 
 from argparse import SUPPRESS, ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from kallglot_site.supervised import end_with_supervisor
 
 
 class Command(OperatorCommand):
-    help = "Ring for periodic work: sweeps, retries, retention. Exactly one per installation."
+    help = "Start periodic work: sweeps, retries, retention. Exactly one per installation."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--supervised", action="store_true", help=SUPPRESS)

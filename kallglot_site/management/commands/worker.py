@@ -20,7 +20,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--concurrency",
             type=jobs,
-            # Deliveries mostly wait for others; they must not keep a recording from being made.
+            # Deliveries mostly wait for receivers; recordings must not wait for them.
             default=max(4, os.cpu_count() or 4),
             help="jobs at once (default: %(default)s here)",
         )
