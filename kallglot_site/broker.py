@@ -25,7 +25,7 @@ from kombu.utils.json import dumps
 
 log = structlog.get_logger(__name__)
 
-_EXPIRES = re.compile(r"\.expires-(\d+)\.")
+_EXPIRES = re.compile(r"_expires-(\d+)\.")
 
 
 class Channel(filesystem.Channel):
@@ -70,18 +70,21 @@ class Transport(filesystem.Transport):
 
 
 def _expiry(payload: Any) -> str:
-    """The end of a message's file name: when it expires, in Unix seconds. Empty: never."""
+    """Part of a message's file name: when it expires, in Unix seconds. Empty: never.
+
+    It must hold no full stop: Kombu takes what follows the first one for the queue.
+    """
     headers = payload.get("headers") if isinstance(payload, dict) else None
     expires = (headers or {}).get("expires")
     if not expires:
         return ""
-    return f".expires-{math.ceil(datetime.datetime.fromisoformat(expires).timestamp())}"
+    return f"_expires-{math.ceil(datetime.datetime.fromisoformat(expires).timestamp())}"
 
 
 def _delete_expired(folder: Path) -> None:
     """The name says when, so no file is read. What is left is few: sweeps expire within an hour."""
     now = time.time()
-    for file in folder.glob("*.expires-*.msg"):
+    for file in folder.glob("*_expires-*.msg"):
         found = _EXPIRES.search(file.name)
         if found and int(found[1]) < now:
             file.unlink(missing_ok=True)  # a worker may have taken it just now

@@ -79,7 +79,10 @@ class HttpWatch:
     def _look(self) -> None:
         now = self._loop.time()
         pending = self._pending()
-        taken = _acknowledged(self._raw, pending)
+        try:
+            taken = _acknowledged(self._raw, pending)
+        except OSError:
+            return  # the socket is closed
         if not pending or taken > self._taken:
             self._read_at = now
         self._taken = taken
