@@ -10,6 +10,7 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kallglot_site.accounts.members import audit_record
 from kallglot_site.accounts.models import ApiKey
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api import throttling
@@ -108,6 +109,17 @@ class V1ViewSet(viewsets.ViewSet):
         pagination = KeysetPagination.from_query(self.request.GET, prefix)
         rows, has_more = pagination.page(queryset)
         return Response(list_payload(rows, has_more, self.request.path, payload))
+
+    def audit(self, action: str, target: str, detail: str = "") -> None:
+        """Record in the audit log what the key did. Call it in the transaction of the change."""
+        audit_record(
+            organization=self.tenant.organization,
+            actor=self.api_key,
+            action=action,
+            target=target,
+            detail=detail,
+            environment=self.tenant.environment,
+        )
 
     def has_scope(self, scope: str) -> bool:
         return scope in self.api_key.scopes

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -96,7 +97,10 @@ class SessionViewSet(V1ViewSet):
     )
     def destroy(self, request: Request, session_id: str) -> Response:
         self.body()
-        services.session_erase(session=self._session(session_id))
+        session = self._session(session_id)
+        with transaction.atomic():
+            self.audit("session.erased", session.id)
+            services.session_erase(session=session)
         return Response(status=204)
 
     @operation(

@@ -1,5 +1,6 @@
 """Webhooks over REST: HTTP shape only."""
 
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -67,7 +68,9 @@ class EndpointViewSet(V1ViewSet):
     @idempotent(prepare=_url)
     def create(self, request: Request, *, prepared: CheckedUrl) -> Response:
         body = self.body(EndpointInput) | {"url": prepared}
-        endpoint, secret = services.endpoint_create(tenant=self.tenant, **body)
+        with transaction.atomic():
+            endpoint, secret = services.endpoint_create(tenant=self.tenant, **body)
+            self.audit("webhook_endpoint.created", endpoint.id, endpoint.url)
         return Response(endpoint_payload(endpoint, secret), status=201, headers=_SECRET)
 
     @operation("Retrieve a webhook endpoint", "WebhookEndpoint")
@@ -85,12 +88,18 @@ class EndpointViewSet(V1ViewSet):
         endpoint = self._endpoint(endpoint_id)
         if "url" in body:
             body["url"] = url_check(body["url"])
-        return Response(endpoint_payload(services.endpoint_update(endpoint=endpoint, **body)))
+        with transaction.atomic():
+            endpoint = services.endpoint_update(endpoint=endpoint, **body)
+            self.audit("webhook_endpoint.changed", endpoint.id, endpoint.url)
+        return Response(endpoint_payload(endpoint))
 
     @operation("Delete a webhook endpoint", None, status=204)
     def destroy(self, request: Request, endpoint_id: str) -> Response:
         self.body()
-        services.endpoint_delete(endpoint=self._endpoint(endpoint_id))
+        endpoint = self._endpoint(endpoint_id)
+        with transaction.atomic():
+            self.audit("webhook_endpoint.delete", endpoint.id, endpoint.url)
+            services.endpoint_delete(endpoint=endpoint)
         return Response(status=204)
 
     @operation(
@@ -103,7 +112,10 @@ class EndpointViewSet(V1ViewSet):
     @idempotent
     def rotate_secret(self, request: Request, endpoint_id: str) -> Response:
         self.body()
-        endpoint, secret = services.endpoint_secret_rotate(endpoint=self._endpoint(endpoint_id))
+        with transaction.atomic():
+            endpoint = self._endpoint(endpoint_id)
+            endpoint, secret = services.endpoint_secret_rotate(endpoint=endpoint)
+            self.audit("webhook_endpoint.secret_rotated", endpoint.id, endpoint.url)
         return Response(endpoint_payload(endpoint, secret), headers=_SECRET)
 
     @operation("Send a test event", "WebhookDelivery", creates="delivery_id")

@@ -51,7 +51,13 @@ def url_parse(url: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
         raise InvalidUrl("This is not a URL.", param="url") from error
     if parsed.scheme not in schemes:
-        raise InvalidUrl(f"The URL must start with {' or '.join(schemes)}://", param="url")
+        message = f"The URL must start with {' or '.join(f'{each}://' for each in schemes)}."
+        if not settings.WEBHOOK_ALLOW_PRIVATE:
+            message += (
+                " For development, the setting KALLGLOT_WEBHOOK_ALLOW_PRIVATE=true allows http "
+                "and private addresses."
+            )
+        raise InvalidUrl(message, param="url")
     if not host or (port is not None and not 0 < port < 65536):
         raise InvalidUrl("The URL names no host, or a port that does not exist.", param="url")
     if parsed.userinfo:

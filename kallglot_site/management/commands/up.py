@@ -78,6 +78,10 @@ class Command(OperatorCommand):
 
     def _organization(self, *, demo: bool) -> None:
         if Organization.objects.exists():
+            self._say(
+                "Sign in with the email and password of before. Lost the password?\n"
+                f"  {sys.executable} manage.py password_reset EMAIL"
+            )
             return
         if demo:
             made = organization_bootstrap(name="Demo", staff_email=DEMO_STAFF)

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from kallglot_site.accounts.models import AuditEntry
 from kallglot_site.accounts.services import api_key_create
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
@@ -266,3 +267,34 @@ def test_a_read_only_key_cannot_write(cast):
     response = create(Client(headers={"Authorization": f"Bearer {key}"}))
     assert response.status_code == 403
     assert "webhooks:write" in error_of(response)["message"]
+
+
+def test_what_a_key_does_with_endpoints_is_in_the_audit_log(api, cast):
+    made = api.post(
+        "/v1/webhook_endpoints",
+        {"url": "https://receiver.example/hook", "events": ["*"]},
+        content_type="application/json",
+    ).json()
+    path = f"/v1/webhook_endpoints/{made['id']}"
+    api.patch(path, {"description": "orders"}, content_type="application/json")
+    api.post(f"{path}/rotate_secret", {}, content_type="application/json")
+    api.delete(path)
+    entries = AuditEntry.objects.order_by("id")
+    assert [entry.action for entry in entries] == [
+        "webhook_endpoint.created",
+        "webhook_endpoint.changed",
+        "webhook_endpoint.secret_rotated",
+        "webhook_endpoint.delete",
+    ]
+    assert {(entry.target, entry.detail) for entry in entries} == {(made["id"], made["url"])}
+    assert all(entry.actor_key is not None for entry in entries)
+
+
+def test_a_local_url_is_refused_with_the_setting_that_allows_it(api):
+    answer = api.post(
+        "/v1/webhook_endpoints",
+        {"url": "http://127.0.0.1:9000/hook", "events": ["*"]},
+        content_type="application/json",
+    )
+    assert answer.status_code == 422
+    assert "KALLGLOT_WEBHOOK_ALLOW_PRIVATE" in answer.json()["error"]["message"]
