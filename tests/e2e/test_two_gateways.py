@@ -276,6 +276,39 @@ def test_a_stopping_gateway_transcribes_the_rest_and_closes_all_connections(inst
     assert len(transcript(installation, survivor, session_id)["segments"]) == 1
 
 
+@pytest.mark.parametrize("how", ["told to stop", "killed"])
+def test_a_client_that_moves_to_another_gateway_gets_every_final_in_order(installation, how):
+    second = installation.gateways[0] if installation.gateways else installation.start("daphne")
+    first = installation.start("uvicorn")
+    session_id = new_session(installation, first)
+    with (
+        connected(installation, second, session_id, "agent") as agent,
+        connected(installation, first, session_id, "customer") as customer,
+    ):
+        agent.next("session.ready")
+        customer.next("session.ready")
+        agent.say()
+        told = [customer.next("transcript.final")["sequence"]]
+        customer.send(type="ping", timestamp_ms=1)  # whoever sends has received what came before
+        customer.next("pong")
+        agent.next("transcript.final")
+        if how == "told to stop":
+            first.process.send_signal(signal.SIGTERM)
+        else:
+            time.sleep(1.5)  # a heartbeat stores what the client was told
+            first.process.kill()
+        customer.closed()
+        first.process.wait(TIMEOUT)
+        for _ in range(2):
+            agent.say()
+            agent.next("transcript.final")
+        with connected(installation, second, session_id, "customer") as again:
+            assert again.next("session.ready")["sequence"] == told[-1]
+            agent.say()
+            told += [again.next("transcript.final")["sequence"] for _ in range(3)]
+    assert told == [1, 2, 3, 4]
+
+
 def test_an_unreachable_channel_layer_does_not_delay_a_call(installation):
     lonely = Installation(
         {**installation.environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, installation.key

@@ -141,6 +141,7 @@ class Connection:
             message = "Many people are talking: transcripts are late, nothing is lost."
             self.say(StreamWarning("transcription_delayed", message))
         self._ready = True
+        self._told = sequence
         # Only now: session.ready is the first message. The read brings what has happened since the
         # session was read for this connection.
         self.live.pause.follow(self, paused=ready.recording_paused)

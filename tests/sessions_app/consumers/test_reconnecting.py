@@ -59,6 +59,17 @@ async def test_what_was_sent_after_the_client_s_last_message_is_sent_again(gatew
         assert await finals(client, 1) == ["line 1"]
 
 
+async def test_a_client_that_never_sent_anything_is_sent_all_since_it_connected(gateway, session):
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        await in_db(store)(session, 1)
+        gateway.look(session.id)
+        await client.next("transcript.final")
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        assert await finals(client, 1) == ["line 1"]
+
+
 async def test_it_follows_on_another_server_too(gateway, session):
     async with StreamClient(session) as client:
         await client.next("session.ready")
