@@ -41,11 +41,8 @@ def endpoint_health(endpoint: Endpoint) -> Health:
 def endpoints_health(endpoints: Sequence[Endpoint]) -> list[Health]:
     """The health of many endpoints, in as many queries as for one."""
     since = _since([endpoint.pk for endpoint in endpoints])
-    # No lower bound where there are few attempts: for "id >= 0" a planner may read the whole table.
-    ranges = (
-        Q(endpoint=pk, id__gte=first) if first else Q(endpoint=pk) for pk, first in since.items()
-    )
-    attempts = Attempt.objects.filter(reduce(or_, ranges)) if since else Attempt.objects.none()
+    ranges = [Q(endpoint=pk, id__gte=first) for pk, first in since.items()]
+    attempts = Attempt.objects.filter(reduce(or_, ranges)) if ranges else Attempt.objects.none()
     latest: dict[str, list[Attempt]] = {endpoint.pk: [] for endpoint in endpoints}
     fields = ("endpoint", "at", "duration_ms", "succeeded", "status_code", "error")
     # Sorted here: with ORDER BY, a planner may read the whole table in that order.
@@ -55,24 +52,26 @@ def endpoints_health(endpoints: Sequence[Endpoint]) -> list[Health]:
 
 
 def _since(endpoint_ids: list[str]) -> dict[str, int]:
-    """The id of the oldest attempt that counts, for each endpoint.
+    """The id of the oldest attempt that counts, for each endpoint that has any.
 
     One subquery for each endpoint: with a common one, the planner reads all attempts to find those
     of an endpoint that has none.
     """
-    nth = {
+    oldest = {
         f"since_{number}": Coalesce(
-            Subquery(
-                Attempt.objects.filter(endpoint=pk)
-                .order_by("-id")
-                .values("id")[LOOK_BACK - 1 : LOOK_BACK]
-            ),
-            0,
+            _attempt_id(pk, "-id", LOOK_BACK - 1),
+            _attempt_id(pk, "id", 0),  # it has fewer attempts
         )
         for number, pk in enumerate(endpoint_ids)
     }
-    row = Endpoint.objects.filter(pk__in=endpoint_ids[:1]).annotate(**nth).values(*nth).first()
-    return dict(zip(endpoint_ids, row.values(), strict=True)) if row else {}
+    row = Endpoint.objects.filter(pk__in=endpoint_ids[:1]).annotate(**oldest).values(*oldest)
+    found = zip(endpoint_ids, (row.first() or {}).values(), strict=False)
+    return {pk: first for pk, first in found if first is not None}
+
+
+def _attempt_id(endpoint_id: str, order: str, place: int) -> Subquery:
+    ids = Attempt.objects.filter(endpoint=endpoint_id).order_by(order).values("id")
+    return Subquery(ids[place : place + 1])
 
 
 def _health(latest: list[Attempt]) -> Health:
