@@ -1,14 +1,14 @@
 """The JSON objects of sessions, for the API and for webhook events alike."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.capabilities import Language
 from sessions_app.languages import NAMES
 from sessions_app.models import Segment, Session
-from webhooks_app.services import event_record
+from webhooks_app.services import events_record
 
 SESSION_CREATED = "session.created"
 SESSION_STARTED = "session.started"
@@ -116,9 +116,14 @@ def language_payload(language: Language) -> dict[str, Any]:
 
 def session_event(type: str, session: Session, data: dict[str, Any] | None = None) -> None:
     """Record an event in the caller's transaction. ``data=None`` sends the session object."""
-    event_record(
+    session_events(type, session, [data if data is not None else session_payload(session)])
+
+
+def session_events(type: str, session: Session, data: Sequence[dict[str, Any]]) -> None:
+    """The same for several events of one type, in as many queries as for one."""
+    events_record(
         tenant=Tenant(session.organization, session.environment),
         type=type,
         session_id=session.id,
-        data=data if data is not None else session_payload(session),
+        data=data,
     )

@@ -10,7 +10,7 @@ from django.db import transaction
 from sessions_app.live_events import FinalTranscript
 from sessions_app.models import ReplacedOwner, Segment, Session, Track
 from sessions_app.notifications import notify
-from sessions_app.payloads import TRANSCRIPT_SEGMENT, segment_payload, session_event
+from sessions_app.payloads import TRANSCRIPT_SEGMENT, segment_payload, session_events
 from sessions_app.services.locks import session_lock
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,8 @@ def segments_append(*, session_id: str, spoken: Sequence[SpokenSegment]) -> list
     spoken_in = {each.track_id: each.final.language for each in accepted}
     for track_id, language in sorted(spoken_in.items()):
         Track.objects.filter(id=track_id).update(language=language)
-    for segment in segments:
-        data = {**segment_payload(segment), "session_id": session_id}
-        session_event(TRANSCRIPT_SEGMENT, session, data)
+    data = [{**segment_payload(segment), "session_id": session_id} for segment in segments]
+    session_events(TRANSCRIPT_SEGMENT, session, data)
     transaction.on_commit(partial(notify, session_id))
     return segments
 

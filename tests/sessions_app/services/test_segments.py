@@ -1,11 +1,16 @@
 """Where finals are committed."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.models import Segment
 from sessions_app.services import claims, session_end, sweeps
 from tests.sessions_app.services.calls import append, claim, die, event_types, expire, final
-from webhooks_app.models import Event
+from webhooks_app.delivery.urls import CheckedUrl
+from webhooks_app.models import Delivery, Event
+from webhooks_app.services import endpoint_create
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +31,24 @@ def test_segments_are_numbered_counted_and_told_in_order(session):
     last = Event.objects.filter(session_id=session.id).order_by("sequence").last()
     assert last is not None
     assert last.data["text"] == "And three words"
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_the_queries_of_a_group_do_not_grow_with_its_segments(session, count):
+    url = CheckedUrl("https://203.0.114.1/hook")
+    tenant = Tenant(session.organization, session.environment)
+    for _ in range(2):
+        endpoint_create(tenant=tenant, url=url, events=["*"])
+    held = claim(session)
+    with CaptureQueriesContext(connection) as one:
+        append(held, final(0))
+    with CaptureQueriesContext(connection) as several:
+        append(held, *(final(number) for number in range(1, count + 1)))
+    assert len(several) == len(one)
+    events = Event.objects.filter(session_id=session.id, type="transcript.segment")
+    by_id = list(events.order_by("id").values_list("sequence", "data__id"))
+    assert by_id == [(number + 2, f"seg_{number}") for number in range(count + 1)]
+    assert Delivery.objects.filter(event__in=events).count() == 2 * (count + 1)
 
 
 def test_storing_the_same_segment_again_changes_nothing(session):
