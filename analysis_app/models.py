@@ -1,5 +1,7 @@
 """Analyses of calls, and what an organization wants analyzed."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -8,6 +10,10 @@ from kallglot_site.accounts.models import Environment, Organization
 from kallglot_site.api.fields import IdField
 from kallglot_site.leases import LeasedRow
 from sessions_app.models import Session
+
+# Not ``status__in``: SQLite uses a partial index only if it can compare value by value.
+TO_DO: Final = Q(status="queued") | Q(status="processing")
+"""Runs that have no result yet."""
 
 
 class Analysis(LeasedRow):
@@ -53,7 +59,7 @@ class Analysis(LeasedRow):
             models.Index(fields=["organization", "environment", "-id"], name="analyses_by_tenant"),
             models.Index(
                 fields=["due_at"],
-                condition=Q(status__in=["queued", "processing"]),
+                condition=TO_DO,
                 name="analyses_to_do",
             ),
             models.Index(

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from analysis_app.engines.base import Call, ComplianceCheck, Turn
-from analysis_app.models import Analysis, AnalysisPolicy
+from analysis_app.models import TO_DO, Analysis, AnalysisPolicy
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.lookup import get_or_not_found
@@ -97,7 +97,6 @@ def estimate_completion(*, session: Session, engine: str) -> datetime.datetime:
         )
     else:
         typical, by_minute = FIRST_GUESS, SECONDS_PER_MINUTE
-    to_do = Analysis.objects.filter(status__in=[Analysis.Status.QUEUED, Analysis.Status.PROCESSING])
-    waiting = to_do.order_by("due_at")[:WAITING].count()
+    waiting = Analysis.objects.filter(TO_DO).order_by("due_at")[:WAITING].count()
     seconds = 1.0 + typical * waiting + max(typical, by_minute * minutes)
     return timezone.now() + datetime.timedelta(seconds=seconds)

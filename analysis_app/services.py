@@ -17,7 +17,7 @@ from analysis_app import selectors
 from analysis_app.engines.base import AnalysisOutcome, AnalysisRequest, Analyzer, AnalyzerError
 from analysis_app.engines.registry import analyzer_from_url
 from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
-from analysis_app.models import Analysis, AnalysisPolicy
+from analysis_app.models import TO_DO, Analysis, AnalysisPolicy
 from analysis_app.payloads import analysis_event
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
@@ -39,7 +39,7 @@ def _backoff(attempts: int) -> datetime.timedelta:
 ANALYSES = WorkQueue(
     model=Analysis,
     task="analysis_app.tasks.analyze_due",
-    open=Q(status__in=[Analysis.Status.QUEUED, Analysis.Status.PROCESSING]),
+    open=TO_DO,
     ready=Q(session__transcript_status=Session.TranscriptStatus.COMPLETE)
     & (Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())),
     related=("session", "organization"),
