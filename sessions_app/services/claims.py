@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from sessions_app.media import Speaker
@@ -273,6 +273,12 @@ def _spoken_for(session_id: str) -> bool:
     return Track.objects.filter(HELD, session_id=session_id).exists()
 
 
+# Not a join: SQLite would read all tracks to find the few replaced owners.
+_SESSION_OF_TRACK: Final = Subquery(
+    Track.objects.filter(id=OuterRef("track_id")).values("session_id")
+)
+
+
 def claims_expire(limit: int) -> list[str]:
     """Note expired leases, and return the sessions in which owners have not renewed them since.
 
@@ -282,7 +288,7 @@ def claims_expire(limit: int) -> list[str]:
     dead: list[str] = []
     expired = (
         (Track.objects.filter(HELD), "session_id"),
-        (ReplacedOwner.objects.all(), "track__session_id"),
+        (ReplacedOwner.objects.all(), _SESSION_OF_TRACK),
     )
     for rows, session in expired:
         rows = rows.filter(lease_expires_at__lte=now)
