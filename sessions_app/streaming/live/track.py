@@ -9,22 +9,15 @@ from django.conf import settings
 
 from sessions_app.live_events import FinalTranscript, PipelineEvent, SpokenEvent, StreamWarning
 from sessions_app.media import AudioFrame, Speaker
-from sessions_app.services.claims import (
-    Beat,
-    Claim,
-    track_claim,
-    track_hand_over,
-    track_handed_over,
-    track_release,
-)
+from sessions_app.services.claims import Beat, Claim, track_claim
 from sessions_app.services.segments import SpokenSegment
-from sessions_app.services.sessions import session_start
 from sessions_app.session_view import SessionView
 from sessions_app.streaming.database import in_database
 from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.pipeline import PipelineOptions, TrackPipeline
 from sessions_app.streaming.hearing.taps import AudioTap, TrackContext, taps_close, taps_for
 from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
+from sessions_app.streaming.live import track_rows
 from sessions_app.streaming.live.context import ProcessContext
 from sessions_app.streaming.live.early_audio import EarlyAudio, Switch
 from sessions_app.streaming.live.owner import Owner, Switches
@@ -33,13 +26,8 @@ from sessions_app.streaming.live.segment_queue import SegmentQueue
 
 log = logging.getLogger(__name__)
 
-HANDOVER_WAIT: Final = 1.0
-"""Seconds to wait until a replaced owner on another server has noted where its audio ends."""
-
 FINISH_WITHIN: Final = 600.0
 """Seconds to finish transcribing after a connection was lost and its session goes on."""
-
-RELEASE_ATTEMPTS: Final = 5
 
 
 class TrackHost(Protocol):
@@ -191,20 +179,14 @@ class LiveTrack:
         )
         self._taps = await asyncio.to_thread(taps_for, context)
         if claim.handover and previous is None:
-            await self._await_handover(claim)
+            handed_over = await track_rows.await_handover(claim)
+            if handed_over is not None:
+                self._position = max(self._position, handed_over.position)
+                self.told_before = handed_over.told_sequence
         if claim.zero is not None:
             self._begin(claim.zero, claim.media_zero_ms)
         elif (first := self._early.first) is not None:
             self._start(first)
-
-    async def _await_handover(self, claim: Claim) -> None:
-        for _ in range(20):
-            handed_over = await in_database(track_handed_over, claim)
-            if handed_over is not None:
-                self._position = max(self._position, handed_over.position)
-                self.told_before = handed_over.told_sequence
-                return
-            await asyncio.sleep(HANDOVER_WAIT / 20)
 
     def _keep_early(self, frame: AudioFrame) -> None:
         if self._finishing is not None:
@@ -221,27 +203,13 @@ class LiveTrack:
             self._starting = asyncio.create_task(self._start_session(first))
 
     async def _start_session(self, first: AudioFrame) -> None:
-        """Store that the first audio has arrived, and read the session's zero."""
-        arrived = self._host.epoch + first.arrived
-        arrived_at = datetime.datetime.fromtimestamp(arrived, datetime.UTC)
-        backoff = 0.2
-        while True:
-            try:
-                zero = await in_database(
-                    session_start,
-                    session_id=self.session_id,
-                    arrived_at=arrived_at,
-                    media_zero_ms=first.timestamp_ms,
-                )
-                break
-            except Exception:
-                log.exception("could not start session %s", self.session_id)
-                await asyncio.sleep(backoff)
-                backoff = min(2 * backoff, 5.0)
+        zero = await track_rows.start_session(
+            self.session_id, self._host.epoch + first.arrived, first.timestamp_ms
+        )
         if zero is None:
             self._owner.session_gone()
-            return
-        self._begin(zero.started_at, zero.media_zero_ms)
+        else:
+            self._begin(zero.started_at, zero.media_zero_ms)
 
     def _begin(self, started_at: datetime.datetime, media_zero_ms: int | None) -> None:
         self._pipeline = pipeline = TrackPipeline(
@@ -348,20 +316,12 @@ class LiveTrack:
     def _lose(self, claim: Claim) -> None:
         """Another connection, perhaps on another server, has claimed the track."""
         if self._handing_over is None:
-            self._handing_over = asyncio.create_task(self._hand_over(claim))
-        self.stop_speaking()
-
-    async def _hand_over(self, claim: Claim) -> None:
-        try:
-            await in_database(
-                track_hand_over,
-                claim=claim,
-                position=self.position,
-                told_sequence=self.told_sequence,
+            self._handing_over = asyncio.create_task(
+                track_rows.hand_over(
+                    claim, position=self.position, told_sequence=self.told_sequence
+                )
             )
-        except Exception:
-            # The new owner waits a second for it, then goes on from the position it knows.
-            log.exception("could not hand over a track of %s", self.session_id)
+        self.stop_speaking()
 
     def stop_speaking(self) -> None:
         """Another connection speaks for this speaker: take no more audio from this owner."""
@@ -386,7 +346,10 @@ class LiveTrack:
         except Exception:
             log.exception("a track of %s could not be finished", self.session_id)
         finally:
-            await self._release()
+            if self.claim is not None:
+                await track_rows.release(
+                    self.claim, position=self.position, told_sequence=self.told_sequence
+                )
             self._host.track_released(self)
 
     async def _drain(self) -> None:
@@ -407,21 +370,3 @@ class LiveTrack:
         self._position = pipeline.position
         pipeline.close()
         await self._host.segments.flush()
-
-    async def _release(self) -> None:
-        if self.claim is None:
-            return
-        for attempt in range(1, RELEASE_ATTEMPTS + 1):
-            try:
-                await in_database(
-                    track_release,
-                    claim=self.claim,
-                    position=self.position,
-                    told_sequence=self.told_sequence,
-                )
-            except Exception:
-                # In the end the lease runs out, and a sweep completes the transcript.
-                log.exception("could not release a track of %s", self.session_id)
-                await asyncio.sleep(0.2 * attempt)
-            else:
-                return
