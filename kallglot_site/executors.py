@@ -1,7 +1,8 @@
 """Thread pools for blocking work, one for each concern, so that none can hold up another.
 
-The pools of one process do not share threads, and none has an endless queue: work that finds its
-pool and queue full is refused at once.
+The pools of one process do not share threads. A pool that new requests reach has a bounded queue:
+work that finds its threads and its queue full is refused at once. Asyncio's default executor is
+used for nothing: it has few threads, which everything would share.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import contextvars
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -20,25 +21,35 @@ class ExecutorFull(Exception):
     """All threads of the pool are busy, and as much as may wait is waiting."""
 
 
-class BoundedExecutor:
-    """``threads`` at work and ``waiting`` calls in the queue, at most."""
+class BoundedExecutor(Executor):
+    """``threads`` at work and ``waiting`` calls in the queue, at most.
 
-    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
+    ``waiting=None`` refuses nothing. It is for work that must not be refused and whose amount is
+    bounded elsewhere: each of a limited number of callers has at most one call in the queue.
+    """
+
+    def __init__(self, name: str, *, threads: int, waiting: int | None) -> None:
         self.name = name
-        self._places = threading.BoundedSemaphore(threads + waiting)
+        self.most = None if waiting is None else threads + waiting
+        """Calls that may be running or waiting at once. None: any number."""
+        self._threads = threads
+        self._places = None if self.most is None else threading.BoundedSemaphore(self.most)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
-    def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
         """Run ``work`` in a thread of the pool. Raises ExecutorFull."""
-        if not self._places.acquire(blocking=False):
+        places = self._places
+        if places is not None and not places.acquire(blocking=False):
             raise ExecutorFull(self.name)
         bound = functools.partial(contextvars.copy_context().run, work, *args, **kwargs)
         try:
             future = self._pool.submit(bound)
         except RuntimeError:  # the interpreter is shutting down
-            self._places.release()
+            if places is not None:
+                places.release()
             raise
-        future.add_done_callback(lambda _: self._places.release())
+        if places is not None:
+            future.add_done_callback(lambda _: places.release())
         return future
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -48,16 +59,61 @@ class BoundedExecutor:
     def call(self, timeout: float, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``submit`` for threads. Raises ExecutorFull, and TimeoutError after ``timeout`` seconds.
 
-        The caller waits too: what bounds the callers held up is threads plus waiting.
+        At most ``most`` callers wait at once. Work that has not begun by then is dropped.
         """
-        return self.submit(work, *args, **kwargs).result(timeout)
+        future = self.submit(work, *args, **kwargs)
+        try:
+            return future.result(timeout)
+        finally:
+            future.cancel()
+
+    def in_each_thread(self, work: Callable[[], object]) -> None:
+        """Run ``work`` once in every thread, and wait. Only while nothing else is submitted."""
+        everybody = threading.Barrier(self._threads)  # so that no thread takes two of the jobs
+
+        def once() -> None:
+            everybody.wait()
+            work()
+
+        wait([self._pool.submit(once) for _ in range(self._threads)])
 
 
 HEALTH: Final = BoundedExecutor("health", threads=2, waiting=2)
 """The checks behind /readyz."""
 
 LOOKUPS: Final = BoundedExecutor("name lookups", threads=4, waiting=2)
-"""Resolving host names, which may take many seconds. Fewer than the threads of HTTP."""
+"""Resolving host names, which may take many seconds. A thread of HTTP waits for each, so these and
+those of STORAGE together are fewer than the threads of HTTP."""
 
-STORAGE: Final = BoundedExecutor("storage reads", threads=8, waiting=32)
-"""Reads from the media storage, which may be remote."""
+STORAGE: Final = BoundedExecutor("storage", threads=6, waiting=2)
+"""Opening a file of the media storage, which may be remote. A thread of HTTP waits for each."""
+
+DOWNLOADS: Final = BoundedExecutor("downloads", threads=8, waiting=None)
+"""What is read of a file once its download has begun: one read at a time for each."""
+
+EXPORTS: Final = BoundedExecutor("exports", threads=2, waiting=None)
+"""Database reads of exports that have begun: one at a time for each."""
+
+STAFF_SOCKETS: Final = BoundedExecutor("staff sockets", threads=4, waiting=64)
+"""Database reads of the dashboard's WebSockets."""
+
+LISTEN_IN_AUDIT: Final = BoundedExecutor("listen-in audit", threads=2, waiting=None)
+"""Audit entries of listening in: at most two for each member of staff that was admitted."""
+
+TAPS: Final = BoundedExecutor("taps", threads=8, waiting=None)
+"""Opening and closing what records a track: one at a time for each track."""
+
+ENGINES: Final = BoundedExecutor("engine processes", threads=4, waiting=None)
+"""Starting and ending the child processes of engines, and sending them jobs: one at a time each."""
+
+MODELS: Final = BoundedExecutor("model files", threads=4, waiting=None)
+"""Finding and downloading models, which may take minutes: once for each engine."""
+
+WARMING: Final = BoundedExecutor("warming", threads=1, waiting=None)
+"""What a process loads before it is ready."""
+
+CHILDREN: Final = BoundedExecutor("child processes", threads=32, waiting=None)
+"""Waiting for the processes of an installation to end: up to three waits for each."""
+
+WITH_DATABASE: Final = (HEALTH, EXPORTS, STAFF_SOCKETS, LISTEN_IN_AUDIT)
+"""Those whose threads hold a database connection each."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from kallglot_site import executors
 from kallglot_site.operator_errors import EXIT_CODE
 
 Say = Callable[[str], None]
@@ -158,11 +159,11 @@ class Supervisor:
             target=self._read, args=(child.name, process), name=f"{child.name} log", daemon=True
         )
         reading.start()
-        code = await asyncio.to_thread(process.wait)
+        code = await executors.CHILDREN.run(process.wait)
         _kill_group(process)
         assert process.stdin is not None
         process.stdin.close()
-        await asyncio.to_thread(reading.join, 1)
+        await executors.CHILDREN.run(reading.join, 1)
         return code
 
     def _read(self, name: str, process: "subprocess.Popen[bytes]") -> None:
@@ -179,7 +180,7 @@ class Supervisor:
             return
         process.terminate()
         try:
-            await asyncio.to_thread(process.wait, child.grace)
+            await executors.CHILDREN.run(process.wait, child.grace)
         except subprocess.TimeoutExpired:
             self._say(f"{child.name} did not stop within {child.grace:g} s; killing it")
         _kill_group(process)

@@ -1,12 +1,12 @@
 """Loads before readiness what the first pages would otherwise wait for."""
 
-import asyncio
 from pathlib import Path
 
 from django.conf import settings
 from django.template.loader import get_template
 from django.urls import get_resolver
 
+from kallglot_site import executors
 from sessions_app import runtime
 
 
@@ -20,5 +20,5 @@ def pages_warm_up() -> None:
 
 async def start() -> None:
     """Pages first, then the engines: /readyz waits for these, and so for both."""
-    await asyncio.to_thread(pages_warm_up)
+    await executors.WARMING.run(pages_warm_up)
     await runtime.start()

@@ -15,6 +15,7 @@ from kallglot_site import celery_app
 from kallglot_site.accounts.models import AuditEntry, Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.executors import WITH_DATABASE
 from sessions_app.streaming.database import connections_close
 from tests.e2e.server import Server, running, same_size
 from tests.factories import OrganizationFactory
@@ -49,6 +50,8 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """The test database. All connections are closed before it is dropped."""
     yield
     connections_close()
+    for executor in WITH_DATABASE:
+        executor.in_each_thread(connections.close_all)
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 

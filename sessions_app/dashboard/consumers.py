@@ -9,9 +9,12 @@ import asyncio
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from channels.db import database_sync_to_async
-
-from kallglot_site.accounts.dashboard.sockets import NO_SUCH_OBJECT, NOT_ALLOWED, StaffSocket
+from kallglot_site.accounts.dashboard.sockets import (
+    NO_SUCH_OBJECT,
+    NOT_ALLOWED,
+    StaffSocket,
+    in_database,
+)
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.two_factor import may_enter
 from kallglot_site.sockets.close_codes import NORMAL, TRY_AGAIN_LATER
@@ -133,7 +136,7 @@ class SessionConsumer(StaffSocket):
                 return NO_SUCH_OBJECT
             return None if may_enter(user, session.organization) else NOT_ALLOWED
 
-        return await database_sync_to_async(ask, thread_sensitive=False)()
+        return await in_database(ask)
 
     async def serve(self) -> int:
         feed = Feed(self._after())
@@ -167,7 +170,7 @@ class SessionConsumer(StaffSocket):
             started = session.started_at if session else None
             return {"type": "hello", "started_at": started.isoformat() if started else None}
 
-        return await database_sync_to_async(read, thread_sensitive=False)()
+        return await in_database(read)
 
     async def _late_translations(self) -> list[dict[str, Any]]:
         """Translations join later: those that a reconnecting page may have missed."""
@@ -177,4 +180,4 @@ class SessionConsumer(StaffSocket):
             latest = rows.order_by("-sequence").values_list("id", "translation")[:LATE_TRANSLATIONS]
             return [translation_message(id, text) for id, text in latest if text is not None]
 
-        return await database_sync_to_async(read, thread_sensitive=False)()
+        return await in_database(read)

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import orjson
-from channels.db import database_sync_to_async
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
+from kallglot_site import executors
+from kallglot_site.accounts.dashboard.sockets import in_database_of
 from kallglot_site.accounts.templatetags.components import masked_phone
 from sessions_app.models import Session
 from sessions_app.payloads import session_payload
@@ -102,10 +103,9 @@ async def _chunks(
         rows = list(found.order_by("-id")[:CHUNK])
         return lines(rows), rows[-1].id if len(rows) == CHUNK else None
 
-    in_database: Any = database_sync_to_async(read, thread_sensitive=False)
     after: str | None = None
     while True:
-        body, after = await in_database(after)
+        body, after = await in_database_of(executors.EXPORTS, read, after)
         yield body
         if after is None:
             return

@@ -12,9 +12,8 @@ import time
 from collections import deque
 from typing import Any, ClassVar, Final
 
-from channels.db import database_sync_to_async
-
-from kallglot_site.accounts.dashboard.sockets import StaffSocket
+from kallglot_site import executors
+from kallglot_site.accounts.dashboard.sockets import StaffSocket, in_database, in_database_of
 from kallglot_site.accounts.members import audit_record
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.selectors import membership_of
@@ -167,7 +166,7 @@ class ListenInConsumer(StaffSocket):
     _stopped: asyncio.Task[None] | None = None
 
     async def admit(self, user: User) -> int | None:
-        return await database_sync_to_async(self._admit, thread_sensitive=False)(user)
+        return await in_database(self._admit, user)
 
     def _admit(self, user: User) -> int | None:
         session_id = str(self.scope["url_route"]["kwargs"]["session_id"])
@@ -254,7 +253,10 @@ class ListenInConsumer(StaffSocket):
                 await asyncio.wait({after})
                 if after.cancelled() or after.exception() is not None:
                     return
-            await database_sync_to_async(audit_record, thread_sensitive=False)(
+            # Of its own pool, which refuses nothing: whoever was admitted is in the audit log.
+            await in_database_of(
+                executors.LISTEN_IN_AUDIT,
+                audit_record,
                 organization=session.organization,
                 actor=user,
                 action=action,

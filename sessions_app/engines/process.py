@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from kallglot_site import executors
 from sessions_app.engines import metrics
 from sessions_app.engines.base import EngineError, EngineTimeout, EngineUnavailable
 
@@ -74,7 +75,7 @@ class WorkerProcess:
         for process in list((getattr(pool, "_processes", None) or {}).values()):
             with contextlib.suppress(ProcessLookupError, ValueError):
                 process.kill()
-        await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+        await executors.ENGINES.run(pool.shutdown, wait=True, cancel_futures=True)
 
     async def _ensure(self) -> None:
         if self._pool is not None:
@@ -94,7 +95,7 @@ class WorkerProcess:
         assert self._pool is not None
         try:
             # submit() may spawn the child, which blocks for milliseconds: not on the event loop.
-            future = await asyncio.to_thread(self._pool.submit, job, *arguments)
+            future = await executors.ENGINES.run(self._pool.submit, job, *arguments)
             async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:

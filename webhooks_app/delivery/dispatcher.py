@@ -217,21 +217,14 @@ def dispatch_while_due(
         return 0
     if not claims.work_exists() or not claims.slot_acquire(owner, settings.WEBHOOK_DISPATCHERS):
         return 0
-    return asyncio.run(_run(owner, linger, budget, stopping))
+    try:
+        return asyncio.run(_run(owner, linger, budget, stopping))
+    finally:
+        claims.slot_release(owner)
 
 
 async def _run(owner: str, linger: float, budget: float, stopping: Callable[[], bool]) -> int:
     sender = Sender(allow_private=settings.WEBHOOK_ALLOW_PRIVATE, proxy=settings.WEBHOOK_PROXY)
     dispatcher = Dispatcher(owner, sender, linger=linger, budget=budget, stopping=stopping)
-    try:
-        await dispatcher.run()
-    finally:
-        await asyncio.to_thread(_leave, owner)
+    await dispatcher.run()
     return dispatcher.counts.total()
-
-
-def _leave(owner: str) -> None:
-    try:
-        claims.slot_release(owner)
-    finally:
-        connections.close_all()

@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError
 from importlib import import_module
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from channels.db import database_sync_to_async
@@ -21,15 +21,37 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
 from uvicorn.protocols.utils import ClientDisconnected
 
+from kallglot_site import executors
 from kallglot_site.accounts.models import User
+from kallglot_site.executors import BoundedExecutor, ExecutorFull
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SIGNED_OUT: Final = 4401
 NOT_ALLOWED: Final = 4403
 NO_SUCH_OBJECT: Final = 4404
 SERVER_FAULT: Final = 1011
 """The page should connect again."""
+TRY_AGAIN_LATER: Final = 1013
+"""More pages read from the database than may wait for it. The page should connect again."""
+
+
+async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``work`` in a thread for staff sockets. Raises ExecutorFull: close with 1013."""
+    return await in_database_of(executors.STAFF_SOCKETS, work, *args, **kwargs)
+
+
+async def in_database_of(
+    executor: BoundedExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run ``work``, which uses the database, in a thread of ``executor``."""
+    pool: Any = executor  # annotated as ThreadPoolExecutor; any Executor serves
+    call: Any = database_sync_to_async(work, thread_sensitive=False, executor=pool)
+    result: T = await call(*args, **kwargs)
+    return result
 
 
 class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
@@ -79,6 +101,8 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
             code = await self.serve()
         except ClientDisconnected:  # the browser left while a message was being sent
             return
+        except ExecutorFull:
+            code = TRY_AGAIN_LATER
         except Exception:  # otherwise the page would wait without an error
             log.exception("A dashboard WebSocket failed")
             code = SERVER_FAULT
@@ -103,11 +127,14 @@ class StaffSocket(AsyncJsonWebsocketConsumer, ABC):
             await self.close(code)
 
     async def _refusal(self) -> int | None:
-        user = await database_sync_to_async(user_of, thread_sensitive=False)(self.scope)
-        if user is None:
-            return SIGNED_OUT
-        self.user = user
-        return await self.admit(user)
+        try:
+            user = await in_database(user_of, self.scope)
+            if user is None:
+                return SIGNED_OUT
+            self.user = user
+            return await self.admit(user)
+        except ExecutorFull:
+            return TRY_AGAIN_LATER
 
 
 def _header(scope: Mapping[str, Any], name: bytes) -> str:

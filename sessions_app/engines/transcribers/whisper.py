@@ -19,6 +19,7 @@ from typing import Any
 
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
+from kallglot_site import executors
 from sessions_app.engines import metrics
 from sessions_app.engines.base import (
     EngineError,
@@ -96,7 +97,7 @@ class WhisperTranscriber(Transcriber):
     # -- life cycle ------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        await asyncio.to_thread(self._locate)
+        await executors.MODELS.run(self._locate)
 
     async def start(self) -> None:
         """Prepare the model files, start the child process and load the model.
@@ -106,7 +107,7 @@ class WhisperTranscriber(Transcriber):
         async with self._starting:
             self._closed = False
             if self._process is None:
-                directory = await asyncio.to_thread(self._locate)
+                directory = await executors.MODELS.run(self._locate)
                 self._process = WorkerProcess(self.name, load, self._settings(directory))
             await self._process.start()
             self.languages = self._process.loaded

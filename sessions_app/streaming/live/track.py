@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from django.conf import settings
 
+from kallglot_site import executors
 from sessions_app.live_events import FinalTranscript, PipelineEvent, SpokenEvent, StreamWarning
 from sessions_app.media import AudioFrame, Speaker
 from sessions_app.services.claims import Beat, Claim, track_claim
@@ -177,7 +178,7 @@ class LiveTrack:
             recording_enabled=claim.recording_enabled,
             warn=self._owner.warn,
         )
-        self._taps = await asyncio.to_thread(taps_for, context)
+        self._taps = await executors.TAPS.run(taps_for, context)
         if claim.handover and previous is None:
             handed_over = await track_rows.await_handover(claim)
             if handed_over is not None:
@@ -355,11 +356,11 @@ class LiveTrack:
     async def _drain(self) -> None:
         pipeline = self._pipeline
         if pipeline is None:  # nothing was said, but the taps know of the claim
-            await asyncio.to_thread(taps_close, self._taps)
+            await executors.TAPS.run(taps_close, self._taps)
             return
         began = self._host.context.clock.time()
         drained = await pipeline.drain(0.0)  # from here on it takes no more audio
-        await asyncio.to_thread(taps_close, self._taps)
+        await executors.TAPS.run(taps_close, self._taps)
         while not drained:
             drained = await pipeline.drain(0.5)
             hurried = self._ended or self._host.context.draining

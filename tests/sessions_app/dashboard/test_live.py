@@ -8,6 +8,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from kallglot_site import executors
 from kallglot_site.accounts import two_factor
 from kallglot_site.accounts.dashboard import sockets
 from kallglot_site.accounts.dashboard.sockets import StaffSocket
@@ -20,6 +21,7 @@ from sessions_app.models import Session
 from sessions_app.services import session_end
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
+from tests.fakes.executors import full_executor
 from tests.fakes.pages import PageSocket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,6 +68,17 @@ def session(cast: Cast) -> Session:
 def say(session: Session, sequence: int) -> None:
     SegmentFactory.create(session=session, sequence=sequence, text=f"line {sequence}")
     Session.objects.filter(pk=session.pk).update(segment_count=sequence)
+
+
+async def test_a_page_is_asked_to_come_back_when_too_many_read_from_the_database(
+    cast, session, monkeypatch
+):
+    cookie = await sync_to_async(cookie_of)(cast.teammate)
+    with full_executor() as full:
+        monkeypatch.setattr(executors, "STAFF_SOCKETS", full)
+        page = socket(session.id, cookie)
+        assert (await page.connect())[0]
+        assert await close_code(page) == 1013
 
 
 async def test_a_page_gets_what_came_after_it_was_made_and_what_is_said_from_then_on(cast, session):
