@@ -17,5 +17,17 @@ class RecordingExpired(ApiError):
         super().__init__("The audio of this recording has been deleted or is past its retention.")
 
 
+class StorageUnavailable(ApiError):
+    """The storage does not answer in time, or too many requests wait for it already."""
+
+    code = "service_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The storage of recordings does not answer just now. Try again in a few seconds.",
+            headers={"Retry-After": "5"},
+        )
+
+
 class RecordingProcessing(Exception):
     """Not an error: the file is still being made. The API answers 202."""

@@ -9,6 +9,18 @@ class InvalidUrl(ApiError):
     code = "invalid_url"
 
 
+class LookupsBusy(ApiError):
+    """As many host names are being resolved as may be at once: the name service is slow."""
+
+    code = "service_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The URL's host name cannot be looked up just now. Try again in a few seconds.",
+            headers={"Retry-After": "5"},
+        )
+
+
 class UnknownEventType(ApiError):
     code = "invalid_field_value"
 

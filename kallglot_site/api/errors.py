@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from kallglot_site.api.error_codes import ERROR_CODES, ErrorCode
 from kallglot_site.api.links import public_url
+from kallglot_site.executors import ExecutorFull
 
 __all__ = ["ERROR_CODES", "ApiError", "ErrorCode", "NotFound", "exception_handler"]
 
@@ -118,6 +119,9 @@ def _api_error(exception: Exception) -> ApiError | None:
     if isinstance(exception, OperationalError):
         logger.warning("database unavailable", exc_info=exception)
         return ApiError("The database is busy or away. Try again.", code="service_unavailable")
+    if isinstance(exception, ExecutorFull):
+        logger.warning("too many requests wait for: %s", exception)
+        return ApiError("Too many requests wait for this. Try again.", code="service_unavailable")
     for kind, code in _BY_KIND.items():
         if isinstance(exception, kind):
             return ApiError(str(getattr(exception, "detail", exception)), code=code)

@@ -13,7 +13,7 @@ from kallglot_site.api.viewsets import V1ViewSet
 from recordings_app import selectors, services
 from recordings_app.api import schema as _schema  # noqa: F401 - registers the component
 from recordings_app.api.serializers import DownloadQuery, RecordingListQuery
-from recordings_app.errors import RecordingExpired, RecordingProcessing
+from recordings_app.errors import RecordingExpired, RecordingProcessing, StorageUnavailable
 from recordings_app.media.links import file_url, link_is_valid
 from recordings_app.media.responses import audio_response
 from recordings_app.models import Recording
@@ -121,5 +121,5 @@ def media(request: HttpRequest, file_id: str, filename: str) -> HttpResponseBase
         if file is None or file.recording.is_past_retention:
             raise RecordingExpired
         return audio_response(request, file, filename)
-    except RecordingExpired as error:
+    except (RecordingExpired, StorageUnavailable) as error:
         return error_response(error, request)

@@ -10,10 +10,15 @@ from django.shortcuts import redirect, render
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
 from kallglot_site.accounts.dashboard.audit import audit
-from kallglot_site.api.errors import NotFound
+from kallglot_site.api.errors import NotFound, error_headers
 from recordings_app import selectors, services
 from recordings_app.dashboard.forms import DownloadForm, PolicyForm
-from recordings_app.errors import RecordingExpired, RecordingFailed, RecordingProcessing
+from recordings_app.errors import (
+    RecordingExpired,
+    RecordingFailed,
+    RecordingProcessing,
+    StorageUnavailable,
+)
 from recordings_app.media.responses import audio_response
 from recordings_app.models import Recording, RecordingFile
 from sessions_app.models import Session
@@ -126,6 +131,13 @@ def _audio(
         return audio_response(request, file, f"{recording.filename}.{file.format}", inline=inline)
     except RecordingExpired as error:
         raise Http404("Audio not found.") from error
+    except StorageUnavailable as error:
+        return HttpResponse(
+            error.message,
+            status=error.status,
+            content_type="text/plain",
+            headers=error_headers(error),
+        )
 
 
 class DeleteView(AdminRequired, SessionPartView):

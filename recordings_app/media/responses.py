@@ -1,18 +1,24 @@
 """Audio over HTTP: ranges, validators and a safe file name, streamed in chunks."""
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Generator
+import threading
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Final
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from recordings_app.errors import RecordingExpired
+from kallglot_site import executors
+from kallglot_site.executors import ExecutorFull
+from recordings_app.errors import RecordingExpired, StorageUnavailable
 from recordings_app.media import storage
 from recordings_app.media.encoding import CONTENT_TYPES
 from recordings_app.media.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from recordings_app.models import RecordingFile
+
+OPEN_WITHIN: Final = 5.0
+"""Seconds that the storage may take to open a file and read its first chunk."""
 
 
 def disposition(filename: str, *, inline: bool = False) -> str:
@@ -25,7 +31,7 @@ def audio_response(
 ) -> HttpResponseBase:
     """The file, or the requested part of it.
 
-    Raises RecordingExpired when it is gone from the storage.
+    Raises RecordingExpired when it is gone from the storage, and StorageUnavailable.
     """
     etag = f'"{file.sha256[:32]}"'
     headers = {
@@ -90,16 +96,11 @@ def _streamed(
     headers["Content-Length"] = str(length)
     if request.method == "HEAD":
         return HttpResponse(status=status, content_type=content_type, headers=headers)
-    chunks = _chunks(file, ranges, heads, tail)
-    try:
-        first = next(chunks, b"")  # opens the file: a missing one shows before the headers
-    except Exception as error:
-        if storage.is_gone(error):
-            raise RecordingExpired from error
-        raise
-    whole = _then(first, chunks)
+    reader = Reader(_chunks(file, ranges, heads, tail))
+    first = _opened(reader)
     # Under ASGI Django would read all of a synchronous iterator into memory first.
-    body = _off_the_loop(whole) if isinstance(request, ASGIRequest) else whole
+    is_async = isinstance(request, ASGIRequest)
+    body = _off_the_loop(first, reader) if is_async else _blocking(first, reader)
     return StreamingHttpResponse(body, status=status, content_type=content_type, headers=headers)
 
 
@@ -114,18 +115,68 @@ def _chunks(
         yield tail
 
 
-def _then(first: bytes, rest: Generator[bytes]) -> Generator[bytes]:
+class Reader:
+    """Reads chunks, in any thread but one at a time.
+
+    ``close`` does not wait for a read that hangs: the file is closed when that read returns.
+    """
+
+    def __init__(self, chunks: Generator[bytes]) -> None:
+        self._chunks = chunks
+        self._lock = threading.Lock()
+        self._is_reading = False
+        self._is_closed = False
+
+    def next(self) -> bytes:
+        """The next chunk. Empty: the end."""
+        with self._lock:
+            if self._is_closed:
+                return b""
+            self._is_reading = True
+        try:
+            return next(self._chunks, b"")
+        finally:
+            with self._lock:
+                self._is_reading = False
+                is_closed = self._is_closed
+            if is_closed:
+                self._chunks.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            is_reading = self._is_reading
+        if not is_reading:
+            self._chunks.close()
+
+
+def _opened(reader: Reader) -> bytes:
+    """The first chunk, read before the headers are sent: only then can a failure be answered."""
     try:
-        yield first
-        yield from rest
+        return executors.STORAGE.call(OPEN_WITHIN, reader.next)
+    except (ExecutorFull, TimeoutError) as error:
+        reader.close()
+        raise StorageUnavailable from error
+    except Exception as error:
+        if storage.is_gone(error):
+            raise RecordingExpired from error
+        raise
+
+
+def _blocking(chunk: bytes, reader: Reader) -> Iterator[bytes]:
+    try:
+        while chunk:
+            yield chunk
+            chunk = reader.next()
     finally:
-        rest.close()
+        reader.close()
 
 
-async def _off_the_loop(chunks: Generator[bytes]) -> AsyncIterator[bytes]:
+async def _off_the_loop(chunk: bytes, reader: Reader) -> AsyncIterator[bytes]:
     """Each chunk is read in a thread. A client that goes away closes the file."""
     try:
-        while chunk := await asyncio.to_thread(next, chunks, b""):
+        while chunk:
             yield chunk
+            chunk = await executors.DOWNLOADS.run(reader.next)
     finally:
-        await asyncio.to_thread(chunks.close)
+        await executors.DOWNLOADS.run(reader.close)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from webhooks_app.delivery.urls import MAX_LENGTH, CheckedUrl, url_check
-from webhooks_app.errors import InvalidUrl
+from webhooks_app.errors import InvalidUrl, LookupsBusy
 from webhooks_app.event_types import ALL, CATALOG, SUBSCRIBABLE
 from webhooks_app.models import Delivery, Endpoint
 
@@ -47,7 +47,7 @@ class EndpointForm(forms.Form):
     def clean_url(self) -> CheckedUrl:
         try:
             return url_check(self.cleaned_data["url"])
-        except InvalidUrl as error:
+        except (InvalidUrl, LookupsBusy) as error:
             raise forms.ValidationError(error.message) from error
 
     def clean(self) -> dict[str, Any]:

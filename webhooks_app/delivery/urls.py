@@ -1,17 +1,16 @@
 """Which URLs a receiver may have. Checked when given, and again at every connection."""
 
-import functools
 import ipaddress
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import NewType
 
 import httpx
 from django.conf import settings
 
+from kallglot_site import executors
+from kallglot_site.executors import ExecutorFull
 from webhooks_app.delivery.addresses import is_public
-from webhooks_app.errors import InvalidUrl
+from webhooks_app.errors import InvalidUrl, LookupsBusy
 
 CheckedUrl = NewType("CheckedUrl", str)  # has passed url_check
 
@@ -31,11 +30,6 @@ def resolve(host: str, port: int) -> list[str]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-@functools.cache
-def _lookups() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="webhook-url")
 
 
 def url_parse(url: str) -> httpx.URL:
@@ -75,7 +69,7 @@ def url_check(url: str) -> CheckedUrl:
 
     Asks the name service: call it outside of any transaction. A name that cannot be resolved
     within a few seconds passes, because it may appear later; connecting checks again.
-    Raises InvalidUrl.
+    Raises InvalidUrl, and LookupsBusy when too many names are being resolved already.
     """
     parsed = url_parse(url)
     if settings.WEBHOOK_ALLOW_PRIVATE:
@@ -84,12 +78,12 @@ def url_check(url: str) -> CheckedUrl:
     try:
         addresses = [str(ipaddress.ip_address(host))]
     except ValueError:
-        lookup = _lookups().submit(resolve, host, parsed.port or 443)
         try:
-            addresses = lookup.result(timeout=LOOKUP_TIMEOUT)
-        except (OSError, UnicodeError, FutureTimeout):
-            lookup.cancel()
+            addresses = executors.LOOKUPS.call(LOOKUP_TIMEOUT, resolve, host, parsed.port or 443)
+        except (OSError, UnicodeError):  # TimeoutError is an OSError
             return CheckedUrl(url)
+        except ExecutorFull as error:
+            raise LookupsBusy from error
     if not all(is_public(address) for address in addresses):
         raise InvalidUrl(_NOT_PUBLIC, param="url")
     return CheckedUrl(url)

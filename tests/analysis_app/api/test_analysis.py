@@ -6,6 +6,7 @@ from analysis_app.models import Analysis
 from analysis_app.tasks import analyze_due
 from sessions_app.models import Session
 from tests.factories import SessionFactory
+from webhooks_app.delivery import urls
 
 
 @pytest.fixture
@@ -42,6 +43,23 @@ def test_analyses_of_a_session_are_listed_newest_first(api, ask, session):
     page = api.get(f"/v1/sessions/{session.id}/analysis").json()
     assert [each["id"] for each in page["data"]] == [second, first]
     assert page["url"] == f"/v1/sessions/{session.id}/analysis"
+
+
+def test_the_receivers_name_is_not_looked_up_for_an_unknown_session(api, monkeypatch):
+    looked_up: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        looked_up.append(host)
+        return []
+
+    monkeypatch.setattr(urls, "resolve", resolve)
+    answer = api.post(
+        "/v1/sessions/sess_01AAAAAAAAAAAAAAAAAAAAAAAA/analysis",
+        {"analyses": ["topics"], "webhook_url": "https://hooks.example.com/"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 404
+    assert looked_up == []
 
 
 @pytest.mark.parametrize(

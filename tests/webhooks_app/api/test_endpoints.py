@@ -7,8 +7,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from kallglot_site import executors
 from kallglot_site.accounts.models import AuditEntry
 from kallglot_site.accounts.services import api_key_create
+from tests.fakes.executors import full_executor
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery import urls
@@ -111,16 +113,24 @@ def test_the_name_service_is_asked_outside_of_the_transaction(transactional_db, 
         inside.append(connection.in_atomic_block)
         return ["93.184.216.34"]
 
-    class Direct:
-        def submit(self, work, *args):
-            value = work(*args)
-            return type("Done", (), {"result": lambda self, timeout: value})()
+    class SameThread:
+        def call(self, timeout, work, *arguments):
+            return work(*arguments)
 
     monkeypatch.setattr(urls, "resolve", resolve)
-    monkeypatch.setattr(urls, "_lookups", Direct)
+    monkeypatch.setattr(executors, "LOOKUPS", SameThread())
     body = {"url": "https://hooks.example.com/", "events": ["*"]}
     assert send(api, "POST", PATH, body, **{"Idempotency-Key": "k"}).status_code == 201
     assert inside == [False]
+
+
+def test_a_host_name_is_not_looked_up_while_too_many_others_are(api, monkeypatch):
+    with full_executor() as full:
+        monkeypatch.setattr(executors, "LOOKUPS", full)
+        response = create(api, url="https://hooks.example.com/")
+    assert (response.status_code, error_of(response)["code"]) == (503, "service_unavailable")
+    assert response["Retry-After"] == "5"
+    assert not Endpoint.objects.exists()
 
 
 def test_an_endpoint_changes_only_in_what_is_given(api):

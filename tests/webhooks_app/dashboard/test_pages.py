@@ -8,8 +8,10 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from kallglot_site import executors
 from kallglot_site.accounts.models import AuditEntry
 from tests.factories import SessionFactory
+from tests.fakes.executors import full_executor
 from webhooks_app import services, signing
 from webhooks_app.delivery.claims import Limits, claim
 from webhooks_app.delivery.messages import Answer
@@ -116,6 +118,14 @@ def test_an_invalid_form_shows_the_reason(admin, fields, says):
     assert response.status_code == 422
     assert says in response.text
     assert not Endpoint.objects.exists()
+
+
+def test_the_form_says_that_a_host_name_cannot_be_looked_up_now(admin, monkeypatch):
+    with full_executor() as full:
+        monkeypatch.setattr(executors, "LOOKUPS", full)
+        response = create(admin, url="https://hooks.example.com/")
+    assert response.status_code == 422
+    assert "Try again in a few seconds" in response.text
 
 
 def test_the_list_shows_the_health_of_endpoints(admin, cast, listed):
