@@ -2,6 +2,7 @@
 
 import datetime
 import statistics
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ from django.db.models import Case, Count, IntegerField, Sum, Value, When
 from django.db.models.functions import Concat
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from redis import RedisError
 
 from analysis_app.models import Analysis
 from analysis_app.selectors import analysis_list
@@ -57,10 +59,13 @@ def figures(tenant: Tenant) -> Figures:
     """Days are days in the reader's time zone."""
     zone = timezone.get_current_timezone_name()
     key = f"overview:{tenant.organization.id}:{tenant.environment}:{zone}"
-    kept: Figures | None = cache.get(key)
+    kept: Figures | None = None
+    with suppress(RedisError):  # without the cache each page reads them anew
+        kept = cache.get(key)
     if kept is None:
         kept = _read(tenant)
-        cache.set(key, kept, KEPT_FOR)
+        with suppress(RedisError):
+            cache.set(key, kept, KEPT_FOR)
     return kept
 
 

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+import redis
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
@@ -24,6 +25,16 @@ def call(cast: Cast, ago: datetime.timedelta = datetime.timedelta(), **columns):
     at = timezone.now() - ago
     columns.setdefault("organization", cast.organization)
     return SessionFactory.create(id=new_id("sess", at), created_at=at, **columns)
+
+
+def test_figures_are_read_anew_while_the_cache_does_not_answer(cast, monkeypatch):
+    def time_out(*arguments):
+        raise redis.TimeoutError
+
+    monkeypatch.setattr(cache, "get", time_out)
+    monkeypatch.setattr(cache, "set", time_out)
+    call(cast, duration=60.0)
+    assert figures(cast.tenant).today == 1
 
 
 def test_calls_and_minutes_are_counted_by_day_and_mode(cast):
