@@ -34,8 +34,8 @@ from tests.e2e.test_two_gateways import (
     Gateway,
     Installation,
     Party,
+    connected,
     new_session,
-    on_the_line,
     transcript,
 )
 from tests.requirements import needs_postgres, needs_redis
@@ -189,7 +189,7 @@ def call(peers: Peers, *, recorded: bool = False) -> Iterator[tuple[str, Party]]
         answer = client.post("/v1/sessions", json=body)
     assert answer.status_code == 201, answer.text
     session_id = answer.json()["id"]
-    with on_the_line(peers.installation, peers.gateway, session_id, "customer") as customer:
+    with connected(peers.installation, peers.gateway, session_id, "customer") as customer:
         customer.say()
         customer.next("transcript.final")
         customer.heard.clear()
