@@ -7,7 +7,7 @@ from django.db.models import CharField, F, Prefetch, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from kallglot_site.accounts.tenancy import Tenant
-from kallglot_site.api.bounded_search import FIRST_STRETCH, Found, look_through
+from kallglot_site.api.bounded_search import FIRST_BATCH_SIZE, Found, search_in_batches
 from kallglot_site.api.lookup import get_or_not_found
 from kallglot_site.api.pagination import KeysetPagination
 from webhooks_app.event_types import CATALOG
@@ -100,8 +100,8 @@ def delivery_page(
 ) -> Found[Delivery]:
     """The endpoint's deliveries from the page's cursor on; ``type``: of such events only.
 
-    No index holds the type, so as to keep the table light that every event writes to. A rare one
-    is found by way of its events, any other is met soon, or looked for as long as a page may take.
+    The table has no index on the type, because every event would have to write to it. Deliveries of
+    a rare type are found through its events, those of other types by a search with a time limit.
     """
     deliveries = delivery_list(endpoint=endpoint, status=status)
     if type is None:
@@ -109,11 +109,11 @@ def delivery_page(
     named = _deliveries_of_rare(type, endpoint)
     if named is not None:
         return Found(*page.page(deliveries.filter(id__in=named)))
-    return look_through(
+    return search_in_batches(
         deliveries,
         page,
         lambda within, first: within.filter(event__type=type),
-        stretch=FIRST_STRETCH,
+        first_batch_size=FIRST_BATCH_SIZE,
     )
 
 

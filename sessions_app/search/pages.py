@@ -9,7 +9,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from kallglot_site.accounts.tenancy import Tenant
-from kallglot_site.api.bounded_search import FIRST_STRETCH, Found, look_through
+from kallglot_site.api.bounded_search import FIRST_BATCH_SIZE, Found, search_in_batches
 from kallglot_site.api.pagination import KeysetPagination
 from sessions_app.models import Session
 from sessions_app.search.index import session_ids_from_index, sessions_matching_by_scan
@@ -19,7 +19,7 @@ from sessions_app.search.sessions import (
     sessions_filtered_by_scan,
 )
 
-FIRST_STRETCH_FOR_WORDS: Final = 500
+FIRST_BATCH_SIZE_FOR_WORDS: Final = 500
 """Sessions in the first scan for frequent words."""
 
 
@@ -44,5 +44,5 @@ def session_page(*, tenant: Tenant, criteria: Criteria, page: KeysetPagination) 
             else found
         )
 
-    stretch = FIRST_STRETCH_FOR_WORDS if frequent else FIRST_STRETCH
-    return look_through(sessions, page, matching, stretch=stretch)
+    size = FIRST_BATCH_SIZE_FOR_WORDS if frequent else FIRST_BATCH_SIZE
+    return search_in_batches(sessions, page, matching, first_batch_size=size)

@@ -13,12 +13,12 @@ from webhooks_app.models import Delivery, Endpoint
 
 @pytest.fixture(autouse=True)
 def _quiet(rings):
-    """Nobody rings a real broker."""
+    """No task is sent to a real broker."""
 
 
 @pytest.fixture(params=["rare", "usual"])
 def either_way(request, monkeypatch):
-    """By way of the events, and by reading the deliveries."""
+    """Runs a test twice: found through the events, and by reading the deliveries."""
     if request.param == "usual":
         monkeypatch.setattr(selectors, "RARE", 0)
 
@@ -74,7 +74,7 @@ def test_deliveries_of_other_endpoints_and_tenants_are_not_listed(cast):
 
 
 def test_a_rare_type_is_found_without_reading_the_deliveries(cast, monkeypatch):
-    monkeypatch.setattr(selectors, "look_through", None)
+    monkeypatch.setattr(selectors, "search_in_batches", None)
     hook = endpoint(cast.tenant)
     made = sent(hook, cast.tenant, "analysis.failed", *["session.ended"] * 5)
     assert page(hook, "analysis.failed").rows == made[:1]
@@ -84,8 +84,8 @@ def test_a_rare_type_is_found_without_reading_the_deliveries(cast, monkeypatch):
 @pytest.mark.parametrize("types", [["analysis.failed"], []])
 def test_a_search_that_takes_too_long_can_be_continued(cast, monkeypatch, types):
     monkeypatch.setattr(selectors, "RARE", -1)
-    monkeypatch.setattr(bounded_search, "PATIENCE", 0.0)
-    monkeypatch.setattr(selectors, "FIRST_STRETCH", 2)
+    monkeypatch.setattr(bounded_search, "TIME_LIMIT", 0.0)
+    monkeypatch.setattr(selectors, "FIRST_BATCH_SIZE", 2)
     hook = endpoint(cast.tenant)
     sent(hook, cast.tenant, "session.started", *types, *["session.ended"] * 2)
     admin = Client()

@@ -36,9 +36,9 @@ def find(
 @pytest.fixture
 def hasty(monkeypatch):
     """No time and scans of three sessions: each page ends after the first scan."""
-    monkeypatch.setattr(bounded_search, "PATIENCE", 0.0)
-    monkeypatch.setattr(pages, "FIRST_STRETCH", 3)
-    monkeypatch.setattr(pages, "FIRST_STRETCH_FOR_WORDS", 3)
+    monkeypatch.setattr(bounded_search, "TIME_LIMIT", 0.0)
+    monkeypatch.setattr(pages, "FIRST_BATCH_SIZE", 3)
+    monkeypatch.setattr(pages, "FIRST_BATCH_SIZE_FOR_WORDS", 3)
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_a_search_also_continues_forward_in_time(cast):
 
 
 def test_with_time_left_a_second_and_longer_scan_follows(cast, monkeypatch):
-    monkeypatch.setattr(pages, "FIRST_STRETCH", 1)
-    monkeypatch.setattr(bounded_search, "PATIENCE", 60.0)
+    monkeypatch.setattr(pages, "FIRST_BATCH_SIZE", 1)
+    monkeypatch.setattr(bounded_search, "TIME_LIMIT", 60.0)
     made = calls(cast, "rare", *["no"] * 8)
     Session.objects.filter(pk=made[0].pk).update(duration=600.0)
     found = find(cast, shortest=500.0)
@@ -162,8 +162,8 @@ def test_a_list_takes_few_queries_with_any_filters(
     cast, monkeypatch, django_assert_max_num_queries, address, rare
 ):
     monkeypatch.setattr(index, "RARE_WORD_SEGMENTS", rare)
-    monkeypatch.setattr(pages, "FIRST_STRETCH", 2)
-    monkeypatch.setattr(pages, "FIRST_STRETCH_FOR_WORDS", 2)
+    monkeypatch.setattr(pages, "FIRST_BATCH_SIZE", 2)
+    monkeypatch.setattr(pages, "FIRST_BATCH_SIZE_FOR_WORDS", 2)
     calls(cast, *["a refund", "no"] * 5)
     client = Client()
     client.force_login(cast.teammate)
