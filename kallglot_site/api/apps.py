@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """The v1 plumbing. Holds the rows of idempotency keys and of rate-limit windows."""
+    """What all v1 endpoints share. Its tables hold idempotency keys and request counts."""
 
     name = "kallglot_site.api"
     label = "api"

@@ -1,4 +1,4 @@
-"""API keys: found by their visible prefix, proven by their hash."""
+"""Authentication with API keys: looked up by their visible prefix, checked by their hash."""
 
 import contextlib
 import datetime
@@ -37,29 +37,35 @@ def presented_key(request: Request) -> str:
 def api_key_authenticate(secret: str) -> ApiKey:
     """The key's row with its organization, in one query.
 
-    Raises ApiError: missing, invalid, revoked or expired key, suspended organization. A wrong
-    secret learns nothing from the time this takes, nor whether its prefix exists.
+    Raises ApiError: missing, invalid, revoked or expired key, suspended organization. The time this
+    takes does not tell a caller how much of a wrong key is right, nor whether its prefix exists.
     """
     if not secret:
         raise MissingApiKey("Send your API key as `Authorization: Bearer sk_…` or in `X-API-Key`.")
     if not secret.isascii() or len(secret) > 200 or "\0" in secret:
         raise InvalidApiKey("This API key is not valid.")
     keys = ApiKey.objects.select_related("organization").filter(prefix=api_key_prefix(secret))
-    key = next(iter(keys), None)  # unique: not first(), which would order it
+    key = next(iter(keys), None)  # the prefix is unique; first() would add an ORDER BY
     stored = key.secret_hash if key else "0" * 64
     if not hmac.compare_digest(stored, api_key_hash(secret)) or key is None:
         raise InvalidApiKey("This API key is not valid.")
     if key.revoked_at is not None:
-        raise ApiError("This API key was revoked.", code="revoked_api_key")
+        raise ApiError("This API key was revoked. Use another key.", code="revoked_api_key")
     if key.has_expired:
-        raise ApiError("This API key has expired.", code="expired_api_key")
+        raise ApiError(
+            "This API key has expired. Create or roll a key in the dashboard.",
+            code="expired_api_key",
+        )
     if key.organization.suspended_at is not None:
-        raise ApiError("The organization is suspended.", code="organization_suspended")
+        raise ApiError(
+            "The organization is suspended. Ask the operator of this installation.",
+            code="organization_suspended",
+        )
     return key
 
 
 def api_key_use_is_due(key: ApiKey) -> bool:
-    """Whether the use of this key should be noted (again)."""
+    """Whether ``last_used_at`` is missing or older than a minute."""
     return key.last_used_at is None or key.last_used_at < timezone.now() - USE_NOTED_EVERY
 
 
@@ -72,7 +78,7 @@ def api_key_note_use(key: ApiKey) -> None:
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Sets ``request.auth`` to the ApiKey. There is no user: a program is calling."""
+    """Sets ``request.auth`` to the ApiKey. The user stays None: API keys belong to no person."""
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey]:
         return None, api_key_authenticate(presented_key(request))

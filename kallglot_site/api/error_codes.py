@@ -1,11 +1,11 @@
-"""Every error code of the contract: the one table behind responses, schema and error page."""
+"""Every error code of the API. Responses, the schema and the error page are made from it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """A code's type and status, and what the served error page says of it."""
+    """A code's type and HTTP status, and its texts on the error page."""
 
     code: str
     type: str
@@ -31,9 +31,9 @@ _AUTHENTICATION = _table(
         "invalid_api_key",
         "authentication_error",
         401,
-        "The API key is not one of this installation's.",
-        "Check that the whole key was copied, and that it belongs to this host. A lost key cannot "
-        "be shown again: roll it in the dashboard.",
+        "This installation has no such API key.",
+        "Check that the whole key was copied and that the request goes to the right host. A lost "
+        "key cannot be shown again: roll it in the dashboard.",
     ),
     (
         "expired_api_key",
@@ -60,7 +60,8 @@ _AUTHENTICATION = _table(
         "expired_token",
         "authentication_error",
         401,
-        "The stream token has expired. Tokens live for some minutes and are checked on connecting.",
+        "The stream token has expired. A token is valid for a few minutes and is checked only when "
+        "a stream connects.",
         "Retrieve the session for a fresh token.",
     ),
 )
@@ -70,23 +71,23 @@ _AUTHORIZATION = _table(
         "insufficient_permissions",
         "authorization_error",
         403,
-        "The API key lacks the scope that this request needs. The message names it.",
+        "The API key does not have the scope that this request needs. The message names it.",
         "Use a key with that scope, or create one in the dashboard.",
     ),
     (
         "organization_suspended",
         "authorization_error",
         403,
-        "The organization is suspended. Nothing was lost.",
+        "The organization is suspended. Its data is kept.",
         "Ask the operator of this installation.",
     ),
     (
         "feature_not_available",
         "authorization_error",
         403,
-        "This installation does not offer what was asked for, for example because no language "
+        "This installation does not offer the requested feature, for example because no language "
         "model or translator is configured.",
-        "Choose something else, or have the operator configure it.",
+        "Leave the feature out, or ask the operator to configure it.",
     ),
 )
 
@@ -95,45 +96,45 @@ _VALIDATION = _table(
         "invalid_request",
         "validation_error",
         400,
-        "The request could not be read: its path, its host name or its headers are malformed.",
-        "Check the address. On your own installation, list the host in `KALLGLOT_ALLOWED_HOSTS`.",
+        "The path, host name or headers of the request are malformed.",
+        "Check the URL. On your own installation, list the host in `KALLGLOT_ALLOWED_HOSTS`.",
     ),
     (
         "invalid_json",
         "validation_error",
         400,
-        "The body is not JSON as RFC 8259 has it, in UTF-8. Names given twice, NaN, Infinity, "
-        "numbers out of range, lone surrogates, null characters and very deep nesting are refused.",
-        "Produce the body with a JSON library. The message says what is wrong and where.",
+        "The body is not valid JSON (RFC 8259) in UTF-8. Duplicate names, NaN, Infinity, numbers "
+        "out of range, lone surrogates, null characters and very deep nesting are refused too.",
+        "Write the body with a JSON library. The message says what is wrong.",
     ),
     (
         "invalid_cursor",
         "validation_error",
         400,
-        "A pagination cursor is not an id of this list's kind, or both cursors were given.",
-        "Pass the id of the last (or first) object of a page as `starting_after` (or "
-        "`ending_before`).",
+        "A pagination cursor is not the id of an object in this list, or both cursors were given.",
+        "For older objects pass the id of the last object of a page as `starting_after`, for newer "
+        "ones the id of the first as `ending_before`.",
     ),
     (
         "idempotency_mismatch",
         "validation_error",
         400,
-        "The Idempotency-Key was used before with another request.",
-        "Use a fresh key (a UUID) for every new operation, and repeat a request unchanged.",
+        "This Idempotency-Key was already used for a different request.",
+        "Use a new key (such as a UUID) for every new operation. Retry a request without changes.",
     ),
     (
         "method_not_allowed",
         "validation_error",
         405,
-        "This address does not know that HTTP method. `Allow` lists those it knows.",
-        "Check method and path against the reference.",
+        "This URL does not support the HTTP method. The `Allow` header lists those it supports.",
+        "Compare method and path with the API reference.",
     ),
     (
         "body_too_large",
         "validation_error",
         413,
-        "The request body is larger than the server takes.",
-        "Send less. No object of this API needs that much.",
+        "The request body is larger than the server accepts.",
+        "Send a smaller body. No request of this API needs one that large.",
     ),
     (
         "unsupported_media_type",
@@ -146,7 +147,7 @@ _VALIDATION = _table(
         "missing_required_field",
         "validation_error",
         422,
-        "A field that is required is missing. `param` names it.",
+        "A required field is missing. `param` names it.",
         "Add the field.",
     ),
     (
@@ -160,15 +161,15 @@ _VALIDATION = _table(
         "unknown_field",
         "validation_error",
         422,
-        "A field or query parameter that this request does not know. `param` names it. It is "
-        "refused, so that a typing mistake does not pass silently.",
+        "This request has no such field or query parameter. `param` names it. Unknown fields are "
+        "refused so that a typing mistake is noticed.",
         "Correct or remove the field.",
     ),
     (
         "invalid_language_code",
         "validation_error",
         422,
-        "A language is not an ISO 639-1 code, alone or with a region.",
+        "A language is not an ISO 639-1 code, with or without a region.",
         "Use codes such as `es` or `es-MX`, or leave the language out to have it detected.",
     ),
     (
@@ -176,7 +177,7 @@ _VALIDATION = _table(
         "validation_error",
         422,
         "No configured engine translates between these languages.",
-        "The message names the possible pairs, and so does `GET /v1/languages`.",
+        "The message lists the possible pairs, and so does `GET /v1/languages`.",
     ),
     (
         "invalid_mode",
@@ -189,7 +190,7 @@ _VALIDATION = _table(
         "invalid_url",
         "validation_error",
         422,
-        "A webhook URL is not https, holds credentials, or leads to a private address.",
+        "A webhook URL is not https, contains credentials, or leads to a private address.",
         "Use a public https address. For development an operator may allow others with "
         "`KALLGLOT_WEBHOOK_ALLOW_PRIVATE`.",
     ),
@@ -200,16 +201,16 @@ _NOT_FOUND = _table(
         "resource_not_found",
         "not_found_error",
         404,
-        "There is no such object or address for this key. Objects of the other environment "
-        "(live or test) do not exist for a key, nor do those of other organizations.",
-        "Check the id, and that the key is of the environment where the object was created.",
+        "No such object or URL exists for this key. A key does not see objects of the other "
+        "environment (live or test) or of other organizations.",
+        "Check the id, and use a key of the environment in which the object was created.",
     ),
     (
         "recording_expired",
         "not_found_error",
         410,
         "The recording's audio was deleted or is past its retention.",
-        "Audio that is gone stays gone. Its metadata can still be retrieved.",
+        "Deleted audio cannot be restored. The recording's metadata can still be retrieved.",
     ),
 )
 
@@ -219,35 +220,35 @@ _CONFLICT = _table(
         "conflict_error",
         409,
         "Another request with the same Idempotency-Key is still running.",
-        "Repeat the request after the seconds in `Retry-After`: it gets the first one's answer.",
+        "Repeat the request after the seconds in `Retry-After` to get the first request's answer.",
     ),
     (
         "session_not_ended",
         "conflict_error",
         409,
-        "This needs a session that has ended.",
+        "The request needs a session that has ended, and this one has not.",
         "End the session first, or wait for `session.ended`.",
     ),
     (
         "session_ended",
         "conflict_error",
         409,
-        "The session has ended, so that no stream can join it any more (close code 4409).",
-        "Create another session for another call. What was said stands in the transcript.",
+        "The session has ended, so no stream can connect to it (close code 4409).",
+        "Create a new session for another call. The transcript of this one can still be retrieved.",
     ),
     (
         "transcript_unavailable",
         "conflict_error",
         409,
         "The session has no transcript: nothing was said, or none was made.",
-        "Nothing to do: there are no words to work on.",
+        "There is nothing to analyze in this session.",
     ),
     (
         "recording_failed",
         "conflict_error",
         409,
         "The recording could not be made.",
-        "The recording's own object says so too. Ask the operator for the cause.",
+        "The recording has the status `failed`. Ask the operator for the cause.",
     ),
 )
 
@@ -256,15 +257,15 @@ _RATE_LIMIT = _table(
         "rate_limit_exceeded",
         "rate_limit_error",
         429,
-        "Too many requests in this minute with this key on this group of endpoints.",
+        "This key has made too many requests to this group of endpoints in this minute.",
         "Wait for the seconds in `Retry-After`; watch `X-RateLimit-Remaining`.",
     ),
     (
         "concurrent_sessions_exceeded",
         "rate_limit_error",
         429,
-        "As many sessions as the organization's plan allows are created or active.",
-        "End sessions that are over. Sessions nobody connects to end by themselves in time.",
+        "The organization already has as many unfinished sessions as its plan allows.",
+        "End sessions whose calls are over. A session without audio ends by itself after a while.",
     ),
 )
 
@@ -273,22 +274,22 @@ _API = _table(
         "internal_error",
         "api_error",
         500,
-        "Something went wrong on our side, and was logged.",
-        "Repeat the request (with the same Idempotency-Key, if it creates something). If it "
-        "stays, report the `request_id`.",
+        "The server made an error and logged it.",
+        "Repeat the request, with the same Idempotency-Key if it creates something. If it fails "
+        "again, report the `request_id`.",
     ),
     (
         "upstream_error",
         "api_error",
         502,
-        "A service that this installation depends on answered wrongly.",
+        "A service that this installation depends on failed.",
         "Repeat the request later.",
     ),
     (
         "service_unavailable",
         "api_error",
         503,
-        "The server cannot answer just now.",
+        "The server cannot handle the request at the moment.",
         "Repeat the request after the seconds in `Retry-After`.",
     ),
 )

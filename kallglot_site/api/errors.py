@@ -1,4 +1,4 @@
-"""The one error envelope: domain errors carry a contract code, one handler renders them all."""
+"""The error envelope. Domain errors carry their error code; one handler renders all of them."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
-    """A domain error that carries its contract code. One handler renders it.
+    """A domain error with its error code.
 
     Apps' ``errors.py`` derive from it with ``code`` set; ``message`` says what is wrong and what is
     allowed, ``param`` names the field at fault, ``headers`` go out with the response.
@@ -50,7 +50,7 @@ class ApiError(Exception):
 
 
 class NotFound(ApiError):
-    """Unknown, malformed and foreign ids alike: the answer gives nothing away."""
+    """For unknown, malformed and foreign ids: the answer is the same, so it reveals nothing."""
 
     code = "resource_not_found"
 
@@ -90,7 +90,7 @@ def error_headers(error: ApiError) -> dict[str, str]:
 
 
 def error_response(error: ApiError, request: HttpRequest) -> JsonResponse:
-    """The envelope for failures outside of a view: unknown routes, Django's own refusals."""
+    """The envelope for errors outside of a view: unknown routes, requests that Django refuses."""
     return JsonResponse(envelope(error, request), status=error.status, headers=error_headers(error))
 
 
@@ -99,9 +99,11 @@ def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Respo
     request = context.get("request")
     error = _api_error(exception)
     if error is None:
-        # The traceback goes to the log and nowhere else; the request id joins the two.
+        # The traceback goes to the log only, where the request id finds it.
         logger.error("unhandled %s in a v1 view", type(exception).__name__, exc_info=exception)
-        error = ApiError("Something went wrong on our side. It has been logged.")
+        error = ApiError(
+            "The server made an error and logged it. Quote `request_id` when you report it."
+        )
     return Response(envelope(error, request), status=error.status, headers=error_headers(error))
 
 
@@ -115,13 +117,15 @@ def _api_error(exception: Exception) -> ApiError | None:
     if isinstance(exception, Http404 | drf_errors.NotFound):
         return NotFound()
     if isinstance(exception, RequestDataTooBig):
-        return ApiError("The request body is too large.", code="body_too_large")
+        return ApiError(
+            "The request body is larger than the server accepts.", code="body_too_large"
+        )
     if isinstance(exception, OperationalError):
         logger.warning("database unavailable", exc_info=exception)
-        return ApiError("The database is busy or away. Try again.", code="service_unavailable")
-    if isinstance(exception, ExecutorFull):
-        logger.warning("too many requests wait for: %s", exception)
-        return ApiError("Too many requests wait for this. Try again.", code="service_unavailable")
+        return ApiError(
+            "The database is busy or does not answer. Repeat the request.",
+            code="service_unavailable",
+        )
     for kind, code in _BY_KIND.items():
         if isinstance(exception, kind):
             return ApiError(str(getattr(exception, "detail", exception)), code=code)
@@ -144,7 +148,7 @@ _VALIDATION_CODES = {"required": "missing_required_field", "unknown": "unknown_f
 
 
 def _from_validation(exception: drf_errors.ValidationError) -> ApiError:
-    """The first of the faults: one error has one ``param``."""
+    """The first of the errors, because the envelope has room for one ``param``."""
     path, detail = next(_faults(exception.detail))
     code = _VALIDATION_CODES.get(detail.code or "", detail.code)
     return ApiError(
@@ -155,7 +159,7 @@ def _from_validation(exception: drf_errors.ValidationError) -> ApiError:
 
 
 def _faults(detail: Any, path: str = "") -> Iterator[tuple[str, drf_errors.ErrorDetail]]:
-    """Each fault with its dotted path; ``non_field_errors`` belong to the path they hang on."""
+    """Each error with its dotted path; ``non_field_errors`` get the path of their object."""
     if isinstance(detail, drf_errors.ErrorDetail):
         yield path, detail
     elif isinstance(detail, list):

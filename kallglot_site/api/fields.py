@@ -10,7 +10,7 @@ from kallglot_site.api.ids import new_id
 
 
 class IdField(models.CharField[str, str]):
-    """A primary key such as ``sess_01KD…``, minted in this process: no round trip to know it."""
+    """A primary key such as ``sess_01KD…``, made by the application and known before the INSERT."""
 
     def __init__(self, prefix: str = "", **kwargs: Any) -> None:
         self.prefix = prefix

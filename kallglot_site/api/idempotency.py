@@ -1,8 +1,9 @@
-"""Safe retries: one key, one effect, one answer (contract section 1, Idempotency).
+"""The ``Idempotency-Key`` header: a repeated request has no second effect and gets the same answer.
 
-Claim, work and stored answer are one transaction, so a crash leaves either nothing or everything,
-and a request that fails does not burn its key. Racing requests with one key meet at a lock that
-lives and dies with the transaction: an advisory lock on PostgreSQL; on SQLite the write lock.
+The action and its stored answer are written in one transaction, so a crash leaves both or neither,
+and the key of a failed request can be used again. Requests with the same key run one after the
+other: each holds a lock until its transaction ends. On PostgreSQL that is an advisory lock, on
+SQLite the write lock.
 """
 
 import datetime
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from kallglot_site.api.viewsets import V1ViewSet
 
 RETENTION = datetime.timedelta(hours=24)
-LOCK_WAIT = 2.0  # seconds that a duplicate waits for the first one's answer
+LOCK_WAIT = 2.0  # seconds that a repeated request waits for the first one to finish
 _POLL = 0.05  # seconds between attempts at the lock
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _PURPOSE = "idempotent response"
@@ -48,7 +49,7 @@ class IdempotencyMismatch(ApiError):
 
 
 class _Busy(Exception):
-    """Somebody else holds the key's lock."""
+    """Another request holds the key's lock."""
 
 
 @overload
@@ -60,10 +61,9 @@ def idempotent(*, prepare: Action) -> Callable[[Action], Action]: ...
 def idempotent(method: Action | None = None, /, *, prepare: Action | None = None) -> Any:
     """An action of a V1ViewSet that honours ``Idempotency-Key``.
 
-    The action runs inside the claim's transaction: it must not touch the network. What it needs
-    from there (resolving a host name) belongs into ``prepare(self, request, **route)``, which runs
-    before the transaction, not at all for a replay, and whose result the action gets as the
-    keyword ``prepared``.
+    The action runs in a transaction, so it must not use the network. Network calls (resolving a
+    host name) belong in ``prepare(self, request, **route)``. It runs before the transaction, and
+    not for a replay. The action gets its result as the keyword ``prepared``.
     """
 
     def decorate(action: Action) -> Action:
@@ -85,12 +85,12 @@ def idempotent(method: Action | None = None, /, *, prepare: Action | None = None
 
 
 class _Claim:
-    """One request's claim on its key."""
+    """One request with its key."""
 
     def __init__(self, view: "V1ViewSet", key: str) -> None:
         if not _KEY.fullmatch(key):
             raise InvalidFieldValue(
-                "`Idempotency-Key` must have 1 to 255 printable ASCII characters.",
+                "`Idempotency-Key` must be 1 to 255 printable ASCII characters.",
                 param="Idempotency-Key",
             )
         self.tenant: Tenant = view.tenant
@@ -98,9 +98,12 @@ class _Claim:
         self.fingerprint = _fingerprint(view)
 
     def run(self, work: Callable[[], Response]) -> HttpResponse:
-        """The stored answer, or the work's. Raises IdempotencyConflict, IdempotencyMismatch."""
+        """The stored answer, else that of ``work``.
+
+        Raises IdempotencyConflict, IdempotencyMismatch.
+        """
         deadline = time.monotonic() + LOCK_WAIT
-        while True:  # waits for a lock; a retry library would log each look as a failure
+        while True:  # no retry library: it would log each wait as a failure
             try:
                 with _busy_is_conflict(), transaction.atomic():
                     self._lock()
@@ -108,7 +111,7 @@ class _Claim:
             except _Busy:
                 if time.monotonic() >= deadline:
                     raise IdempotencyConflict(
-                        "A request with this Idempotency-Key is still running.",
+                        "A request with this Idempotency-Key is still running. Repeat yours in 2 s.",
                         headers={"Retry-After": "2"},
                     ) from None
                 time.sleep(_POLL)
@@ -121,12 +124,12 @@ class _Claim:
             return None
         if not stored.body:
             raise ApiError(
-                "The object that this request made was erased. Use a fresh key.",
+                "The object that this request created was erased. Use a new Idempotency-Key.",
                 code="resource_not_found",
             )
         if stored.fingerprint != self.fingerprint:
             raise IdempotencyMismatch(
-                "This Idempotency-Key was used with another request. Use a fresh key."
+                "This Idempotency-Key was already used for a different request. Use a new key."
             )
         body = crypto.decrypt(bytes(stored.body), purpose=_PURPOSE)
         headers = {**stored.headers, "Idempotent-Replayed": "true"}
@@ -145,7 +148,7 @@ class _Claim:
                 "about": _about(response.data),
                 "created_at": timezone.now(),
             }
-            # An expired answer may still be there: it is overwritten.
+            # Overwrites an expired answer that has not been deleted yet.
             IdempotentResponse.objects.bulk_create(
                 [
                     IdempotentResponse(
@@ -163,7 +166,7 @@ class _Claim:
 
     def _lock(self) -> None:
         if connection.vendor != "postgresql":
-            return  # the transaction itself began with the write lock
+            return  # on SQLite every transaction begins by taking the write lock
         number = lock_number(self.tenant.organization.pk, self.tenant.environment, self.key)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
@@ -172,14 +175,14 @@ class _Claim:
 
 
 def lock_number(organization_id: str, environment: str, key: str) -> int:
-    """The 64-bit name of a key's advisory lock."""
+    """The 64-bit number of a key's advisory lock."""
     name = f"idempotency:{organization_id}:{environment}:{key}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 @contextmanager
 def _busy_is_conflict() -> Iterator[None]:
-    """On SQLite: wait for the write lock no longer than for a duplicate, and call that busy."""
+    """On SQLite: raise IdempotencyConflict if the write lock is not free after ``LOCK_WAIT``."""
     try:
         with sqlite_busy_timeout(LOCK_WAIT):
             yield
@@ -187,7 +190,8 @@ def _busy_is_conflict() -> Iterator[None]:
         if connection.vendor != "sqlite" or "locked" not in str(error):
             raise
         raise IdempotencyConflict(
-            "The database is busy, perhaps with a request of this Idempotency-Key.",
+            "The database is busy, perhaps with a request with this Idempotency-Key. "
+            "Repeat yours in 2 s.",
             headers={"Retry-After": "2"},
         ) from None
 
@@ -199,23 +203,23 @@ def _own_headers(response: Response) -> dict[str, str]:
 
 
 def _about(data: Any) -> str:
-    """The id of the session that an answer is about, else of its object; "": of neither."""
+    """The id of the session that an answer belongs to, else of its object, else ""."""
     if not isinstance(data, Mapping):
         return ""
     return str(data.get("session_id") or data.get("id") or "")
 
 
 def idempotent_responses_erase(about: str) -> None:
-    """Forget what was answered about an object. Its keys stay used: a retry makes nothing new.
+    """Erase the stored answers about an object. Their keys stay used, so a retry creates nothing.
 
-    The fingerprint goes too: a phone number can be guessed from it.
+    The fingerprint is erased too, because a phone number could be guessed from it.
     """
     stored = IdempotentResponse.objects.filter(about=about)
     stored.update(body=b"", headers={}, fingerprint="")
 
 
 def _fingerprint(view: "V1ViewSet") -> str:
-    """What makes two requests the same: method, path, query and the body's meaning."""
+    """A hash of what identifies a request: method, path, query and the body's JSON value."""
     request = view.request
     body = json.dumps(view.json, sort_keys=True, separators=(",", ":"))
     parts = [request.method or "", request.path, request.META.get("QUERY_STRING", ""), body]
@@ -223,7 +227,7 @@ def _fingerprint(view: "V1ViewSet") -> str:
 
 
 def idempotent_responses_sweep(*, batch: int = 1000) -> int:
-    """Delete answers past their 24 hours; how many."""
+    """Delete answers older than 24 hours. Returns how many."""
     swept = 0
     while True:
         expired = IdempotentResponse.objects.filter(created_at__lt=timezone.now() - RETENTION)

@@ -1,4 +1,4 @@
-"""The addresses that responses print."""
+"""The URLs in responses."""
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 
 def public_url(request: HttpRequest | Request | None) -> str:
-    """Where REST and the dashboard are reached: as set, else as the request came."""
+    """The base URL of REST and the dashboard: the setting, else the host of the request."""
     if settings.PUBLIC_URL:
         return settings.PUBLIC_URL
     if request is None:
@@ -16,11 +16,11 @@ def public_url(request: HttpRequest | Request | None) -> str:
     try:
         return f"{request.scheme}://{request.get_host()}"
     except DisallowedHost:
-        return ""  # a host name that we do not serve is not repeated
+        return ""  # never print a host name that is not ours
 
 
 def public_url_of_stream(host: str, *, secure: bool) -> str:
-    """The same for a WebSocket, which came to ``host`` (its header)."""
+    """The same for a WebSocket handshake, whose Host header is ``host``."""
     if settings.PUBLIC_URL:
         return settings.PUBLIC_URL
     name, _ = split_domain_port(host)
@@ -30,7 +30,7 @@ def public_url_of_stream(host: str, *, secure: bool) -> str:
 
 
 def stream_url(request: HttpRequest | Request | None) -> str:
-    """Where the WebSocket is reached: as set, else the public address with ws or wss."""
+    """The base URL of WebSockets: the setting, else the public URL with ws or wss."""
     if settings.STREAM_URL:
         return settings.STREAM_URL
     scheme, _, rest = public_url(request).partition("://")

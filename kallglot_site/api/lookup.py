@@ -1,4 +1,4 @@
-"""One way to look an object up, so that every refusal is the same."""
+"""Looks an object up by its id, with the same 404 for every reason."""
 
 from typing import TypeVar
 
@@ -11,11 +11,11 @@ M = TypeVar("M", bound=Model)
 
 
 def get_or_not_found(queryset: QuerySet[M], object_id: str, *, prefix: str, kind: str) -> M:
-    """The row of a queryset that is already scoped to a tenant.
+    """The row with that id, from a queryset that is already limited to a tenant.
 
-    Raises NotFound, with one and the same body for unknown, foreign and malformed ids.
+    Raises NotFound, with the same body for unknown, foreign and malformed ids.
     """
-    # Not first(): ordering and slicing one row would cost a tenth of a read.
+    # Not first(): its ORDER BY and LIMIT would make the request a tenth slower.
     row = next(iter(queryset.filter(pk=object_id)), None) if is_id(object_id, prefix) else None
     if row is None:
         raise NotFound(kind)

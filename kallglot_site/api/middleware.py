@@ -29,8 +29,8 @@ class RequestIdMiddleware:
 class ProxyMiddleware:
     """Uses X-Forwarded-For and -Proto of trusted proxies, and removes them otherwise.
 
-    Afterwards REMOTE_ADDR is the last address of the list that is no trusted proxy. A client cannot
-    choose it: what the client wrote itself is further left.
+    Afterwards REMOTE_ADDR is the last address in the list that is not a trusted proxy. A client
+    cannot forge it, because addresses that the client sends itself are further left.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -67,7 +67,7 @@ def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
 
 
 def _address(hop: str) -> str:
-    """``hop`` without a port, or "invalid": never text of the client's choosing."""
+    """``hop`` without a port, or "invalid", so that no text of a client reaches the logs."""
     host = hop.partition("]")[0].lstrip("[") if hop.startswith("[") else hop
     if host.count(":") == 1:
         host = host.partition(":")[0]
@@ -80,7 +80,7 @@ def _address(hop: str) -> str:
 class PublicCompressionMiddleware(GZipMiddleware):
     """Compresses static files and the API's schema, which are the same for everybody.
 
-    Nothing else: the size of a compressed answer can tell an attacker what else is in it (BREACH).
+    Other responses are not compressed: their size could reveal secrets in them (BREACH).
     """
 
     def process_response(
@@ -100,7 +100,7 @@ _COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/s
 
 
 class NullPathMiddleware:
-    """Refuses null characters in paths: no route has one, and databases raise errors."""
+    """Refuses null characters in paths: no route has one, and queries with one fail."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -109,6 +109,8 @@ class NullPathMiddleware:
         if "\0" in request.path:
             if not request.path.startswith("/v1"):
                 return HttpResponseBadRequest("Bad request")
-            error = ApiError("The path holds a null character.", code="invalid_request")
+            error = ApiError(
+                "The path contains a null character, which is not allowed.", code="invalid_request"
+            )
             return error_response(error, request)
         return self.get_response(request)

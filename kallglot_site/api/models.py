@@ -1,4 +1,4 @@
-"""Rows of the v1 plumbing itself."""
+"""Tables of the v1 API itself: idempotency keys and request counts."""
 
 from django.db import models
 from django.utils import timezone
@@ -7,9 +7,9 @@ from kallglot_site.accounts.models import Environment, Organization
 
 
 class IdempotentResponse(models.Model):
-    """The stored answer to a request with an Idempotency-Key, written in the work's transaction.
+    """The stored answer to a request with an Idempotency-Key, written in the action's transaction.
 
-    ``body`` is encrypted: answers hold stream tokens and webhook secrets.
+    ``body`` is encrypted because answers contain stream tokens and webhook secrets.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
@@ -42,7 +42,7 @@ class IdempotentResponse(models.Model):
 class RequestCount(models.Model):
     """Requests of one API key on one group of endpoints in one window (see ``throttle_stores``).
 
-    Only used on a database server without Redis.
+    Only used with PostgreSQL and without Redis.
     """
 
     name = models.CharField(max_length=120, primary_key=True)

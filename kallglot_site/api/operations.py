@@ -1,4 +1,4 @@
-"""What an action says of itself for the schema. Everything else is read from the view."""
+"""The documentation of an action for the schema. Everything else is read from the view."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ ID_PREFIXES: dict[str, str] = {}
 
 
 def register_component(name: str, schema: Schema) -> None:
-    """Make a schema known as ``#/components/schemas/<name>``. Called by ``<app>/api/schema.py``."""
+    """Publish a schema as ``#/components/schemas/<name>``. Called by ``<app>/api/schema.py``."""
     COMPONENTS[name] = schema
 
 
 def register_id(parameter: str, prefix: str) -> None:
-    """Say what ids a path parameter holds: ``register_id("session_id", "sess")``."""
+    """Set the id prefix of a path parameter: ``register_id("session_id", "sess")``."""
     ID_PREFIXES[parameter] = prefix
 
 
@@ -37,7 +37,7 @@ def id_schema(prefix: str) -> Schema:
 
 
 def object_schema(name: str, properties: Mapping[str, Schema], **more: Any) -> Schema:
-    """An object that always has all of its ``properties`` (and maybe others, some day)."""
+    """An object that always has all of its ``properties``. Others may be added later."""
     return {
         "type": "object",
         "required": list(properties),
@@ -62,11 +62,11 @@ MOMENT: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One action. ``returns`` names a component; None: an empty answer.
+    """One action. ``returns`` names a component; None means an empty answer.
 
-    ``lists``: the answer is a list object of it. ``creates``: the path parameter that the answer's
-    id fits, from which links to other operations are made. ``media``: further content types.
-    ``headers``: of the answer, beyond those that every answer carries.
+    ``lists``: the answer is a list object of that component. ``creates``: the path parameter that
+    takes the answer's id; links to other operations are made from it. ``media``: further content
+    types. ``headers``: those of the answer in addition to the ones of every answer.
     """
 
     summary: str

@@ -1,7 +1,7 @@
-"""Keyset pagination on ULIDs: a page costs the same however deep and however large the table.
+"""Keyset pagination on ULIDs: the cost of a page does not grow with its depth or the table.
 
-Cursors are ids that are parsed and compared, never looked up: a deleted object's id still works as
-a cursor, and a foreign one tells nothing.
+Cursors are ids that are compared and never looked up. So the id of a deleted object still works,
+and one of another organization reveals nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,10 @@ class InvalidCursor(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class KeysetPagination:
-    """One page's bounds. Newest first; ``starting_after`` goes back in time, the other forward."""
+    """The bounds of a page, newest first.
+
+    ``starting_after`` pages to older objects, ``ending_before`` to newer ones.
+    """
 
     limit: int = DEFAULT_LIMIT
     starting_after: str | None = None
@@ -34,7 +37,7 @@ class KeysetPagination:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], prefix: str) -> "KeysetPagination":
-        """Raises InvalidFieldValue for a limit, InvalidCursor for a cursor out of order."""
+        """Raises InvalidFieldValue for an invalid limit, InvalidCursor for invalid cursors."""
         after, before = query.get("starting_after"), query.get("ending_before")
         if after is not None and before is not None:
             raise InvalidCursor(
@@ -42,11 +45,13 @@ class KeysetPagination:
             )
         for name, cursor in (("starting_after", after), ("ending_before", before)):
             if cursor is not None and not is_id(cursor, prefix):
-                raise InvalidCursor(f"`{name}` must be an id such as `{prefix}_…`.", param=name)
+                raise InvalidCursor(
+                    f"`{name}` must be the id of an object in this list: `{prefix}_…`.", param=name
+                )
         return cls(_limit(query.get("limit")), after, before)
 
     def page(self, queryset: QuerySet[M]) -> tuple[list[M], bool]:
-        """The rows, newest first, and whether more follow in the direction of travel."""
+        """The rows, newest first, and whether more follow in the direction of the page."""
         if self.ending_before is not None:
             rows = list(queryset.filter(id__gt=self.ending_before).order_by("id")[: self.limit + 1])
         else:

@@ -1,4 +1,4 @@
-"""The strict parser as DRF wants it."""
+"""Reads request bodies with ``strict_json``, also as a parser of DRF."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +20,8 @@ def request_body(request: HttpRequest) -> bytes:
 def request_json(request: HttpRequest) -> Any:
     """The body's JSON value; an empty body is an empty object.
 
-    Reads the Django request itself, because DRF takes a body without Content-Length (chunked) for
-    none. Raises UnsupportedMediaType, BodyTooLarge, InvalidJSON.
+    Reads the Django request itself, because DRF ignores a body without Content-Length (chunked).
+    Raises UnsupportedMediaType, BodyTooLarge, InvalidJSON.
     """
     body = request_body(request)
     if not body:
@@ -33,7 +33,7 @@ def request_json(request: HttpRequest) -> Any:
 
 
 class StrictJSONParser(BaseParser):
-    """See ``strict_json``. Views on V1ViewSet get the same through ``self.body()``."""
+    """See ``strict_json``. Views based on V1ViewSet use ``self.body()`` instead."""
 
     media_type = "application/json"
 

@@ -1,4 +1,4 @@
-"""What a key may do: each action names the scope it needs."""
+"""Scopes of API keys: each action names the scope it needs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,18 @@ class InsufficientPermissions(ApiError):
 def scope_require(key: ApiKey, scope: str) -> None:
     """Raises InsufficientPermissions, naming the scope that is missing."""
     if scope not in key.scopes:
-        raise InsufficientPermissions(f"This API key lacks the scope `{scope}`.")
+        raise InsufficientPermissions(
+            f"This API key does not have the scope `{scope}`, which this request needs."
+        )
 
 
 class HasScope(BasePermission):
-    """Holds the key to ``view.scopes[view.action]``. An action without a scope is a mistake."""
+    """The key needs the scope ``view.scopes[view.action]``. Every action must have one there."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         action: str | None = getattr(view, "action", None)
         if action is None:
-            return True  # a method that the route does not know: 405 follows
+            return True  # the route does not support the method: the answer is a 405
         scopes: dict[str, Any] = getattr(view, "scopes", {})
         scope_require(request.auth, scopes[action])  # type: ignore[arg-type]  # authenticated
         return True

@@ -1,4 +1,7 @@
-"""JSON out, whatever ``Accept`` says."""
+(
+    """Responses are JSON, whatever ``Accept`` says."""
+    """Responses are JSON, whatever ``Accept`` says."""
+)
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +16,7 @@ _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
 
 class JSONRenderer(BaseRenderer):
-    """UTF-8, times in UTC with a Z. ``bytes`` pass unchanged (already rendered)."""
+    """JSON in UTF-8, with times in UTC that end in Z. None becomes an empty body."""
 
     media_type = "application/json"
     format = "json"
@@ -32,10 +35,10 @@ class JSONRenderer(BaseRenderer):
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """No negotiation: a client that asks for something else is better served with JSON than 406."""
+    """No negotiation: for a client that asks for another type, JSON is more useful than a 406."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        # The parser itself judges the content type, so that the refusal says what is allowed.
+        # The parser checks the content type, so that its error can say what is allowed.
         return next(iter(parsers), None)
 
     def select_renderer(

@@ -1,8 +1,8 @@
 """The OpenAPI 3.1 schema, read from the views themselves (drf-spectacular).
 
-From a V1ViewSet come scope, query parameters, cursors, Idempotency-Key and the errors that each of
-these brings; from its actions' ``@operation`` what they are and return. A test holds the result
-against real responses, so it cannot drift.
+A V1ViewSet provides scopes, query parameters, cursors, Idempotency-Key and the errors that follow
+from these; ``@operation`` on its actions provides summaries and results. A test compares the schema
+with real responses.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from kallglot_site.api.operations import COMPONENTS, ID_PREFIXES, Operation, id_
 
 _HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
-        "description": "Names this request in our logs. Quote it when something is wrong.",
+        "description": "Identifies this request in the logs. Quote it when you report a problem.",
         "schema": id_schema("req"),
     },
     "X-RateLimit-Limit": {
@@ -212,7 +212,7 @@ class V1Schema(AutoSchema):
 
 
 class _StrictSerializerSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # untyped library
-    """Unknown fields are refused: the schema says so."""
+    """Adds to the schema that unknown fields are refused."""
 
     target_class = "kallglot_site.api.serializers.StrictSerializer"
     match_subclasses = True
@@ -253,7 +253,7 @@ def _list_of(schema: dict[str, Any]) -> dict[str, Any]:
             "data": {"type": "array", "items": schema},
             "has_more": {
                 "type": "boolean",
-                "description": "Whether more follow in the direction of travel.",
+                "description": "Whether more objects follow in the direction of the page.",
             },
             "url": {"type": "string", "examples": ["/v1/sessions"]},
         },
@@ -328,7 +328,10 @@ _ERROR_SCHEMA = {
 def finish_schema(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """drf-spectacular's last hook: shared components, and links from what creates to what uses."""
+    """drf-spectacular's last hook: adds shared components, and links between operations.
+
+    A link leads from an operation that creates an object to those that take its id.
+    """
     components = result.setdefault("components", {})
     components["headers"] = _HEADERS
     components.setdefault("schemas", {}).update({"Error": _ERROR_SCHEMA, **COMPONENTS})
@@ -348,7 +351,7 @@ def finish_schema(
 
 
 def _strip(node: Any) -> None:
-    """Take out the generator's own marks."""
+    """Remove the generator's internal marks."""
     if isinstance(node, dict):
         node.pop("x-spec-enum-id", None)
         for below in node.values():

@@ -1,7 +1,7 @@
-"""Input that says no: unknown names, wrong types and look-alikes are refused, never coerced.
+"""Strict validation of input: unknown fields and wrong types are refused, never converted.
 
-Output does not go through serializers: payload functions are explicit, cheap, and shared with
-events. Serializers describe what comes in (and name the fields in the schema).
+Serializers describe input only, for validation and for the schema. Output is made by payload
+functions, which are faster and also make the payloads of webhook events.
 """
 
 import datetime
@@ -29,7 +29,7 @@ class StrictSerializer(serializers.Serializer[Any]):
                 raise serializers.ValidationError(
                     {
                         name: serializers.ErrorDetail(
-                            f"Unknown field. Known here: {known}.", code="unknown"
+                            f"Unknown field. Allowed fields: {known}.", code="unknown"
                         )
                         for name in unknown
                     }
@@ -38,7 +38,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class StrictCharField(serializers.CharField):
-    """Text is text: numbers are not turned into it, spaces are kept."""
+    """Text. Numbers are not converted to text, and spaces are kept."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("trim_whitespace", False)
@@ -51,7 +51,7 @@ class StrictCharField(serializers.CharField):
 
 
 class StrictPatternField(StrictCharField):
-    """Text that matches all of a pattern, which the schema shows. ``message`` says it in words."""
+    """Text that matches a pattern from start to end. ``message`` is the error for other text."""
 
     def __init__(self, pattern: str, *, message: str, **kwargs: Any) -> None:
         self.pattern, self.message = re.compile(pattern.removesuffix("$") + r"\Z"), message
@@ -65,7 +65,7 @@ class StrictPatternField(StrictCharField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """JSON's true and false; not 1, not "yes"."""
+    """JSON's true or false. Neither 1 nor "yes" is accepted."""
 
     default_error_messages = {"invalid": "Must be true or false."}
 
@@ -76,7 +76,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class StrictChoiceField(serializers.ChoiceField):
-    """One of some words. The refusal lists them. ``code`` makes it a contract code."""
+    """One of a list of words; the error lists them. ``code`` is its error code."""
 
     default_error_messages = {"invalid_choice": "Must be one of: {choices_text}."}
 
@@ -93,7 +93,7 @@ class StrictChoiceField(serializers.ChoiceField):
 
 @extend_schema_field(OpenApiTypes.DATETIME)
 class MomentField(serializers.Field[datetime.datetime, Any, str, Any]):
-    """ISO 8601 with an offset or Z: a time without one could be anybody's."""
+    """A time in ISO 8601. It needs an offset or Z, because otherwise its zone is unknown."""
 
     default_error_messages = {
         "invalid": "Must be an ISO 8601 time with an offset, such as 2026-03-01T12:00:00Z."
@@ -101,7 +101,7 @@ class MomentField(serializers.Field[datetime.datetime, Any, str, Any]):
 
     def to_internal_value(self, data: Any) -> datetime.datetime:
         try:
-            # A bare "+" in a query string arrives as a space. RFC 3339 allows "t" and "z".
+            # An unescaped "+" in a query string arrives as a space. RFC 3339 allows "t" and "z".
             text = data.replace(" ", "+").upper() if isinstance(data, str) else ""
             moment = parse_datetime(text)
         except ValueError:
@@ -128,11 +128,11 @@ class QueryBooleanField(serializers.BooleanField):
 
 
 class EmptySerializer(StrictSerializer):
-    """Nothing is taken here: any field is unknown."""
+    """For bodies without fields: every field is unknown."""
 
 
 def validated(serializer_class: type[StrictSerializer], data: Any = empty) -> dict[str, Any]:
-    """What came in, checked. Raises DRF's ValidationError, which the handler renders as 422."""
+    """The validated input. Raises DRF's ValidationError, which becomes a 422."""
     serializer = serializer_class(data=data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

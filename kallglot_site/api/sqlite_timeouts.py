@@ -1,4 +1,4 @@
-"""How long to wait for SQLite's one write lock, where the usual 20 seconds are too many."""
+"""A shorter wait for SQLite's write lock, where the default of 20 seconds is too long."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from django.db import connection
 
 @contextmanager
 def sqlite_busy_timeout(seconds: float) -> Iterator[None]:
-    """Within: give up on a busy SQLite after ``seconds``, with OperationalError.
+    """In this block, a write raises OperationalError if the lock is not free after ``seconds``.
 
-    Does nothing on other databases, nor inside a transaction (which has its lock already).
+    Does nothing on other databases, nor inside a transaction, which holds the lock already.
     """
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         yield

@@ -1,8 +1,9 @@
 """Strict JSON for every request body.
 
-orjson checks grammar, UTF-8, surrogates and number ranges. Names given twice, null characters and
-deep nesting are checked here, without recursion, so that no body can exhaust the stack. Objects
-are parsed a second time for names given twice: orjson, msgspec and pydantic keep the last silently.
+orjson checks grammar, UTF-8, surrogates and number ranges. Duplicate names, null characters and
+deep nesting are checked here, without recursion, so that no body can exhaust the stack. Bodies with
+objects are parsed a second time to find duplicate names, because orjson (like msgspec and pydantic)
+keeps the last one and reports nothing.
 """
 
 import json
@@ -34,7 +35,7 @@ class _Readable(Protocol):
 
 
 def read_limited(stream: _Readable, declared: str | None, limit: int = MAX_BODY) -> bytes:
-    """The body, never holding more than ``limit`` bytes. Raises BodyTooLarge.
+    """The body. Raises BodyTooLarge before more than ``limit`` bytes are in memory.
 
     ``declared`` is Content-Length, checked before reading; the bytes read are counted too.
     """
@@ -56,7 +57,7 @@ def check_content_type(content_type: str, content_encoding: str = "") -> None:
     if media_type != "application/json":
         raise UnsupportedMediaType("Send the body as `Content-Type: application/json`.")
     if any(charset not in {"utf-8", "utf8"} for charset in charsets):
-        raise UnsupportedMediaType("JSON is UTF-8: no other charset is taken.")
+        raise UnsupportedMediaType("Send the body in UTF-8: no other charset is allowed for JSON.")
     if content_encoding.strip().lower() not in {"", "identity"}:
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
@@ -69,8 +70,8 @@ def loads(body: bytes) -> Any:
         raise InvalidJSON(f"The body is not valid JSON: {error}.") from None
     _check_tree(value)
     if b"{" in body:
-        # Only the slower standard parser reports names in the order and number they came.
-        # It is safe now: depth and numbers are known to be harmless.
+        # Only the slower standard parser reports every name of an object. It is safe to use here,
+        # because depth and numbers have been checked.
         json.loads(
             body, object_pairs_hook=_refuse_repeated_names, parse_int=_zero, parse_float=_zero
         )
@@ -97,12 +98,12 @@ def _check_tree(value: Any) -> None:
         if not below:
             return
         level = below
-    raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    raise InvalidJSON(f"The body is nested deeper than the allowed {MAX_DEPTH} levels.")
 
 
 def _refuse_null(text: str) -> None:
     if "\0" in text:
-        raise InvalidJSON("The body holds a null character (\\u0000), which is not taken.")
+        raise InvalidJSON("The body contains a null character (\\u0000), which is not allowed.")
 
 
 def _refuse_repeated_names(pairs: Sequence[tuple[str, Any]]) -> None:
@@ -110,4 +111,4 @@ def _refuse_repeated_names(pairs: Sequence[tuple[str, Any]]) -> None:
     if len(names) < len(pairs):
         seen: set[str] = set()
         repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() in the condition
-        raise InvalidJSON(f"The body gives the name {repeated[:100]!r} twice in one object.")
+        raise InvalidJSON(f"The body has the name {repeated[:100]!r} twice in one object.")

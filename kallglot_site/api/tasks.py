@@ -1,4 +1,4 @@
-"""Tidying up of the v1 plumbing."""
+"""Periodic deletion of idempotency keys and request counts."""
 
 from celery import shared_task
 
@@ -8,6 +8,6 @@ from kallglot_site.api.throttle_stores import store
 
 @shared_task
 def api_sweep() -> None:
-    """Delete stored answers after 24 hours, and request counts after their window."""
+    """Delete stored answers older than 24 hours, and request counts of past windows."""
     idempotent_responses_sweep()
     store().sweep()

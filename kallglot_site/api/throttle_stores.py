@@ -1,8 +1,8 @@
-"""Where requests are counted: exact across all processes that share an installation.
+"""Counts requests for rate limits, exactly, across all processes of an installation.
 
-Redis if it is set up, else the PostgreSQL database, else a SQLite file beside the main one, which
-all processes of the machine share. Not the `limits` library: it has no store for PostgreSQL or
-SQLite, so without Redis each process would count alone.
+The counts are in Redis if it is set up, else in the PostgreSQL database, else in a SQLite file that
+all processes of the machine share. The `limits` library is not used: it has no store for PostgreSQL
+or SQLite, so without Redis each process would count for itself.
 """
 
 import functools
@@ -19,8 +19,8 @@ from django.db import connection
 
 logger = logging.getLogger(__name__)
 
-_TIMEOUT = 0.25  # seconds; a count is not worth more of a client's time
-_REST = 5.0  # seconds that a store which failed is left alone
+_TIMEOUT = 0.25  # seconds that a request may be delayed by counting it
+_RETRY_INTERVAL = 5.0  # seconds until a shared store that failed is tried again
 SWEPT_AT_ONCE = 500  # rows: each statement holds the write lock for milliseconds only
 
 
@@ -29,15 +29,15 @@ class Store(ABC):
 
     @abstractmethod
     def increment(self, name: str, window: int) -> int:
-        """Count one hit; how many there are in the window, this one included."""
+        """Count one hit. Returns how many the window has, including this one."""
 
     def sweep(self) -> None:
-        """Forget windows that are over."""
+        """Delete the counts of past windows."""
         return
 
 
 class MemoryStore(Store):
-    """For one process: what remains when the shared store is away."""
+    """Counts for one process. Used while the shared store does not answer."""
 
     def __init__(self) -> None:
         self._window = 0
@@ -99,7 +99,7 @@ class DatabaseStore(Store):
 
 
 class FileStore(Store):
-    """A SQLite file beside the main one, without syncing: tens of microseconds a count."""
+    """A SQLite file in the data directory, without syncing: tens of microseconds a count."""
 
     _COUNT = DatabaseStore._COUNT.replace("api_requestcount", "counts").replace("%s", "?")
 
@@ -123,7 +123,7 @@ class FileStore(Store):
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
-            # A cursor that has rows left holds its lock: autocommit and one row end both.
+            # The lock is released at once, because of autocommit and because one row is read.
             found = sqlite3.connect(self._path, timeout=_TIMEOUT, isolation_level=None)
             found.execute("PRAGMA journal_mode=WAL")
             found.execute("PRAGMA synchronous=OFF")
@@ -136,22 +136,24 @@ class FileStore(Store):
         return found
 
 
-class ForgivingStore(Store):
-    """A shared store that must not stop the API when it fails: then each process counts alone."""
+class FallbackStore(Store):
+    """Counts in a shared store. While that fails, each process counts for itself."""
 
     def __init__(self, shared: Store) -> None:
         self._shared = shared
         self._own = MemoryStore()
-        self._resting_until = 0.0
+        self._retry_at = 0.0
 
     def increment(self, name: str, window: int) -> int:
-        if time.monotonic() >= self._resting_until:
+        if time.monotonic() >= self._retry_at:
             try:
                 return self._shared.increment(name, window)
             except (redis.RedisError, sqlite3.Error) as error:
-                self._resting_until = time.monotonic() + _REST
+                self._retry_at = time.monotonic() + _RETRY_INTERVAL
                 logger.warning(
-                    "rate limits are counted per process: %s", type(error).__name__, exc_info=error
+                    "The store of rate limits failed (%s); each process counts for itself.",
+                    type(error).__name__,
+                    exc_info=error,
                 )
         return self._own.increment(name, window)
 
@@ -163,7 +165,7 @@ class ForgivingStore(Store):
 def store() -> Store:
     """This installation's store."""
     if settings.REDIS_URL:
-        return ForgivingStore(RedisStore(settings.REDIS_URL))
+        return FallbackStore(RedisStore(settings.REDIS_URL))
     if connection.vendor == "postgresql":
         return DatabaseStore()
-    return ForgivingStore(FileStore(settings.DATA_DIR / "rate_limits.sqlite3"))
+    return FallbackStore(FileStore(settings.DATA_DIR / "rate_limits.sqlite3"))

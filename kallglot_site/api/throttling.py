@@ -7,7 +7,7 @@ from kallglot_site.accounts.models import ApiKey
 from kallglot_site.api.errors import ApiError
 from kallglot_site.api.throttle_stores import store
 
-WINDOW = 60  # seconds; windows are aligned to the clock, so every process knows the same one
+WINDOW = 60  # seconds; windows begin with the clock's minutes, the same for every process
 
 
 class RateLimitExceeded(ApiError):
@@ -16,7 +16,7 @@ class RateLimitExceeded(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Where a key stands in its window. ``reset`` is in Unix seconds."""
+    """The limit of a key and its requests in this window. ``reset`` is in Unix seconds."""
 
     limit: int
     used: int
@@ -31,16 +31,16 @@ class Rate:
         }
 
     def check(self) -> None:
-        """Raises RateLimitExceeded when this request is one too many."""
+        """Raises RateLimitExceeded if the window has more requests than the limit."""
         if self.used > self.limit:
             wait = max(self.reset - int(time.time()), 1)
             raise RateLimitExceeded(
-                f"More than {self.limit} requests in a minute. Try again in {wait} s.",
+                f"This key may make {self.limit} requests a minute here. Try again in {wait} s.",
                 headers={"Retry-After": str(wait)},
             )
 
 
-def hit(key: ApiKey, group: str) -> Rate:
+def count_request(key: ApiKey, group: str) -> Rate:
     """Count one request of this key on this group of endpoints."""
     now = int(time.time())
     window = now - now % WINDOW

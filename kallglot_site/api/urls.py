@@ -1,4 +1,4 @@
-"""The addresses under /v1 that belong to no app. Included last: it ends in the catch-all."""
+"""URLs under /v1 that belong to no app. Included last, because they end in a catch-all."""
 
 from django.urls import path, re_path
 

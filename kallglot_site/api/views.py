@@ -1,4 +1,4 @@
-"""Pages about the API itself, and answers outside of any resource, in the envelope."""
+"""The schema, the API reference, the error page, and errors outside of any resource."""
 
 import functools
 from typing import Any
@@ -23,12 +23,12 @@ def _is_v1(request: HttpRequest) -> bool:
 
 @csrf_exempt
 def unknown_route(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-    """Closes the v1 addresses, so that the envelope comes in debug mode too."""
+    """The catch-all of /v1, so that an unknown URL gets the error envelope in debug mode too."""
     if request.path.endswith("/connect"):
-        # Usually a proxy's doing, and then nothing else says what is wrong.
+        # Usually a proxy removed the header, and no other message would say so.
         message = (
-            "This address takes WebSockets only, and the request came without `Upgrade: "
-            "websocket`. A proxy in between may not pass that header on."
+            "This URL accepts WebSockets only, and the request has no header `Upgrade: "
+            "websocket`. A proxy in between may have removed it."
         )
         return error_response(ApiError(message, code="resource_not_found"), request)
     return error_response(NotFound("address in this API"), request)
@@ -36,7 +36,7 @@ def unknown_route(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if _is_v1(request):
-        message = "The request could not be read: its host name, path or headers are malformed."
+        message = "The host name, path or headers of the request are malformed."
         return error_response(ApiError(message, code="invalid_request"), request)
     return defaults.bad_request(request, exception)
 
@@ -56,14 +56,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     if _is_v1(request):
-        return error_response(ApiError("Something went wrong on our side."), request)
-    # Without context processors: what they read may be what broke.
+        return error_response(ApiError("The server made an error."), request)
+    # Without context processors, because one of them may have caused the error.
     return HttpResponseServerError(render_to_string("500.html", {"request": request}))
 
 
 @functools.cache
 def openapi_schema() -> dict[str, Any]:
-    """The OpenAPI document, without servers. Code does not change while a process runs."""
+    """The OpenAPI document without servers, cached for the life of the process."""
     schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # untyped library
     return schema
 
@@ -76,14 +76,14 @@ def schema_document(request: HttpRequest) -> HttpResponseBase:
 
 
 def reference(request: HttpRequest) -> HttpResponseBase:
-    """The schema, rendered. Everything comes from this server."""
+    """The API reference, rendered from the schema. It loads nothing from other hosts."""
     if request.method not in {"GET", "HEAD"}:
         return _method_not_allowed(request)
     return render(request, "api/docs.html")
 
 
 def error_page(request: HttpRequest) -> HttpResponse:
-    """Every error code; where ``doc_url`` leads."""
+    """The page with every error code, which ``doc_url`` links to."""
     groups: dict[str, list[ErrorCode]] = {}
     for entry in ERROR_CODES.values():
         groups.setdefault(entry.type, []).append(entry)
@@ -92,7 +92,7 @@ def error_page(request: HttpRequest) -> HttpResponse:
 
 def _method_not_allowed(request: HttpRequest) -> HttpResponseBase:
     error = ApiError(
-        f'Method "{request.method}" not allowed.',
+        f'Method "{request.method}" is not allowed here. Use GET or HEAD.',
         code="method_not_allowed",
         headers={"Allow": "GET, HEAD"},
     )

@@ -1,4 +1,4 @@
-"""The base of every v1 view: what a resource gets for free."""
+"""The base class of every v1 view."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -25,7 +25,7 @@ S = TypeVar("S", bound=StrictSerializer)
 
 
 class V1ViewSet(viewsets.ViewSet):
-    """A resource of the v1 API. Keyed, scoped, counted, strict; HTTP shape only.
+    """A resource of the v1 API, with authentication, scopes, rate limits and strict validation.
 
     Declare::
 
@@ -54,12 +54,12 @@ class V1ViewSet(viewsets.ViewSet):
         path("widgets", WidgetViewSet.as_view({"get": "list", "post": "create"}))
         path("widgets/<str:widget_id>", WidgetViewSet.as_view({"get": "retrieve"}))
 
-    Order of judgement: key (401), rate limit (429), scope (403), method (405), query (422), body
-    (400, 413, 415, 422), then the object (404), whose selector ends in ``get_or_not_found``:
-    unknown, foreign and malformed ids get one and the same answer. Views read the body through
-    ``self.body(…)`` only; ``self.body()`` in an action without fields refuses any. Domain errors
-    are ``ApiError`` subclasses and are simply raised. A new route also needs a row in
-    ``tests/test_isolation.py``.
+    Order of checks: key (401), rate limit (429), scope (403), method (405), query (422), body
+    (400, 413, 415, 422), then the object (404). Selectors find it with ``get_or_not_found``, so
+    unknown, foreign and malformed ids get the same answer. Views read the body with
+    ``self.body(…)`` only; an action without fields calls ``self.body()``, which refuses any field.
+    Domain errors are subclasses of ``ApiError``; actions raise them. A new route also needs a row
+    in ``tests/test_isolation.py``.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {}
@@ -68,7 +68,7 @@ class V1ViewSet(viewsets.ViewSet):
     paginated: ClassVar[set[str]] = set()
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
-    action: str | None  # type: ignore[assignment]  # None: the route does not know the method
+    action: str | None  # type: ignore[assignment]  # None: the route does not support the method
     rate: throttling.Rate | None = None
 
     @cached_property
@@ -81,7 +81,7 @@ class V1ViewSet(viewsets.ViewSet):
 
     @cached_property
     def query(self) -> dict[str, Any]:
-        """The action's own query parameters, validated (defaults filled in, cursors left out)."""
+        """The action's own query parameters, validated, with defaults and without cursors."""
         declared = self.queries.get(self.action or "")
         if declared is None:
             return {}
@@ -92,7 +92,7 @@ class V1ViewSet(viewsets.ViewSet):
         return dict(self.input(serializer_class).validated_data)
 
     def input(self, serializer_class: type[S]) -> S:
-        """The serializer itself with the body validated, for those that do more than check."""
+        """The serializer with the validated body, for serializers that do more than validate."""
         serializer = serializer_class(data=self.json)
         serializer.is_valid(raise_exception=True)
         return serializer
@@ -135,7 +135,7 @@ class V1ViewSet(viewsets.ViewSet):
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
         key: ApiKey = request.auth  # type: ignore[assignment]  # set by ApiKeyAuthentication
-        self.rate = throttling.hit(key, self.throttle_group)
+        self.rate = throttling.count_request(key, self.throttle_group)
         self.rate.check()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +152,7 @@ class V1ViewSet(viewsets.ViewSet):
         for name, value in self.rate.headers.items():
             response.headers[name] = value
         if api_key_use_is_due(self.api_key):
-            # After the response has gone out: the client does not wait for it.
+            # Runs after the response is sent, so that the client does not wait for it.
             response._resource_closers.append(lambda: api_key_note_use(self.api_key))  # type: ignore[attr-defined]  # Django's own hook list
         return response
 
@@ -172,11 +172,13 @@ class V1ViewSet(viewsets.ViewSet):
         for name, values in request.GET.lists():
             if name not in allowed:
                 known = ", ".join(f"`{each}`" for each in allowed) or "none"
-                raise UnknownField(f"Unknown query parameter. Known here: {known}.", param=name)
+                raise UnknownField(
+                    f"Unknown query parameter. Allowed parameters: {known}.", param=name
+                )
             if len(values) > 1:
-                raise InvalidFieldValue("Give this query parameter once.", param=name)
+                raise InvalidFieldValue("This query parameter may be given only once.", param=name)
             if "\0" in values[0]:
-                raise InvalidFieldValue("Null characters are not taken.", param=name)
+                raise InvalidFieldValue("Null characters are not allowed.", param=name)
 
     @property
     def _query_values(self) -> dict[str, str]:

@@ -92,8 +92,8 @@ def test_a_search_that_takes_too_long_can_be_continued(cast, monkeypatch, types)
     admin.force_login(cast.owner)
     address = f"/dashboard/webhooks/{hook.id}"
     shown = admin.get(address, {"type": "analysis.failed"})
-    assert "Nothing found so far" in shown.text
-    assert "Deliveries were looked through as far as" in shown.text
+    assert "No matches so far" in shown.text
+    assert "Searched deliveries back to" in shown.text
     further = admin.get(shown.context["page"].older_url)
     assert len(further.context["page"].rows) == len(types)
-    assert "Nothing found so far" not in further.text
+    assert "No matches so far" not in further.text

@@ -14,8 +14,8 @@ from kallglot_site.accounts.services import api_key_create
 from kallglot_site.api import throttle_stores
 from kallglot_site.api.throttle_stores import (
     DatabaseStore,
+    FallbackStore,
     FileStore,
-    ForgivingStore,
     MemoryStore,
     RedisStore,
     Store,
@@ -33,7 +33,9 @@ def three_a_minute(cast: Cast) -> Cast:
     return cast
 
 
-def test_the_plan_is_kept_and_the_headers_count_down(three_a_minute: Cast, api: Client) -> None:
+def test_requests_beyond_the_plan_get_429_and_the_headers_count_down(
+    three_a_minute: Cast, api: Client
+) -> None:
     with time_machine.travel("2030-01-01T00:00:20Z", tick=False):
         answers = [api.get("/v1/sessions") for _ in range(4)]
 
@@ -45,7 +47,7 @@ def test_the_plan_is_kept_and_the_headers_count_down(three_a_minute: Cast, api: 
     assert answers[3].json()["error"]["code"] == "rate_limit_exceeded"
 
 
-def test_a_new_minute_is_a_new_count(three_a_minute: Cast, api: Client) -> None:
+def test_the_count_starts_again_each_minute(three_a_minute: Cast, api: Client) -> None:
     with time_machine.travel("2030-01-01T00:01:20Z", tick=False):
         for _ in range(4):
             response = api.get("/v1/sessions")
@@ -73,7 +75,7 @@ def test_every_key_has_its_own_count(three_a_minute: Cast, api: Client) -> None:
         ("post", "/v1/sessions", 415),
     ],
 )
-def test_refusals_carry_the_headers_too(api, method, path, status) -> None:
+def test_errors_have_rate_limit_headers_too(api, method, path, status) -> None:
     response = (
         getattr(api, method)(path, b"x", content_type="text/plain")
         if (method == "post")
@@ -84,7 +86,7 @@ def test_refusals_carry_the_headers_too(api, method, path, status) -> None:
     assert response["X-RateLimit-Remaining"]
 
 
-def test_requests_without_a_key_learn_nothing_of_limits(client: Client) -> None:
+def test_responses_without_a_key_have_no_rate_limit_headers(client: Client) -> None:
     assert "X-RateLimit-Limit" not in client.get("/v1/sessions")
 
 
@@ -120,7 +122,7 @@ def test_counts_are_swept_in_short_statements(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if not isinstance(store, DatabaseStore | FileStore):
-        pytest.skip("it forgets by itself")
+        pytest.skip("this store needs no sweep")
     monkeypatch.setattr(throttle_stores, "SWEPT_AT_ONCE", 2)
     for number in range(5):
         store.increment(f"old-{number}", 60)
@@ -135,12 +137,12 @@ class _Broken(Store):
 
     def increment(self, name: str, window: int) -> int:
         self.attempts += 1
-        raise redis.ConnectionError("away")
+        raise redis.ConnectionError("refused")
 
 
-def test_a_store_that_is_away_stops_nobody_and_is_left_alone_for_a_while(caplog: Any) -> None:
+def test_while_the_shared_store_fails_requests_are_counted_in_the_process(caplog: Any) -> None:
     broken = _Broken()
-    forgiving = ForgivingStore(broken)
+    fallback = FallbackStore(broken)
 
-    assert [forgiving.increment("key", 60) for _ in range(3)] == [1, 2, 3]
+    assert [fallback.increment("key", 60) for _ in range(3)] == [1, 2, 3]
     assert broken.attempts == 1

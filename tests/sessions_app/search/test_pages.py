@@ -34,7 +34,7 @@ def find(
 
 
 @pytest.fixture
-def hasty(monkeypatch):
+def no_time(monkeypatch):
     """No time and scans of three sessions: each page ends after the first scan."""
     monkeypatch.setattr(bounded_search, "TIME_LIMIT", 0.0)
     monkeypatch.setattr(pages, "FIRST_BATCH_SIZE", 3)
@@ -67,7 +67,7 @@ def test_rare_and_frequent_words_give_the_same_pages(cast, monkeypatch):
     assert walk() == rare
 
 
-@pytest.mark.usefixtures("hasty", "frequent")
+@pytest.mark.usefixtures("no_time", "frequent")
 def test_a_search_that_runs_out_of_time_returns_a_cursor_to_continue(cast):
     made = calls(cast, "a refund", "no", "no", "a refund", "no", "no", "no")
     first = find(cast, "refund")
@@ -78,7 +78,7 @@ def test_a_search_that_runs_out_of_time_returns_a_cursor_to_continue(cast):
     assert (third.rows, third.more, third.reached) == ([made[0]], False, None)
 
 
-@pytest.mark.usefixtures("hasty", "frequent")
+@pytest.mark.usefixtures("no_time", "frequent")
 def test_a_search_also_continues_forward_in_time(cast):
     made = calls(cast, "no", "no", "no", "no", "a refund", "a refund", "no")
     first = find(cast, "refund", KeysetPagination(2, ending_before=made[0].id))
@@ -96,7 +96,7 @@ def test_with_time_left_a_second_and_longer_scan_follows(cast, monkeypatch):
     assert ([row.id for row in found.rows], found.reached) == ([made[0].id], None)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("no_time")
 def test_other_filters_are_bounded_like_words(cast):
     made = calls(cast, *["hello"] * 5)
     Track.objects.create(session=made[0], speaker="customer", language="pt")
@@ -133,17 +133,17 @@ def test_no_search_text_breaks_the_scan(cast, typed):
     find(cast, typed)
 
 
-@pytest.mark.usefixtures("hasty", "frequent")
+@pytest.mark.usefixtures("no_time", "frequent")
 def test_the_page_offers_to_continue_the_search(cast):
     made = calls(cast, "a refund", *["no"] * 4)
     client = Client()
     client.force_login(cast.teammate)
     page = client.get("/dashboard/sessions?q=refund")
-    assert "Nothing found so far" in page.text
-    assert "Look further" in page.text
+    assert "No matches so far" in page.text
+    assert "Search further" in page.text
     further = client.get(page.context["page"].older_url)
     assert made[0].id in further.text
-    assert "looked through" not in further.text
+    assert "Searched calls back to" not in further.text
 
 
 ADDRESSES = [
@@ -174,6 +174,6 @@ def test_a_list_takes_few_queries_with_any_filters(
 def test_a_scan_on_postgresql_does_not_use_the_index(cast):
     # The plan, because a test has too few rows to measure a difference.
     if connection.vendor != "postgresql":
-        pytest.skip("SQLite reads a stretch of its index instead")
+        pytest.skip("SQLite reads a range of its index instead")
     plan = index.sessions_matching_by_scan(Session.objects.all(), parse("refund")).explain()
     assert "segments_by_words" not in plan
