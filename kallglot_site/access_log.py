@@ -14,7 +14,7 @@ from kallglot_site.sockets.handshakes import request_id_of
 
 log = structlog.get_logger(__name__)
 
-# Asked every few seconds by machines, or many at once by a page: not worth a line each.
+# Monitoring requests these every few seconds, and a page many at once: they are not logged.
 _QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
 
 

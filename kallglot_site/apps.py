@@ -5,7 +5,7 @@ from django.db.models import Model
 
 
 class SiteConfig(AppConfig):
-    """What belongs to the installation as a whole: commands, system checks, health pages."""
+    """The app of the whole installation: commands, system checks, health pages."""
 
     name = "kallglot_site"
     verbose_name = "Installation"

@@ -14,7 +14,7 @@ django.setup(set_prefix=False)
 under_daphne.install()
 http_under_daphne.install()
 
-# These import models, which exist only once Django is set up.
+# These import models, so Django must be set up first.
 from kallglot_site.health import HealthPages  # noqa: E402
 from kallglot_site.http_application import HttpApplication  # noqa: E402
 from kallglot_site.sockets.handshakes import RefuseWhileStopping, not_found  # noqa: E402

@@ -15,4 +15,4 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def _keep_logging(**_: Any) -> None:
-    """With a receiver connected, Celery leaves logging as the settings configured it."""
+    """Keep the logging of the settings: Celery configures its own unless this signal is used."""

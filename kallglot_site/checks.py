@@ -1,7 +1,7 @@
-"""What is wrong with this installation's settings, and what to set. Run at every start.
+"""Django system checks of the settings. They run at every start and say what to set.
 
-Errors stop the start. ``env.py`` has already refused values that are wrong by themselves; here are
-settings that are wrong together.
+Errors stop the start. ``env.py`` has already checked each value; these checks find settings that
+contradict each other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 SHORTEST_SECRET_KEY = 32
-"""Characters. Below that, Django's own deployment check complains too."""
+"""Characters. Django's deployment check has the same limit."""
 
 
 @register("kallglot")
@@ -32,8 +32,8 @@ def _secret_key() -> Iterator[CheckMessage]:
         yield Error(
             "KALLGLOT_SECRET_KEY is not set, and the database is shared.",
             hint=(
-                "Each machine would make a key of its own, and none could read what another "
-                "encrypted. Set the same KALLGLOT_SECRET_KEY on all: "
+                "Each machine would generate its own key and could not decrypt the data of the "
+                "others. Set the same KALLGLOT_SECRET_KEY on all: "
                 "python -c 'import secrets; print(secrets.token_urlsafe(64))'. An installation "
                 "that began without one has it in secret_key in its data directory."
             ),
@@ -53,18 +53,18 @@ def _production() -> Iterator[CheckMessage]:
     if not settings.PUBLIC_URL:
         yield Error(
             "KALLGLOT_PUBLIC_URL is not set.",
-            hint="Set it to what customers call, such as https://api.example.com.",
+            hint="Set it to the URL that customers use, such as https://api.example.com.",
             id="kallglot.E003",
         )
     elif not settings.PUBLIC_URL.startswith("https://"):
         yield Error(
-            "KALLGLOT_PUBLIC_URL is not https, so keys and speech would travel in clear.",
+            "KALLGLOT_PUBLIC_URL is not https, so keys and speech would be sent unencrypted.",
             hint="Put a TLS proxy in front and set its https:// address.",
             id="kallglot.E004",
         )
     if settings.STREAM_URL.startswith("ws://"):
         yield Error(
-            "KALLGLOT_STREAM_URL is not wss, so speech would travel in clear.",
+            "KALLGLOT_STREAM_URL is not wss, so speech would be sent unencrypted.",
             hint="Set a wss:// address, or leave it empty to follow KALLGLOT_PUBLIC_URL.",
             id="kallglot.E005",
         )
@@ -82,9 +82,9 @@ def _production() -> Iterator[CheckMessage]:
         )
     if not settings.TRUSTED_PROXIES:
         yield Warning(
-            "KALLGLOT_TRUSTED_PROXIES is not set, so every caller seems to be the TLS proxy.",
+            "KALLGLOT_TRUSTED_PROXIES is not set, so all clients have the TLS proxy's address.",
             hint=(
-                "One caller's wrong passwords can then keep everybody from signing in. "
+                "Wrong passwords from one client can then lock sign-in for everybody. "
                 "Set the proxy's address or network, such as 10.0.0.0/8."
             ),
             id="kallglot.W002",
@@ -96,7 +96,7 @@ def _services() -> Iterator[CheckMessage]:
         yield Warning(
             "A database server without REDIS_URL: only one gateway process may run.",
             hint=(
-                "Connections of one session on two gateways hear of each other within seconds, "
+                "Two gateways tell each other of changes to a session only after seconds, "
                 "not at once. Set REDIS_URL."
             ),
             id="kallglot.W003",

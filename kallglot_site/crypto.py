@@ -1,7 +1,7 @@
-"""Secrets at rest: authenticated encryption with keys derived from the secret key.
+"""Encryption of stored secrets, with keys derived from the secret key.
 
-Fernet (AES-128-CBC and HMAC-SHA256) from ``cryptography``; one derived key per purpose, so that a
-ciphertext of one kind is never accepted as another. Earlier secret keys still decrypt.
+Fernet (AES-128-CBC and HMAC-SHA256) from ``cryptography``; each purpose has its own key, so that a
+ciphertext made for one purpose is refused for another. Earlier secret keys still decrypt.
 """
 
 import base64
@@ -14,7 +14,7 @@ from django.conf import settings
 
 
 class DecryptionError(Exception):
-    """The ciphertext was made with another secret key, for another purpose, or altered."""
+    """The ciphertext was made with another secret key or for another purpose, or was altered."""
 
 
 @functools.lru_cache(maxsize=32)

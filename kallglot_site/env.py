@@ -1,7 +1,7 @@
-"""Every setting of an installation, declared once: name, type, default and what it is for.
+"""Every setting of an installation: its name, type, default and purpose.
 
 ``settings.py`` reads them, ``manage.py settings --markdown`` prints ``docs/configuration.md`` from
-them, and wrong values stop the start with all errors listed at once.
+them. Wrong values stop the start, and all of them are listed at once.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the operator's page names a type."""
+    """The name of a type in ``docs/configuration.md``."""
 
     name: str
 
@@ -145,7 +145,7 @@ EmailUrl = Annotated[str, AfterValidator(_email_url), Kind("text")]
 
 def _in_section(section: str) -> Callable[..., Any]:
     def declare(default: Any, help: str, *, secret: bool = False) -> Any:
-        """One setting of this section. ``help`` is the sentence for the operator."""
+        """One setting of this section. ``help`` explains it to the operator."""
         about: JsonDict = {"section": section, "secret": secret}
         return Field(default, description=help, json_schema_extra=about)
 
@@ -156,7 +156,7 @@ SECTIONS = ("General", "Storage and services", "Engines", "Streaming", "Webhooks
 _general, _services, _engines, _streaming, _webhooks, _retention = map(_in_section, SECTIONS)
 
 
-# pydantic without pydantic-settings: that one ignores variables with unknown names.
+# Not pydantic-settings, which ignores variables with unknown names.
 class Environment(BaseModel):
     """The environment variables. An empty variable counts as one that is not set."""
 
@@ -164,51 +164,59 @@ class Environment(BaseModel):
 
     KALLGLOT_ENVIRONMENT: Literal["development", "production"] = _general(
         "development",
-        "`production` demands HTTPS, a public URL and, with a database server, a secret key.",
+        "`production` requires HTTPS, a public URL and, with a database server, a secret key.",
     )
-    KALLGLOT_DATA_DIR: Folder = _general("./data", "Where all local state lives.")
+    KALLGLOT_DATA_DIR: Folder = _general("./data", "The folder for all local data.")
     KALLGLOT_SECRET_KEY: str = _general(
         "",
-        "Signs tokens and encrypts secrets. Empty: generated once into the data directory. "
-        "Set the same one on every machine of an installation.",
+        "Signs tokens and encrypts secrets. Empty: generated once and kept in the data directory. "
+        "Set the same key on every machine of an installation.",
         secret=True,
     )
     KALLGLOT_SECRET_KEY_FALLBACKS: Names = _general(
-        [], "Earlier secret keys, still accepted while rotating.", secret=True
+        [],
+        "Earlier secret keys, which still decrypt and verify after a change of the key.",
+        secret=True,
     )
-    KALLGLOT_DEBUG: bool = _general(False, "Django's debug pages. Never in production.")
+    KALLGLOT_DEBUG: bool = _general(
+        False, "Show Django's debug pages on errors. Refused in production."
+    )
     KALLGLOT_PUBLIC_URL: WebUrl = _general(
-        "", "What responses print for REST and the dashboard. Empty: taken from the request."
+        "",
+        "The URL of REST and the dashboard, as responses print it. Empty: taken from the request.",
     )
     KALLGLOT_STREAM_URL: WebSocketUrl = _general(
-        "", "What responses print for the WebSocket. Empty: the public URL with ws or wss."
+        "", "The URL of WebSockets, as responses print it. Empty: the public URL with ws or wss."
     )
     KALLGLOT_ALLOWED_HOSTS: Names = _general(
-        [], "Host names served. Empty: localhost and the public URL's host."
+        [], "Host names that are served. Empty: localhost and the public URL's host."
     )
     KALLGLOT_TRUSTED_PROXIES: Networks = _general(
         [],
-        "Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed.",
+        "Addresses or networks of reverse proxies. X-Forwarded-For and -Proto of others are "
+        "ignored.",
     )
     KALLGLOT_SIGN_IN_FAILURES_PER_ADDRESS: Count = _general(
-        100, "An address with this many wrong passwords within 15 minutes may not sign in."
+        100, "After this many wrong passwords within 15 minutes an IP address cannot sign in."
     )
     KALLGLOT_TIME_ZONE: TimeZone = _general(
-        "UTC", "The dashboard's zone until the browser says its own."
+        "UTC", "The dashboard's time zone until the browser has sent its own."
     )
     KALLGLOT_LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _general(
         "INFO", "The lowest level that is logged."
     )
     KALLGLOT_METRICS_TOKEN: str = _general(
         "",
-        "Bearer token for `/metrics`. Empty: `/metrics` answers only in development, and only "
-        "callers on the same machine.",
+        "Bearer token for `/metrics`. Empty: `/metrics` works in development only, for clients on "
+        "the same machine.",
         secret=True,
     )
     KALLGLOT_API_KEY: str = _general(
-        "", "What `manage.py call` sends. The server itself does not use it.", secret=True
+        "", "The API key of `manage.py call`. The server itself does not use it.", secret=True
     )
-    KALLGLOT_LOG_FORMAT: Literal["console", "json"] = _general("console", "How logs are written.")
+    KALLGLOT_LOG_FORMAT: Literal["console", "json"] = _general(
+        "console", "Format of the logs: text or JSON lines."
+    )
     DATABASE_URL: DatabaseUrl = _services(
         "",
         "`postgres://user:password@host/name` or `sqlite:///path`. "
@@ -219,10 +227,11 @@ class Environment(BaseModel):
         "Channel layer and rate limits across processes, `redis://host:6379/0`. Empty: in memory.",
     )
     KALLGLOT_REDIS_PREFIX: str = _services(
-        "kallglot", "Begins every name in Redis: installations that share one must differ in it."
+        "kallglot",
+        "Prefix of every name in Redis. Installations that share a Redis need different ones.",
     )
     CELERY_BROKER_URL: BrokerUrl = _services(
-        "", "`redis://…` or `amqp://…`. Empty: REDIS_URL, or else files in the data directory."
+        "", "`redis://…` or `amqp://…`. Empty: REDIS_URL, else files in the data directory."
     )
     STORAGE_URL: StorageUrl = _services(
         "", "`file:///path` or `s3://bucket/prefix?endpoint=…&region=…`. Empty: the data directory."
@@ -230,57 +239,56 @@ class Environment(BaseModel):
     KALLGLOT_SPOOL_UPLOAD: Literal["auto", "true", "false"] = _services(
         "auto",
         "Upload the audio of running calls to the storage in parts, so that any machine can finish "
-        "a recording. `auto`: with S3. `false` needs one data directory for all.",
+        "a recording. `auto`: only with S3. `false`: all machines must share one data directory.",
     )
     EMAIL_URL: EmailUrl = _services(
         "",
         "Mail server for password resets, `smtp+tls://user:password@host:587`. Empty: no email is "
-        "sent; an admin hands out reset links instead.",
+        "sent, and admins pass on reset links instead.",
         secret=True,
     )
     EMAIL_FROM: EmailAddress = _services("kallglot@localhost", "The sender of that email.")
     TRANSCRIBER_URL: str = _engines(
         "whisper://base",
-        "Speech to text. A list with commas is a fallback chain. See [engines](engines.md).",
+        "Speech to text. With several URLs, separated by commas, each is the fallback of the one "
+        "before it. See [engines](engines.md).",
     )
     TRANSLATOR_URL: str = _engines("", "Text translation. Empty: none.")
     SYNTHESIZER_URL: str = _engines("piper://,espeak://", "Text to speech.")
     RESPONDER_URL: str = _engines("", "The language model behind the AI modes. Empty: none.")
     ANALYZER_URL: str = _engines("local://", "Call analysis: `local://` or `openai+https://…`.")
-    KALLGLOT_STREAM_TOKEN_TTL: Seconds = _streaming(300.0, "Seconds a stream token may be used.")
+    KALLGLOT_STREAM_TOKEN_TTL: Seconds = _streaming(300.0, "Seconds that a stream token is valid.")
     KALLGLOT_STREAM_SILENCE: Seconds = _streaming(
-        60.0, "Seconds without a sign of life after which a WebSocket is closed."
+        60.0, "Seconds without a message or pong after which a WebSocket is closed."
     )
     KALLGLOT_SESSION_IDLE_TIMEOUT: Seconds = _streaming(
-        1800.0, "Seconds without audio that end a session."
+        1800.0, "Seconds without audio after which a session ends."
     )
     KALLGLOT_DRAIN_TIMEOUT: Seconds = _streaming(
-        60.0, "Seconds after a session's end within which received speech is still transcribed."
+        60.0, "Seconds after a session's end in which speech already received is transcribed."
     )
     KALLGLOT_MAX_STREAMS: Count = _streaming(600, "Connections that one gateway process accepts.")
     KALLGLOT_WEBHOOK_ALLOW_PRIVATE: bool = _webhooks(
         False, "Allow http and private addresses as webhook receivers, for development."
     )
-    KALLGLOT_WEBHOOK_PROXY: WebUrl = _webhooks(
-        "", "Egress proxy that webhook deliveries go through."
-    )
+    KALLGLOT_WEBHOOK_PROXY: WebUrl = _webhooks("", "Outgoing proxy for webhook deliveries.")
     KALLGLOT_WEBHOOK_DISPATCHERS: Count = _webhooks(
-        1, "How many worker processes of the whole installation deliver webhooks at once."
+        1, "How many worker processes of the installation deliver webhooks at the same time."
     )
-    KALLGLOT_EVENT_RETENTION_DAYS: Days = _retention(30, "Days events are kept.")
+    KALLGLOT_EVENT_RETENTION_DAYS: Days = _retention(30, "Days that events are kept.")
     KALLGLOT_RECORDING_RETENTION_DAYS: Days = _retention(
-        30, "Days recordings are kept unless the organization says otherwise."
+        30, "Days that recordings are kept, unless the organization has set its own."
     )
     KALLGLOT_MEDIA_KEY: str = _retention(
         "",
-        "Encrypts recordings and spools at rest in local files. Empty: not encrypted.",
+        "Encrypts the local files of recordings and spools. Empty: not encrypted.",
         secret=True,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One environment variable, for printing. ``default`` is as it stands in the environment."""
+    """One setting, for printing. ``default`` is written as in the environment."""
 
     name: str
     kind: str
@@ -307,11 +315,11 @@ def _kind(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     named = [each.name for each in field.metadata if isinstance(each, Kind)]
-    return named[-1] if named else {bool: "boolean"}.get(field.annotation, "text")  # type: ignore[arg-type]  # any type may stand there
+    return named[-1] if named else {bool: "boolean"}.get(field.annotation, "text")  # type: ignore[arg-type]  # any type is possible
 
 
 def as_text(value: Any) -> str:
-    """A setting's value as it would stand in the environment."""
+    """A setting's value, written as in the environment."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -327,10 +335,10 @@ _PREFIX = "KALLGLOT_"
 
 
 def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Every setting by name, as its type.
+    """Every setting by name, converted to its type.
 
-    Raises ImproperlyConfigured with a line for every wrong variable, and for every ``KALLGLOT_``
-    variable that is no setting, so that a typing mistake is noticed.
+    Raises ImproperlyConfigured with a line for every wrong value, and for every ``KALLGLOT_``
+    variable that is not a setting, so that a typing mistake is noticed.
     """
     given = {
         name: value.strip()

@@ -1,6 +1,7 @@
-"""What machines ask: /healthz (is it alive), /readyz (can it take calls), /metrics (numbers).
+"""Health pages: /healthz (is it alive), /readyz (can it take calls), /metrics (Prometheus).
 
-Answered before Django, for any Host header: busy request threads must not look like a dead process.
+They are answered before Django, with any Host header, so that a process whose request threads are
+all busy does not look dead.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from sessions_app import runtime
 log = structlog.get_logger(__name__)
 
 _FRESH = 2.0
-"""Seconds for which the state of remote services is remembered: frequent requests cost nothing."""
+"""Seconds that the state of a service is cached, so that frequent requests cost nothing."""
 _TIMEOUT = 2
 """Seconds a service may take to answer."""
 
@@ -79,7 +80,7 @@ async def _send(page: Page, method: str, send: Any) -> None:
 
 
 async def healthz(scope: Any) -> Page:
-    """200 while the process can answer at all, and which version it runs."""
+    """200 with the version, as long as the process can answer."""
     return Page({"status": "ok", "version": VERSION})
 
 
@@ -95,10 +96,10 @@ async def readyz(scope: Any) -> Page:
 
 
 async def metrics(scope: Any) -> Page:
-    """Prometheus text, for the bearer of KALLGLOT_METRICS_TOKEN.
+    """Metrics as Prometheus text, for requests with KALLGLOT_METRICS_TOKEN as bearer token.
 
-    Without a token: in development only, for callers on this machine. In production a proxy on the
-    same machine would make every caller one of those.
+    Without a token: in development only, for clients on this machine. In production all clients
+    seem to be on this machine if a proxy runs there.
     """
     if not _may_read_metrics(scope):
         return Page({"error": "Set KALLGLOT_METRICS_TOKEN and send it as bearer token."}, 403)
@@ -120,16 +121,16 @@ def _may_read_metrics(scope: Any) -> bool:
 
 
 class Remembered:
-    """A blocking check whose answer is shared for a moment, and which runs once at a time.
+    """A blocking check that runs once at a time and whose answer is cached for a moment.
 
-    A service that fails or hangs holds one thread, however many callers ask.
+    A service that hangs thus blocks one thread, however many requests come.
     """
 
     def __init__(self, ask: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._clock = clock
         self._until = float("-inf")
-        self._answer: Check = {"ok": False, "reason": "not asked yet"}
+        self._answer: Check = {"ok": False, "reason": "not checked yet"}
         self._asking: asyncio.Task[None] | None = None
 
     async def __call__(self) -> Check:
@@ -145,7 +146,7 @@ class Remembered:
         try:
             await executors.HEALTH.run(self._ask)
         except Exception as error:
-            # The message may hold an address with a password: the log redacts it, a page cannot.
+            # The message may contain a URL with a password. The log redacts it; the page omits it.
             log.warning("health.failed", check=self._ask.__name__, error=str(error))
             self._answer = {"ok": False, "reason": f"does not answer ({type(error).__name__})"}
         else:
@@ -160,12 +161,12 @@ def database() -> None:
 
 
 def _database_anew() -> None:
-    close_old_connections()  # the thread may keep one that has failed
+    close_old_connections()  # a connection that the thread kept may be broken
     database()
 
 
 def broker() -> None:
-    """The message broker of deferred work, and the channel layer where it is Redis."""
+    """The message broker, and the channel layer if it is Redis."""
     url = settings.CELERY_BROKER_URL
     if url.startswith("filesystem"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]

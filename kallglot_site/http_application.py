@@ -1,8 +1,8 @@
 """Django under ASGI, for a service whose views are synchronous.
 
-Django's own handler makes a thread for every request, and with it a fresh database connection; and
-it hops to that thread anew for most middleware. Here a request runs as a whole in one thread of a
-small pool, whose connections stay open. Bodies are bounded before they are kept anywhere.
+Django's own handler starts a thread, with a new database connection, for every request, and
+switches to that thread again for most middleware. Here a whole request runs in one thread of a
+small pool, whose connections stay open. Bodies are limited before they are stored.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,10 +15,10 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 THREADS = 16
-"""Requests worked on at once in one process, and so the connections it holds open."""
+"""Requests handled at the same time in one process, each with a database connection."""
 
 MAX_BODY = 1024 * 1024
-"""Bytes. What comes beyond is not read; the views, whose limits are lower, then refuse."""
+"""Bytes. The rest of a longer body is dropped, and the views refuse it: their limits are lower."""
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -35,23 +35,23 @@ class HttpApplication(ASGIHandler):
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         await super().__call__(scope, _bounded(receive), send)
 
-    async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override]  # Django's is less exact
+    async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override]  # Django's type is less exact
         work = sync_to_async(self._work, thread_sensitive=False, executor=self._pool)
         return await work(request)
 
     def close(self) -> None:
-        """Finish what is being worked on; the threads end, and with them their connections."""
+        """Finish running requests, then end the threads and their database connections."""
         self._pool.shutdown()
 
     def _work(self, request: ASGIRequest) -> HttpResponseBase:
-        # Django's signals would do this in other threads than the one that holds the connection.
+        # Django's signals would do this in other threads, without this thread's connection.
         db.reset_queries()
         db.close_old_connections()
         try:
             response = self.get_response(request)
             if isinstance(response, StreamingHttpResponse) and not response.is_async:
-                # A static file; what may be large streams asynchronously. Django would read it
-                # whole as well, in the process' one thread for such things, with a warning.
+                # A static file: read it here. Django would read it whole too, but in its single
+                # thread for sync code and with a warning. Large responses stream asynchronously.
                 response.streaming_content = _at_once(response.getvalue())
             return response
         finally:
@@ -64,7 +64,7 @@ async def _at_once(content: bytes) -> AsyncIterator[bytes]:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """``receive`` that ends a body once it is larger than anything we take, and drops the rest."""
+    """``receive`` that ends the body after ``MAX_BODY`` bytes and drops the rest."""
     total = 0
 
     async def bounded() -> Any:

@@ -1,7 +1,7 @@
 """How this installation logs: structlog and the standard library through one formatter.
 
-No code of ours logs speech, phone numbers, tokens, keys or secrets. The formatter also removes what
-looks like one from the finished line, because a library's message or a traceback may hold one.
+Our code logs no speech, phone numbers, tokens, keys or secrets. The formatter also removes whatever
+looks like one from each line, because a library's message or a traceback may contain one.
 """
 
 import logging
@@ -27,18 +27,18 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?i)([?&](?:token|key|signature|x-amz-[a-z-]+)=)[^\s&'\"]+"),
         rf"\1{_REDACTED}",
     ),
-    # Paths that carry a secret, and the forms that Django's signed values and reset tokens have.
+    # Paths that contain a secret, Django's signed values, and password reset tokens.
     (re.compile(r"(/(?:invitation|password|join)/)[^\s'\"?#]+"), rf"\1{_REDACTED}"),
     (re.compile(r"\b[\w-]{8,}:[0-9A-Za-z]{6}:[\w-]{27,}"), _REDACTED),
     (re.compile(r"\b[0-9a-z]{6}-[0-9a-f]{32}\b"), _REDACTED),
-    # E.164, also as it stands in a URL, and the usual ways to group a North American number.
+    # E.164, also URL-encoded, and the usual ways to group a North American number.
     (re.compile(r"(?i)(?:\+|%2B)\d{8,15}\b"), _REDACTED),
     (re.compile(r"(?<![\w.-])\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?![\w-])"), _REDACTED),
 )
 
 
 def redact(line: str) -> str:
-    """``line`` with everything that looks like a secret or a phone number taken out."""
+    """``line`` without anything that looks like a secret or a phone number."""
     for pattern, replacement in _SECRETS:
         line = pattern.sub(replacement, line)
     return line
@@ -51,7 +51,7 @@ class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
         return redact(super().format(record))
 
 
-# Loggers that a server or library gives handlers of its own: theirs go, ours are at the root.
+# Loggers to which a server or library adds handlers. They are removed: ours are at the root.
 _TAKEN_OVER = (
     "celery",
     "celery.redirected",
@@ -62,7 +62,7 @@ _TAKEN_OVER = (
     "uvicorn.access",
     "uvicorn.error",
 )
-# Chatty at INFO, and what they say there (addresses called, tasks received) nobody acts on.
+# At INFO these log every URL called and every task received, which nobody needs.
 _QUIET = (
     "httpx",
     "httpcore",
@@ -75,9 +75,9 @@ _QUIET = (
     "daphne.server",
     "uvicorn.error",  # a line for every connection; the access log has one too
 )
-# A refused request has its access log line: Django's own WARNING says the same once more.
+# The access log has a line for each refused request; Django's WARNING would repeat it.
 _FAILURES_ONLY = ("django.request",)
-# An unknown Host header is answered with 400. Every scanner sends one: the line alone will do.
+# Scanners send unknown Host headers, which get a 400. A line without traceback is enough.
 _WITHOUT_TRACEBACK = ("django.security.DisallowedHost",)
 
 
@@ -145,7 +145,7 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 
 def _with_safe_path(record: logging.LogRecord) -> bool:
-    """Django puts the path of a failed or refused request into its message."""
+    """Remove secrets from the path that Django's message of a failed request contains."""
     request = getattr(record, "request", None)
     if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
         safe = path_for_log(request.path, getattr(request, "resolver_match", None))
@@ -159,9 +159,10 @@ def _hashable(value: Any) -> Any:
 
 
 def _without_attachments(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Django attaches the whole request to its records; printed, it shows the query string.
+    """Drop what servers attach to log records.
 
-    Uvicorn attaches the message once more, with the escape codes of a coloured terminal.
+    Django attaches the request, which prints with its query string. Uvicorn attaches its message
+    again with terminal colours.
     """
     event.pop("request", None)
     event.pop("color_message", None)
@@ -177,7 +178,7 @@ def max_level(one: str, other: str) -> str:
 def _rendering(format: str) -> list[Processor]:
     if format == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    # Never the renderer's pretty tracebacks: they print local variables, and with them speech.
+    # Not the renderer's own tracebacks: they print local variables, which may contain speech.
     return [
         structlog.dev.ConsoleRenderer(
             colors=False, exception_formatter=structlog.dev.plain_traceback

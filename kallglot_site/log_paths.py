@@ -4,23 +4,23 @@ import re
 from typing import Any, Protocol
 
 _PUBLIC_VALUE = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}|\d{1,12}")
-"""Ids of objects, which open nothing without a key or a sign-in."""
+"""Ids of objects. They are not secret: access needs a key or a sign-in."""
 _WORD = re.compile(r"[a-z]{1,20}(?:[-_][a-z]{1,20})*|v1")
 _NAMED_GROUP = re.compile(r"\(\?P<(\w+)>[^()]*\)")
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class Match(Protocol):
-    """What is used of Django's ``ResolverMatch``."""
+    """The part of Django's ``ResolverMatch`` that is used here."""
 
     route: str
     kwargs: Any
 
 
 def path_for_log(path: str, match: Match | None) -> str:
-    """The route's pattern with the ids of objects filled in; other parameters show their names.
+    """The route's pattern with the ids of objects filled in and other parameters as names.
 
-    A path that no route took keeps its plain words and public ids only.
+    A path without a route keeps only its plain words and ids of objects.
     """
     if path.startswith("/static/"):
         return path

@@ -1,4 +1,4 @@
-"""What the commands of an operator share: short errors, and checks before the work begins."""
+"""The base of an operator's commands: short errors, and checks before the work begins."""
 
 import socket
 from argparse import ArgumentTypeError

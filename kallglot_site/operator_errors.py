@@ -1,6 +1,6 @@
-"""What stops a command and only its operator can mend: one or two lines on stderr, exit code 2.
+"""Errors that the operator can fix: one or two lines on stderr and exit code 2.
 
-Exit code 1 and a traceback are left to errors of the program itself.
+Errors of the program itself have a traceback and exit code 1.
 """
 
 import os
@@ -14,11 +14,11 @@ EXIT_CODE = 2
 
 @contextmanager
 def operator_errors_reported() -> Iterator[None]:
-    """Around a command line: print errors of the operator as lines and end with ``EXIT_CODE``.
+    """Run a command; print errors of the operator in short and exit with ``EXIT_CODE``.
 
-    Django itself ends with 1 after a ``CommandError`` or a failed check.
+    Django itself exits with 1 after a ``CommandError`` or a failed check.
     """
-    # Settings raise before Django is set up, so nothing of Django's can be imported above.
+    # The settings may raise before Django is set up, so the imports are here.
     from django.core.exceptions import ImproperlyConfigured
 
     try:

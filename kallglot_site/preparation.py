@@ -1,4 +1,4 @@
-"""What takes a person's time once: speech models made ready on disk, with a progress bar."""
+"""Downloads and prepares speech models before the first start, with a progress bar."""
 
 import asyncio
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def models_prepare() -> None:
 
 @contextmanager
 def _progress() -> Iterator[Report]:
-    """A bar on standard error while something is reported; on a log, a line at its start."""
+    """A progress bar on standard error. Without a terminal, one line at the start."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),

@@ -15,7 +15,7 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def data_directory_held() -> Iterator[None]:
-    """One `up` per data directory. The lock goes with the process, however it ends."""
+    """Allow one `up` per data directory. The lock ends with the process, even after a kill."""
     lock = _lock()
     try:
         lock.acquire(timeout=0)
@@ -29,12 +29,12 @@ def data_directory_held() -> Iterator[None]:
 
 
 def running_at(url: str) -> None:
-    """Tell other commands where this `up` serves."""
+    """Write the URL of this `up` for other commands."""
     _state_file().write_text(json.dumps({"url": url}))
 
 
 def running_url() -> str | None:
-    """Where the `up` of this data directory serves, or will in a moment; None: none runs."""
+    """The URL of the `up` of this data directory, which may still be starting, or None."""
     try:
         with _lock().acquire(timeout=0):
             return None

@@ -23,16 +23,16 @@ log = structlog.get_logger(__name__)
 SERVERS = ("daphne", "uvicorn")
 
 PINGS_IN_SILENCE = 3
-"""Pings that a client leaves unanswered before it counts as gone."""
+"""Unanswered pings after which a client is disconnected."""
 
 OPEN_REQUESTS_WITHIN = 10
-"""Seconds that open requests have for their answers when the server stops."""
+"""Seconds in which open requests may finish when the server stops."""
 
 Hook = Callable[[], Awaitable[None]]
 
 
 def serve(server: str, application: Any, *, host: str, port: int, start: Hook, drain: Hook) -> None:
-    """Serve until a signal comes. ``start`` runs beside the server, ``drain`` before it stops."""
+    """Serve until a signal comes. ``start`` runs at the same time, ``drain`` before the stop."""
     {"daphne": _daphne, "uvicorn": _uvicorn}[server](application, host, port, start, drain)
 
 
@@ -56,11 +56,11 @@ async def _stopping(stop: Callable[[], Awaitable[None]]) -> None:
         await stop()
     except Exception:
         log.exception("gateway.stop_failed")
-        os._exit(1)  # nothing else would end the process
+        os._exit(1)  # so that the process ends
 
 
 async def _drained(drain: Hook) -> None:
-    """A drain that fails must not keep the process from stopping."""
+    """Drain. The process stops even if that fails."""
     try:
         await drain()
     except Exception:
@@ -68,29 +68,30 @@ async def _drained(drain: Hook) -> None:
 
 
 async def _started(start: Hook) -> None:
-    """The server answers while engines load; /readyz says how far they are, or what failed."""
+    """Load the engines while the server answers. /readyz shows the progress or the error."""
     try:
         await start()
     except Exception:
         log.exception("gateway.start_failed")
-    # What is loaded by now stays: walking through it would stop every call for tenths of a second.
+    # Objects loaded by now are never freed. Without this, each full garbage collection would visit
+    # them and pause every call for tenths of a second.
     gc.collect()
     gc.freeze()
 
 
 def uvicorn_options() -> dict[str, Any]:
-    """What uvicorn must be told by whoever starts it; ``docs/operations.md`` has it as flags."""
+    """The options that uvicorn needs. ``docs/operations.md`` lists them as flags."""
     return {
         "http": "kallglot_site.sockets.http_under_uvicorn:Http",
         "ws": "kallglot_site.sockets.under_uvicorn:WebSocket",
         "ws_max_size": LARGEST_MESSAGE,
         "ws_ping_interval": settings.STREAM_SILENCE / PINGS_IN_SILENCE,
         "ws_ping_timeout": settings.STREAM_SILENCE / PINGS_IN_SILENCE,
-        # Base64 audio does not shrink, and deflating it would cost most of a core.
+        # Compression would take most of a core and make base64 audio no smaller.
         "ws_per_message_deflate": False,
-        # It prints the query string, in which a stream token may stand.
+        # It prints the query string, which may contain a stream token.
         "access_log": False,
-        # The application knows which proxies to trust; uvicorn would trust the whole machine.
+        # ProxyMiddleware handles these headers. uvicorn would trust every local process.
         "proxy_headers": False,
         "server_header": False,
         "timeout_graceful_shutdown": OPEN_REQUESTS_WITHIN,
@@ -156,7 +157,7 @@ def _daphne(application: Any, host: str, port: int, start: Hook, drain: Hook) ->
         websocket_max_frame_size=LARGEST_MESSAGE,
         ping_interval=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
         ping_timeout=settings.STREAM_SILENCE / PINGS_IN_SILENCE,
-        # A call has no longest duration; idle connections are the application's to close.
+        # Calls may last for hours. The application closes idle connections.
         websocket_timeout=-1,
         server_name="",
         ready_callable=lambda: ready(),

@@ -1,4 +1,4 @@
-"""Django settings. What an operator may change is declared in ``env.py``; this file wires it."""
+"""Django settings. ``env.py`` declares the values that an operator may change."""
 
 import os
 import secrets
@@ -25,14 +25,14 @@ DATA_DIR = Path(ENV["KALLGLOT_DATA_DIR"]).expanduser().absolute()
 
 
 def _data_folder(*names: str) -> Path:
-    """A folder in the data directory, made if need be. Raises ImproperlyConfigured."""
+    """A folder in the data directory, created if missing. Raises ImproperlyConfigured."""
     folder = DATA_DIR.joinpath(*names)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(
             f"KALLGLOT_DATA_DIR: cannot make {folder}: {error.strerror}. "
-            "Set it to a folder that this user may write to."
+            "Set it to a folder that this user can write to."
         ) from None
     return folder
 
@@ -41,7 +41,7 @@ _data_folder()
 
 
 def _generated_secret_key(path: Path) -> str:
-    """The data directory's own key, made on first start. O_EXCL settles a race of two processes."""
+    """The key in the data directory, created at the first start. O_EXCL: only by one process."""
     try:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -50,7 +50,7 @@ def _generated_secret_key(path: Path) -> str:
     except OSError as error:
         raise ImproperlyConfigured(
             f"KALLGLOT_DATA_DIR: cannot read or write {path}: {error.strerror}. "
-            "Give this user the right to, or set KALLGLOT_SECRET_KEY."
+            "Give this user access to it, or set KALLGLOT_SECRET_KEY."
         ) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(key := secrets.token_urlsafe(64))
@@ -147,9 +147,9 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 STATIC_ROOT = _data_folder("static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Served from the source folders, so that no collectstatic step is needed.
+# Static files are served from the source folders, so collectstatic is not needed.
 WHITENOISE_USE_FINDERS = True
-# Files in a folder with a version in its name, as in htmx-2.0.11/, never change.
+# Files in a folder whose name has a version, such as htmx-2.0.11/, never change.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"-\d+\.\d+\.\d+/"
 
 SESSION_COOKIE_HTTPONLY = True
@@ -160,7 +160,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
-# A year, for this host alone: what other hosts of the domain do is not ours to decide.
+# A year, and for this host only: other hosts of the domain may not support HTTPS.
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -193,7 +193,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-# A lock ends when its page says so, however often those it keeps out have tried meanwhile.
+# Attempts during a lock do not extend it, so it ends at the time that its page shows.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_VERBOSE = False
 AXES_USERNAME_FORM_FIELD = "username"  # by default it would look for a field "email"
@@ -202,7 +202,7 @@ AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
 
 # --- Email ---------------------------------------------------------------------------------------
 
-# Only password resets go by email. Without a server the page says to ask an admin for a link.
+# Email is used for password resets only. Without a mail server, admins make reset links.
 _email: dict[str, Any] = environ.Env.email_url_config(ENV["EMAIL_URL"]) if ENV["EMAIL_URL"] else {}
 EMAIL_BACKEND: str = _email.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
 EMAIL_HOST: str = _email.get("EMAIL_HOST") or ""
@@ -230,7 +230,7 @@ def _database(url: str) -> dict[str, Any]:
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
             ),
         }
-        # In-memory databases are one per connection: threads and processes need a file.
+        # Each connection to an in-memory database has its own, so threads need a file.
         config["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
     else:
         config["CONN_HEALTH_CHECKS"] = True
@@ -277,9 +277,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Sweeps find work whose message was lost; each is one indexed query when there is nothing to do.
+# Sweeps find work whose message was lost. With nothing to do, each is one indexed query.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # Every entry expires: messages that no worker takes must not accumulate.
+    # Every message expires, so that they do not accumulate without a worker.
     "end-idle-sessions": {
         "task": "sessions_app.tasks.end_idle_sessions",
         "schedule": 15.0,
@@ -354,7 +354,7 @@ if CELERY_BROKER_URL.startswith("filesystem"):
         "polling_interval": 0.2,
     }
 else:
-    # Doorbells must never hold up a request: give up quickly, the sweep finds the row.
+    # Give up on a slow broker quickly: the sweep finds the row.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
@@ -444,7 +444,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": VERSION,
     "DESCRIPTION": (
         "Live transcripts, translations, recordings and analyses of telephone calls. "
-        "Every failure is one envelope, and its `doc_url` leads to what to do about it."
+        "Every error has the same envelope, and its `doc_url` leads to a page that says what to do."
     ),
     "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     "SCHEMA_PATH_PREFIX": "/v1",

@@ -12,8 +12,8 @@ from kallglot_site.overview.urls import urlpatterns as overview_pages
 from sessions_app.dashboard.urls import root_urlpatterns as session_root_pages
 from sessions_app.dashboard.urls import urlpatterns as session_pages
 
-# The pages of accounts, sessions and the overview share the namespace "dashboard"; other apps hang
-# their own dashboards beside it under their own names.
+# The pages of accounts, sessions and the overview share the namespace "dashboard"; other apps have
+# their own namespaces.
 dashboard = ([*overview_pages, *session_pages, *account_pages], "dashboard")
 
 urlpatterns = [
@@ -31,8 +31,10 @@ urlpatterns = [
     path("v1/", include("webhooks_app.api.urls")),
     path("v1/", include("recordings_app.api.urls")),
     path("", include("recordings_app.urls")),
-    path("v1/", include("kallglot_site.api.urls")),  # ends in a catch-all: keep it the last of v1
-    path("admin/login/", AdminLoginView.as_view()),  # in the place of the admin's own
+    path(
+        "v1/", include("kallglot_site.api.urls")
+    ),  # must stay the last of v1: it ends in a catch-all
+    path("admin/login/", AdminLoginView.as_view()),  # replaces the admin's own page
     path("admin/", admin.site.urls),
 ]
 

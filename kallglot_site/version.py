@@ -1,7 +1,6 @@
-"""Which Kallglot this is, as written in ``pyproject.toml``.
+"""The version, read from ``pyproject.toml``.
 
-Kallglot runs from a checkout and is not installed as a package, so there is no package metadata to
-ask.
+Kallglot runs from a checkout and is not installed as a package, so it has no package metadata.
 """
 
 import tomllib
@@ -14,5 +13,5 @@ VERSION: str = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["v
 
 
 def version_context(request: Any) -> dict[str, str]:
-    """Template context processor: ``version`` for the foot of every dashboard page."""
+    """Template context processor: ``version`` for the footer of every dashboard page."""
     return {"version": VERSION}

@@ -111,7 +111,7 @@ class _Claim:
             except _Busy:
                 if time.monotonic() >= deadline:
                     raise IdempotencyConflict(
-                        "A request with this Idempotency-Key is still running. Repeat yours in 2 s.",
+                        "A request with this Idempotency-Key is still running. Retry in 2 s.",
                         headers={"Retry-After": "2"},
                     ) from None
                 time.sleep(_POLL)
@@ -191,7 +191,7 @@ def _busy_is_conflict() -> Iterator[None]:
             raise
         raise IdempotencyConflict(
             "The database is busy, perhaps with a request with this Idempotency-Key. "
-            "Repeat yours in 2 s.",
+            "Retry in 2 s.",
             headers={"Retry-After": "2"},
         ) from None
 

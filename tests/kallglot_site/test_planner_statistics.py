@@ -13,9 +13,9 @@ def tables_known_to_the_planner() -> set[str]:
 
 
 @pytest.mark.django_db
-def test_the_planner_is_told_of_large_tables_and_of_no_others(monkeypatch):
+def test_only_large_tables_get_planner_statistics(monkeypatch):
     SessionFactory.create_batch(5)
-    monkeypatch.setattr(planner_statistics, "WORTH_COUNTING", 5)
+    monkeypatch.setattr(planner_statistics, "MINIMUM_ROWS", 5)
     refresh_statistics()
     if connection.vendor != "sqlite":
         return  # left to autovacuum: nothing is run
