@@ -126,6 +126,11 @@ def _api_error(exception: Exception) -> ApiError | None:
             "The database is busy or does not answer. Repeat the request.",
             code="service_unavailable",
         )
+    if isinstance(exception, ExecutorFull):
+        logger.warning("too many requests wait for: %s", exception)
+        return ApiError(
+            "Too many requests wait for a service. Repeat the request.", code="service_unavailable"
+        )
     for kind, code in _BY_KIND.items():
         if isinstance(exception, kind):
             return ApiError(str(getattr(exception, "detail", exception)), code=code)

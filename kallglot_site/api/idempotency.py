@@ -190,8 +190,7 @@ def _busy_is_conflict() -> Iterator[None]:
         if connection.vendor != "sqlite" or "locked" not in str(error):
             raise
         raise IdempotencyConflict(
-            "The database is busy, perhaps with a request with this Idempotency-Key. "
-            "Retry in 2 s.",
+            "The database is busy, perhaps with a request with this Idempotency-Key. Retry in 2 s.",
             headers={"Retry-After": "2"},
         ) from None
 
