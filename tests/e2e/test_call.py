@@ -63,7 +63,7 @@ def test_a_silent_call_has_an_empty_transcript(server: Server, silence: Path) ->
 
 def test_a_wrong_key_gives_a_plain_error(server: Server, silence: Path) -> None:
     refused = server.manage("call", str(silence), "--key", "sk_live_wrong", check=False)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "The server refused" in refused.stderr
     assert "Traceback" not in refused.stderr
 
@@ -73,7 +73,7 @@ def test_a_missing_server_gives_a_plain_error(server: Server, silence: Path) -> 
         port = taken.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     refused = server.manage("call", str(silence), "--url", url, "--key", "sk_live_any", check=False)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert f"Nothing answers at {url}. Start it with `make run`" in refused.stderr
     assert "Traceback" not in refused.stderr
 
@@ -82,5 +82,5 @@ def test_a_refused_mode_gives_the_reason(server: Server, silence: Path) -> None:
     refused = server.manage(
         "call", str(silence), "--mode", "bidirectional_translation", "--source", "xx", check=False
     )
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "The server refused" in refused.stderr
