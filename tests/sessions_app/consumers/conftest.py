@@ -28,7 +28,10 @@ def engine() -> FakeTranscriber:
 
 
 @pytest.fixture
-async def gateway(engine: FakeTranscriber, settings: LazySettings) -> AsyncIterator[Gateway]:
+async def gateway(
+    engine: FakeTranscriber, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Gateway]:
+    monkeypatch.setattr(runtime, "_runtime", None)  # and again after the test
     settings.DRAIN_TIMEOUT = 5.0
     gateway = runtime.use(engine)
     yield gateway
