@@ -1,11 +1,11 @@
-"""The broker of small installations: files in a folder, safe between processes and after a kill.
+"""The broker of small installations: files in a folder, written atomically.
 
 Kombu's file-system transport creates a message's file under its final name and fills it afterwards,
 so a worker that reads it in between gets an empty message and crashes. A table of queues whose
-writer was killed stays unreadable for ever. Here both appear whole or not at all. One that is
-broken all the same (a power cut) is skipped: a message is only a doorbell, and the next process
-that binds a queue writes the table again. Expired messages are deleted even if no worker runs, or
-the clock would fill the disk.
+writer was killed stays unreadable for ever. Here both are written completely or not at all. A file
+that a power cut has damaged is skipped: a message only wakes a worker, and the next process that
+binds a queue writes the table again. Expired messages are deleted even if no worker runs, because
+the clock's messages would fill the disk.
 """
 
 import datetime
@@ -82,7 +82,7 @@ def _expiry(payload: Any) -> str:
 
 
 def _delete_expired(folder: Path) -> None:
-    """The name says when, so no file is read. What is left is few: sweeps expire within an hour."""
+    """File names hold the expiry, so no file is read. Few remain: all expire within an hour."""
     now = time.time()
     for file in folder.glob("*_expires-*.msg"):
         found = _EXPIRES.search(file.name)

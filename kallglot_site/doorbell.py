@@ -1,8 +1,8 @@
-"""Wakes workers, and never blocks or fails its caller.
+"""Wakes Celery workers, without blocking or failing the caller.
 
-What there is to do stands in rows, and a sweep finds every row: a message that is lost only costs
-seconds. So ``ring`` hands the task's name to a background thread and returns. The thread talks to
-the broker, however slow that is; rings for one task within ``INTERVAL`` become one message.
+The work itself is in database rows, and a sweep finds every row, so a lost message only costs
+seconds. ``ring`` passes the task's name to a background thread and returns. Only that thread waits
+for the broker. Calls for the same task within ``INTERVAL`` become one message.
 """
 
 import logging
@@ -15,12 +15,12 @@ from kallglot_site.celery import app
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.05  # seconds between two messages for one task from this process
-EXPIRES = 60  # seconds until a message that no worker took is dropped: a sweep has come by then
+EXPIRES = 60  # seconds until an unread message is dropped; a sweep has found the work by then
 _WARN_EVERY = 60.0  # seconds
 
 
 class _Ringer:
-    """One daemon thread per process, started by the first ring."""
+    """One daemon thread per process, started by the first call of ``ring``."""
 
     def __init__(self) -> None:
         self._wanted: dict[str, None] = {}
@@ -45,14 +45,16 @@ class _Ringer:
     def _send(self, task: str) -> None:
         try:
             app.send_task(task, expires=EXPIRES, retry=False, ignore_result=True)
-        except Exception as error:  # a broker fails in the ways of every transport
-            self._warn("cannot reach the broker", error)
+        except Exception as error:  # each transport has its own exceptions
+            self._warn("Cannot reach the message broker", error)
 
     def _warn(self, what: str, error: Exception) -> None:
         now = time.monotonic()
         if now - self._warned_at >= _WARN_EVERY:
             self._warned_at = now
-            logger.warning("%s (%s): sweeps take over", what, type(error).__name__)
+            logger.warning(
+                "%s (%s). Periodic sweeps find the work instead.", what, type(error).__name__
+            )
 
 
 _ringer: _Ringer | None = None
@@ -60,7 +62,7 @@ _starting = threading.Lock()
 
 
 def _after_fork() -> None:
-    """A forked child has neither the thread nor whoever held the lock."""
+    """Reset in a forked child, which has neither the thread nor the holder of the lock."""
     global _ringer, _starting
     _ringer, _starting = None, threading.Lock()
 
@@ -77,6 +79,8 @@ def ring(task: str) -> None:
                 _ringer = _Ringer()
             ringer = _ringer
     except RuntimeError as error:  # no thread can be started
-        logger.warning("cannot ring for %s (%s): sweeps take over", task, error)
+        logger.warning(
+            "Cannot wake a worker for %s (%s). Periodic sweeps find the work instead.", task, error
+        )
         return
     ringer.ring(task)

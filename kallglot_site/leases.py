@@ -1,4 +1,4 @@
-"""Deferred work: rows that workers lease. Where a lease begins, is renewed and runs out.
+"""Deferred work: rows that workers claim with a lease, renew, finish and give back.
 
 A row of work has a status, a due time, a lease and (most of them) a count of attempts. A
 ``WorkQueue`` names these columns of one model and has every step:
@@ -18,9 +18,9 @@ is thus due again by itself, and the next claim replaces the token. A worker tha
 finds its token gone, writes nothing, and gets ``LeaseLost``.
 
 Wherever a process dies, the row is therefore either still due, or due when its lease ends. The
-Celery task of a queue (``task``) is only a doorbell: it claims what is due, the longest due first,
-until nothing is left (``work_off``). The clock rings it every few seconds, so a lost message costs
-no more than that.
+Celery task of a queue (``task``) carries no data: it claims what is due, the longest due first,
+until nothing is left (``work_off``). The clock sends it every few seconds, so a lost message delays
+the work by that much.
 """
 
 import contextlib
@@ -47,10 +47,10 @@ Row = TypeVar("Row", bound=models.Model)
 LEASE: Final = datetime.timedelta(seconds=60)
 RENEW_SECONDS: Final = 15.0
 TURN_SECONDS: Final = 60.0
-"""How long one task works on a queue before other queues get its worker."""
+"""How long one task works on a queue before its worker serves other queues."""
 
 _RACE: Final = 10
-"""Due rows that a claim tries. Others are claiming too: the first few may be gone by then."""
+"""Due rows that a claim tries, because other workers may take the first few meanwhile."""
 
 
 class LeaseLost(Exception):
@@ -80,10 +80,10 @@ def _at_once(attempts: int) -> datetime.timedelta:
 class WorkQueue(Generic[Row]):
     """The rows of one model that are work, and every step of a lease on them.
 
-    ``open`` says which rows are still to be done, without a join. ``ready`` may join: what else
-    must hold before a row is claimed. ``at_claim`` gives further values to write with the lease.
+    ``open`` says which rows are still to be done, without a join. ``ready`` may join: it has
+    the other conditions for claiming a row. ``at_claim`` gives more values to write with the lease.
     ``backoff`` is how long a row waits after its n-th failed attempt (from 1); ``permanent`` are
-    errors that no repeat can mend. ``max_attempts=0``: no row is given up. The last four name
+    errors that a retry cannot fix. ``max_attempts=0``: no row is given up. The last four name
     columns. ``attempts=""``: none are counted. ``error`` keeps the class of the latest error.
     """
 
@@ -147,7 +147,7 @@ class WorkQueue(Generic[Row]):
         """Keys of up to ``limit`` of these due rows, the longest due first, for ``claim_locked``.
 
         Belongs inside the transaction of ``claim_locked``. Rows that another claimer has locked are
-        passed over where the database can (PostgreSQL); on SQLite transactions are alone anyway.
+        skipped on PostgreSQL. SQLite has one writing transaction at a time anyway.
         """
         locked = rows.order_by(self.due).select_for_update(skip_locked=True)
         return list(locked.values_list("pk", flat=True)[:limit])
@@ -177,7 +177,7 @@ class WorkQueue(Generic[Row]):
 
     @contextlib.contextmanager
     def kept(self, row: Row) -> Iterator[None]:
-        """Renews the lease in a thread of its own for as long as the block takes."""
+        """Renew the lease in a separate thread while the block runs."""
         over = threading.Event()
 
         def renew() -> None:
@@ -186,9 +186,9 @@ class WorkQueue(Generic[Row]):
                     try:
                         close_old_connections()
                         if not self._renew(row.pk, self.token(row)):
-                            return  # what the block writes in the end will find that out
+                            return  # ``finish`` will raise it
                     except DatabaseError as error:
-                        # It may be back before the lease runs out.
+                        # The database may be back before the lease runs out.
                         log.warning("could not renew %r: %s", row, type(error).__name__)
             finally:
                 connection.close()
@@ -213,7 +213,7 @@ class WorkQueue(Generic[Row]):
     def give_back(
         self, row: Row, after: datetime.timedelta, *, counted: bool = True, **values: Any
     ) -> None:
-        """Have the row due again ``after`` a while; not ``counted``: this was no attempt.
+        """Make the row due again ``after`` a while. Not ``counted``: this was not an attempt.
 
         Raises LeaseLost: nothing was written.
         """
@@ -227,7 +227,7 @@ class WorkQueue(Generic[Row]):
             raise LeaseLost
 
     def release(self, owner: str) -> int:
-        """Make due at once all that ``owner`` holds and will not finish. Returns how many."""
+        """Make all rows due that ``owner`` holds and will not finish. Returns how many."""
         return self.rows_held(owner).update(**{self.lease: "", self.due: timezone.now()})
 
     # --- Working off -------------------------------------------------------------------------
@@ -239,10 +239,10 @@ class WorkQueue(Generic[Row]):
         *,
         seconds: float = TURN_SECONDS,
     ) -> int:
-        """Claim and do what is due, the longest due first. Returns how many rows that were.
+        """Work on due rows, the longest due first. Returns how many.
 
-        No row stops another: one that fails waits for its next attempt. After ``seconds`` the rest
-        is left to a new message, so that the worker serves other queues in between. Raises
+        A row that fails waits for its next attempt and does not stop others. After ``seconds`` the
+        rest is left to a new message, so that the worker serves other queues in between. Raises
         DatabaseError if nothing can be claimed.
         """
         until, done = time.monotonic() + seconds, 0
@@ -260,7 +260,7 @@ class WorkQueue(Generic[Row]):
         work: Callable[[Row], object],
         give_up: Callable[[Row, Exception | None], object],
     ) -> bool:
-        """Do one claimed row's work. Returns whether it succeeded; raises no error of the row's.
+        """Work on a claimed row. Returns whether that succeeded; errors of the work are handled.
 
         ``work`` finishes the row or gives it back. ``give_up`` writes its failure, with None
         for the error where the worker was killed at every attempt.
@@ -292,7 +292,7 @@ class WorkQueue(Generic[Row]):
         except LeaseLost:
             log.warning("%r is no longer this worker's", row)
         except Exception:  # it is due again when its lease runs out
-            log.exception("could not write down that %r failed", row)
+            log.exception("Could not record that %r failed", row)
 
     def is_last_attempt(self, row: Row) -> bool:
         return 0 < self.max_attempts <= self._count(row)

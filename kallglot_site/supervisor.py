@@ -24,14 +24,14 @@ _PENDING_LINES = 10_000
 _LONGEST_LINE = 65_536  # bytes; longer ones are cut into several
 
 
-class Hopeless(Exception):
+class StartupFailed(Exception):
     """A process ended again and again before the installation was ready once."""
 
 
 class Lines:
     """Log lines of all processes on standard error, written by a thread of its own.
 
-    A stopped terminal must not stop calls: unwritable lines are dropped and counted.
+    A stopped terminal must not block calls: lines that it does not take are dropped and counted.
     """
 
     def __init__(self) -> None:
@@ -55,13 +55,13 @@ class Lines:
         while (line := self._queue.get()) is not None:
             if dropped := self._dropped:
                 self._dropped = 0
-                line = f"({dropped} log lines dropped: not read in time)\n".encode() + line
+                line = f"({dropped} log lines dropped: output was too slow)\n".encode() + line
             try:
                 sys.stderr.buffer.write(line)
                 if self._queue.empty():
                     sys.stderr.buffer.flush()
             except OSError:
-                continue  # the terminal is gone; the calls are not
+                continue  # the terminal is gone, but calls go on
 
 
 @dataclass
@@ -96,10 +96,10 @@ class Supervisor:
         self._lines = Lines()
         self._stopping = asyncio.Event()
         self.worked = False
-        """Set it when the installation has worked once: from then on crashes are survived."""
+        """Set it when the installation has been ready once: from then on crashes never end it."""
 
     async def run(self) -> None:
-        """Until ``stop`` is called. Raises ``Hopeless``; no process is left in any case."""
+        """Run until ``stop`` is called. Raises ``StartupFailed``. Leaves no process behind."""
         keepers = [asyncio.create_task(self._keep(child)) for child in self._children]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -108,7 +108,7 @@ class Supervisor:
             self._stopping.set()
             for child in self._children:
                 await self._end(child)
-            # A keeper that is sleeping before a restart has nothing more to wait for.
+            # End the tasks that wait before a restart.
             stopping.cancel()
             outcomes = await asyncio.gather(*keepers, return_exceptions=True)
             self._lines.close()
@@ -133,9 +133,9 @@ class Supervisor:
                 return
             crashes = 1 if time.monotonic() - started > _STABLE else crashes + 1
             if not self.worked and code == EXIT_CODE:
-                raise Hopeless(f"{child.name} cannot start")
+                raise StartupFailed(f"{child.name} cannot start")
             if not self.worked and crashes >= _HOPELESS:
-                raise Hopeless(f"{child.name} ended {crashes} times with {_reason(code)}")
+                raise StartupFailed(f"{child.name} ended {crashes} times with {_reason(code)}")
             pause = min(self._first_pause * 2.0 ** (crashes - 1), _LONGEST_BACKOFF)
             self._say(f"{child.name} ended with {_reason(code)}; starting it again in {pause:g} s")
             with contextlib.suppress(TimeoutError):
@@ -144,16 +144,16 @@ class Supervisor:
     async def _run_once(self, child: Child) -> int:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; our own commands
             child.command,
-            stdin=subprocess.PIPE,  # closes with us, whatever ends us: see supervised.py
+            stdin=subprocess.PIPE,  # closes when this process ends: see supervised.py
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # Its own group: Ctrl-C reaches only us, and its helpers can be ended with it.
+            # Its own group: Ctrl-C reaches only us, and we can end its child processes with it.
             start_new_session=True,
         )
         child.process = process
         if self._stopping.is_set():
             process.terminate()
-        # A thread each, not asyncio's pipes: those report an exit only when the last helper that
+        # Threads, not asyncio's pipes, which report an exit only when the last process that
         # inherited the pipe has ended too.
         reading = threading.Thread(
             target=self._read, args=(child.name, process), name=f"{child.name} log", daemon=True

@@ -1,4 +1,4 @@
-"""Loads before readiness what the first pages would otherwise wait for."""
+"""Loads views and templates before a gateway is ready, so that first requests are fast."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sessions_app import runtime
 
 
 def pages_warm_up() -> None:
-    """Import every view and compile every template of ours: they stay for the process's life."""
+    """Import every view and compile every template. Both stay in memory."""
     assert get_resolver().url_patterns
     folder = Path(settings.BASE_DIR) / "templates"
     for path in sorted(folder.rglob("*.html")):
@@ -19,6 +19,6 @@ def pages_warm_up() -> None:
 
 
 async def start() -> None:
-    """Pages first, then the engines: /readyz waits for these, and so for both."""
+    """Warm up the pages, then load the engines, for which /readyz waits."""
     await executors.WARMING.run(pages_warm_up)
     await runtime.start()

@@ -1,17 +1,17 @@
-"""Connections below the application: limits that Daphne and uvicorn do not set themselves.
+"""Limits on connections that Daphne and uvicorn do not set themselves.
 
-- ``send`` waits while a client does not read, so that the application notices;
+- ``send`` waits while a client does not read, so that messages do not pile up in memory;
 - a client that answers no ping, or does not complete a close, is disconnected;
-- frames that the application never sees (pings, fragments) are limited like messages;
+- frames that the application does not see (pings, fragments) are limited like messages;
 - every refusal has a close code;
-- slow HTTP requests and unread answers are cut: see ``slow_clients``.
+- slow HTTP requests and unread answers are ended: see ``slow_clients``.
 """
 
 from typing import Final
 
 LARGEST_MESSAGE: Final = 256 * 1024
-"""Bytes. The application refuses from 64 KiB on with a code of its own (4413); beyond this the
-server does (1009), before anything is kept."""
+"""Bytes. The application closes with 4413 on messages over 64 KiB. On messages over this limit the
+server closes with 1009, before it has stored them."""
 
 CLOSE_WITHIN: Final = 5.0
 """Seconds that a client has to answer a close and to read what is still to be sent."""

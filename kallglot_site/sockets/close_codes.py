@@ -1,34 +1,34 @@
-"""Every code that this installation closes a WebSocket with, and what the client does then.
+"""Every close code of this installation's WebSockets, and what the client should do.
 
-Those of RFC 6455 first; 4400 and up are our own, numbered after the HTTP status that they
-resemble. ``docs/streaming.md`` says the same to clients of calls.
+Codes of RFC 6455 come first. Those from 4400 are our own, numbered after the similar HTTP status.
+``docs/streaming.md`` explains them to clients of calls.
 """
 
 from typing import Final
 
 NORMAL: Final = 1000
-"""All was said."""
+"""The session or page is finished."""
 
 GOING_AWAY: Final = 1001
-"""This server stops: connect again, to another one."""
+"""The server is stopping: connect again, to reach another one."""
 
 SERVER_FAULT: Final = 1011
 """The server failed: connect again."""
 
 TRY_AGAIN_LATER: Final = 1013
-"""The server is at its capacity."""
+"""The server has as many connections as it accepts: try again later."""
 
 PROTOCOL_VIOLATION: Final = 4400
-"""What the client sends makes no sense, many times in a row or from the start."""
+"""Too many invalid messages, or an invalid first message."""
 
 NOT_AUTHENTICATED: Final = 4401
-"""The token is missing, wrong or expired; a member of staff is signed out."""
+"""The token is missing, wrong or expired, or the dashboard's user is signed out."""
 
 NOT_ALLOWED: Final = 4403
-"""A member of staff lacks the right."""
+"""The dashboard's user is not allowed to do this."""
 
 NO_SUCH_OBJECT: Final = 4404
-"""There is no such session, for this client."""
+"""This client has no such session."""
 
 SILENT: Final = 4408
 """Nothing was received in time."""
@@ -37,10 +37,10 @@ SESSION_ENDED: Final = 4409
 """The session has ended."""
 
 REPLACED: Final = 4410
-"""A newer connection speaks for this speaker: do not connect again."""
+"""A newer connection replaced this one for the same speaker: do not connect again."""
 
 TOO_LARGE: Final = 4413
 """A message is larger than 64 KiB."""
 
 TOO_FAST: Final = 4429
-"""Too many messages, or more audio than the server can take."""
+"""Too many messages, or more audio than the server can handle."""

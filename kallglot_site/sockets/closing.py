@@ -5,11 +5,11 @@ import struct
 from asyncio import BaseTransport, Transport
 
 _DISCARD_UNSENT = struct.pack("ii", 1, 0)
-"""Linger for 0 seconds. Otherwise the system keeps what the client has not read."""
+"""Linger for 0 seconds. Otherwise the system keeps unread data until the client reads it."""
 
 
-def hang_up(transport: BaseTransport) -> None:
-    """Close at once; what the client has not read is discarded."""
+def close_unread(transport: BaseTransport) -> None:
+    """Close at once and discard what the client has not read."""
     assert isinstance(transport, Transport)
     raw: socket.socket = transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_UNSENT)

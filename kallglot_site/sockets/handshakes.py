@@ -1,4 +1,4 @@
-"""What a WebSocket's handshake has in common with any other request."""
+"""Answers to WebSocket handshakes: request id, headers, refusals."""
 
 import json
 from collections.abc import Callable
@@ -12,26 +12,26 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def request_id_of(scope: Any) -> str:
-    """The connection's own, made when first asked for."""
+    """The request id of the connection, created at the first call."""
     request_id: str = scope.setdefault("request_id", new_id("req"))
     return request_id
 
 
 def response_headers(scope: Any) -> Headers:
-    """What every answer to a handshake carries."""
+    """The headers of every answer to a handshake."""
     return [(b"x-request-id", request_id_of(scope).encode())]
 
 
 def public_url_of(scope: Any) -> str:
-    """Where the installation is reached, as far as the handshake can tell."""
+    """The base URL of the installation: the setting, else the host of the handshake."""
     host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
     return public_url_of_stream(host, secure=scope.get("scheme") == "wss")
 
 
 class RefuseWhileStopping:
-    """ASGI middleware: a process that stops answers a handshake with 503.
+    """ASGI middleware: a stopping process answers a handshake with 503.
 
-    A proxy then tries the next gateway, which it cannot after an accepted connection.
+    A proxy then tries the next gateway. After an accepted connection it could not.
     """
 
     def __init__(self, app: Any, is_stopping: Callable[[], bool]) -> None:
@@ -51,7 +51,7 @@ class RefuseWhileStopping:
 
 
 async def not_found(scope: Any, receive: Any, send: Any) -> None:
-    """ASGI application for addresses that nothing listens at: the answer that REST would give."""
+    """ASGI application for unknown URLs: answers with the same 404 as REST."""
     await _refuse(NotFound("WebSocket address"), scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""HTTP under Daphne, and Twisted below it: time limits for slow clients, and a tidy stop.
+"""HTTP under Daphne: time limits for slow clients, and a stop that lets requests finish.
 
 Installed by ``kallglot_site.asgi``, and so wherever Daphne serves it.
 """
@@ -61,23 +61,23 @@ class Channel(_HTTPChannel):  # type: ignore[misc]  # as above
 
     @property
     def serves_http(self) -> bool:
-        """Not closed, and not upgraded to a WebSocket."""
+        """Whether it is neither closed nor upgraded to a WebSocket."""
         protocol = getattr(self.transport, "protocol", None)  # Twisted deletes it at the end
         return protocol is not None and not isinstance(protocol, WebSocketProtocol)
 
     @property
     def busy(self) -> bool:
-        """A request is being answered, or has come in part."""
+        """Whether a request is being answered or has been received in part."""
         return bool(self.requests) or not self._watch.idle
 
     def close_after_answer(self) -> None:
-        """Take no further request on this connection."""
+        """Accept no further request on this connection."""
         self.persistent = 0
         if not self.busy:
             self.loseConnection()
 
     def _pending(self) -> int:
-        """Bytes that wait in Twisted's two buffers."""
+        """Bytes in Twisted's two send buffers."""
         if not self.serves_http:
             self._watch.stop()
             self.open.discard(self)
@@ -90,13 +90,13 @@ class Channel(_HTTPChannel):  # type: ignore[misc]  # as above
 
 
 def install() -> None:
-    """For every Daphne server of this process."""
+    """Use this for every Daphne server of this process."""
     handle_reply = Server.handle_reply
 
     async def handle_reply_when_writable(self: Any, protocol: Any, message: Any) -> None:
         channel = getattr(protocol, "channel", None)
         if isinstance(protocol, WebRequest) and isinstance(channel, Channel):
-            await channel.writable.wait()  # a slow reader's answer would all be kept in memory
+            await channel.writable.wait()  # or a slow client's whole answer would be in memory
         await handle_reply(self, protocol, message)
 
     HTTPFactory.protocol = lambda self: _GenericHTTPChannelProtocol(Channel())
@@ -104,7 +104,7 @@ def install() -> None:
 
 
 async def requests_finish(within: float) -> int:
-    """Let open requests end, for ``within`` seconds at most; how many are left.
+    """Wait up to ``within`` seconds for open requests. Returns how many are left.
 
     Connections without a request are closed.
     """

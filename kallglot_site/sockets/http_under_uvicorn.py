@@ -6,7 +6,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from kallglot_site.sockets.closing import hang_up
+from kallglot_site.sockets.closing import close_unread
 from kallglot_site.sockets.slow_clients import HttpWatch
 
 _REQUEST_INCOMPLETE = (h11.IDLE, h11.SEND_BODY)
@@ -18,7 +18,9 @@ class Http(H11Protocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
         raw = transport.get_extra_info("socket")
-        self._watch = HttpWatch(raw, transport.get_write_buffer_size, lambda: hang_up(transport))
+        self._watch = HttpWatch(
+            raw, transport.get_write_buffer_size, lambda: close_unread(transport)
+        )
 
     def data_received(self, data: bytes) -> None:
         self._watch.data()

@@ -1,7 +1,7 @@
 """Ends HTTP connections of clients that send a request, or read an answer, too slowly.
 
-Both servers time a silent connection at best: a byte now and then keeps one open for ever, and so
-does a client that reads nothing. Every such connection holds a file descriptor.
+The servers end silent connections at most. A client that sends a byte now and then, or that does
+not read its answer, could keep its connection, and with it a file descriptor, for ever.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Final
 
 REQUEST_WITHIN: Final = 30.0
-"""Seconds for the first byte of a request, and from there for all of it, body included."""
+"""Seconds until the first byte of a request, and then until all of it has come, with its body."""
 
 READ_WITHIN: Final = 30.0
-"""Seconds without a byte read by the client while some of an answer waits for it."""
+"""Seconds in which a client with a pending answer must read at least one byte."""
 
 LOOK_EVERY: Final = 1.0
 """Seconds."""
@@ -24,9 +24,9 @@ _BYTES_ACKED: Final = slice(120, 128)
 
 
 def _acknowledged(raw: socket.socket, pending: int) -> int:
-    """A number that grows when the client takes bytes.
+    """A number that grows when the client receives bytes.
 
-    On Linux, TCP's own count: the system's buffer may hide for long that a slow client reads on.
+    On Linux it is TCP's count, because the system's buffer can hide that a slow client still reads.
     """
     if sys.platform != "linux":
         return -pending
@@ -35,7 +35,7 @@ def _acknowledged(raw: socket.socket, pending: int) -> int:
 
 
 class HttpWatch:
-    """The times of one connection.
+    """Ends one connection when its client is too slow.
 
     Args:
         raw: the connection's socket.
@@ -64,11 +64,11 @@ class HttpWatch:
             self._due_since = self._loop.time()
 
     def request_complete(self) -> None:
-        """The server has all of a request and works on it."""
+        """The whole request was received."""
         self._waiting = False
 
     def request_awaited(self) -> None:
-        """The answer is complete: the next request may come, on a connection that is kept."""
+        """The answer is complete, and the connection is kept for the next request."""
         self._waiting = self.idle = True
         self._due_since = self._loop.time()
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """``rate`` tokens a second, at most ``size``. Counted only when it runs empty: the usual cost
-    of a message is one subtraction."""
+    """``rate`` tokens a second, at most ``size``. New tokens are counted only when it is empty, so
+    that a message usually costs one subtraction."""
 
     __slots__ = ("_clock", "_filled_at", "rate", "size", "tokens")
 
@@ -17,7 +17,7 @@ class TokenBucket:
         self._filled_at = clock()
 
     def refill(self) -> float:
-        """Seconds until there is a token again; 0: there is one."""
+        """Seconds until the next token; 0 if there is one."""
         now = self._clock()
         self.tokens = min(self.size, self.tokens + (now - self._filled_at) * self.rate)
         self._filled_at = now

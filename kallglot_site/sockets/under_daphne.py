@@ -1,4 +1,4 @@
-"""WebSockets under Daphne and Autobahn, with the limits that the package describes.
+"""WebSockets under Daphne and Autobahn, with the limits that ``kallglot_site.sockets`` lists.
 
 Installed by ``kallglot_site.asgi``, and so wherever Daphne serves it.
 """
@@ -18,14 +18,14 @@ _SERVER_CODES: Final = frozenset({1001, 1011, 1013})
 _CONTINUATION: Final = 0
 
 UNREAD: Final = 256
-"""Messages waiting for the application from which on no more are read."""
+"""Messages waiting for the application at which reading pauses."""
 
 LOOK_AGAIN: Final = 0.02
 """Seconds."""
 
 
 class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annotations
-    """One connection. A Twisted push producer too: so it learns that the client does not read."""
+    """One connection. It is a Twisted push producer, to notice when the client does not read."""
 
     # Autobahn's options. By default it drops the connection without a close code.
     failByDrop = False
@@ -52,7 +52,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
         application.add_done_callback(self._application_done)
 
     def _application_done(self, application: "asyncio.Task[None]") -> None:
-        """Daphne closes after an exception only."""
+        """Close when the application ends. Daphne does so only after an exception."""
         left_open = self.state not in (self.STATE_CLOSING, self.STATE_CLOSED)
         if left_open and (application.cancelled() or application.exception() is None):
             self.dropConnection(abort=True)
@@ -66,7 +66,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
             self._hold()
 
     def _hold(self) -> None:
-        """Read nothing until the application has caught up: Daphne would keep it all."""
+        """Pause reading until the application has caught up. Daphne would queue without limit."""
         if self.application_queue.qsize() >= UNREAD // 2 and self.state == self.STATE_OPEN:
             self.transport.pauseProducing()
             self._loop.call_later(LOOK_AGAIN, self._hold)
@@ -80,7 +80,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
             self._count_frame()
 
     def onPing(self, payload: bytes) -> None:
-        if self.writable.is_set():  # else the pong would wait with all that is not being read
+        if self.writable.is_set():  # pongs would pile up behind unread data
             super().onPing(payload)
         self._count_frame()
 
@@ -90,7 +90,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
 
     def _count_frame(self) -> None:
         if not self._frames.take() and self.state == self.STATE_OPEN:
-            self.failedByMe = True  # what else comes is thrown away
+            self.failedByMe = True  # discards further data
             self.serverClose(sockets.TOO_FAST)
 
     # --- out --------------------------------------------------------------------------------
@@ -137,14 +137,14 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
 
     def serverClose(self, code: int | None = None) -> None:
         if code in _SERVER_CODES:
-            # Autobahn takes them from no application, although RFC 6455 and the IANA registry
-            # give them to servers.
+            # Autobahn refuses these codes from applications, although RFC 6455 and the IANA
+            # registry allow servers to send them.
             self.sendCloseFrame(code=code)
         else:
             super().serverClose(code=code)
 
     def onAutoPingTimeout(self) -> None:
-        if self._holding:  # the pong is behind what we have not read yet
+        if self._holding:  # the pong may be behind data that we have not read
             self.autoPingTimeoutCall = None
         else:
             super().onAutoPingTimeout()
@@ -156,7 +156,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
     def _closeConnection(self, abort: bool = False) -> None:
         super()._closeConnection(abort)
         if not abort:
-            # Twisted closes only once all is written: never, if the client does not read.
+            # Twisted closes after writing everything, so never if the client does not read.
             self._loop.call_later(sockets.CLOSE_WITHIN, self.transport.abortConnection)
 
 
@@ -181,7 +181,7 @@ async def _handle_reply_when_writable(self: Any, protocol: Any, message: Any) ->
 
 
 def install() -> None:
-    """For every Daphne server of this process."""
+    """Use this for every Daphne server of this process."""
     WebSocketFactory.protocol = WebSocket
     Server.create_application = _create_application_that_may_refuse
     Server.handle_reply = _handle_reply_when_writable

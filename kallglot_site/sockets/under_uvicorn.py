@@ -1,4 +1,7 @@
-"""WebSockets under uvicorn, with the package's limits. Given to it as ``ws=WebSocket``."""
+"""WebSockets under uvicorn, with the limits that ``kallglot_site.sockets`` lists.
+
+uvicorn gets it as ``ws=WebSocket``.
+"""
 
 from asyncio.transports import BaseTransport
 
@@ -6,7 +9,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from kallglot_site import sockets
-from kallglot_site.sockets.closing import hang_up
+from kallglot_site.sockets.closing import close_unread
 from kallglot_site.sockets.token_bucket import TokenBucket
 
 _INVALID_TEXT = 1007
@@ -37,7 +40,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not self.close_sent:
-            # uvicorn closes too, but logs an error with a traceback: any client could raise alarms.
+            # uvicorn would log an error with a traceback, so any client could cause alerts.
             self.frames = [b"".join(self.frames)]
             try:
                 self.frames[0].decode()
@@ -64,7 +67,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         if self.writable.is_set():
             super().handle_ping()
         else:
-            self.conn.data_to_send()  # the pong: it would wait with all that is not being read
+            self.conn.data_to_send()  # the pong, which would pile up behind unread data
         self._count_frame()
 
     def handle_pong(self, event: Frame) -> None:
@@ -84,7 +87,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         if self.read_paused or self._received_at > self.ping_sent_at:
-            # It is there: its pong is behind what it sent and we have not read yet.
+            # The client is alive: its pong may be behind data that we have not read.
             self.pong_timer = self.pending_ping_payload = None
             self.schedule_ping()
             return
@@ -95,10 +98,10 @@ class WebSocket(WebSocketsSansIOProtocol):
         try:
             await super().run_asgi()
         finally:
-            # The transport closes only once all is written: never, if the client does not read.
+            # The transport closes after writing everything, so never if the client does not read.
             if not self.disconnected:
                 self.loop.call_later(self.close_timeout, self._hang_up)
 
     def _hang_up(self) -> None:
         if not self.disconnected:
-            hang_up(self.transport)
+            close_unread(self.transport)

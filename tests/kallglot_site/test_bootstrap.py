@@ -44,7 +44,7 @@ def test_json_is_one_object_whose_keys_and_password_work():
 def test_the_text_output_says_that_keys_are_shown_once():
     text = bootstrap("--organization", "Acme")
     assert "sk_live_" in text
-    assert "shown once" in text
+    assert "shown only now" in text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kallglot_site.supervisor import Child, Hopeless, Supervisor
+from kallglot_site.supervisor import Child, StartupFailed, Supervisor
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 20
@@ -91,7 +91,7 @@ async def test_what_never_worked_ends_everything_and_says_why(tmp_path):
         say=Said(),
         first_pause=0.01,
     )
-    with pytest.raises(Hopeless, match="gateway ended 3 times with exit code 3"):
+    with pytest.raises(StartupFailed, match="gateway ended 3 times with exit code 3"):
         await supervisor.run()
     for process in (
         (tmp_path / "worker").read_text().split() if (tmp_path / "worker").exists() else []
@@ -118,7 +118,7 @@ async def test_a_helper_that_holds_the_log_open_delays_nothing(tmp_path):
         "sys.exit(1)"
     )
     supervisor = Supervisor([python("worker", leaves)], say=Said(), first_pause=0.01)
-    with pytest.raises(Hopeless):
+    with pytest.raises(StartupFailed):
         await supervisor.run()
     for line in lines_of(tmp_path / "ids", 3):
         os.kill(int(line), signal.SIGKILL)
@@ -224,6 +224,6 @@ async def test_an_operator_error_at_the_start_is_not_repeated(tmp_path):
         say=Said(),
         first_pause=0.01,
     )
-    with pytest.raises(Hopeless, match="gateway cannot start"):
+    with pytest.raises(StartupFailed, match="gateway cannot start"):
         await supervisor.run()
     assert runs.read_text() == "x"

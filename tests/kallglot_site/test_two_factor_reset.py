@@ -1,4 +1,4 @@
-"""``manage.py two_factor_reset``, the operator's last key."""
+"""``manage.py two_factor_reset``: an operator turns off a person's second factor."""
 
 import pyotp
 import pytest
@@ -9,7 +9,7 @@ from kallglot_site.accounts.models import AuditEntry
 from tests.conftest import Cast
 
 
-def test_it_is_turned_off_and_the_log_names_no_person(cast: Cast, capsys):
+def test_the_second_factor_is_turned_off_and_the_audit_entry_has_no_actor(cast: Cast, capsys):
     secret = two_factor.secret_new()
     two_factor.two_factor_enable(user=cast.owner, secret=secret, code=pyotp.TOTP(secret).now())
     call_command("two_factor_reset", cast.owner.email.upper())
@@ -22,5 +22,5 @@ def test_it_is_turned_off_and_the_log_names_no_person(cast: Cast, capsys):
 
 
 def test_an_unknown_email_is_an_error(db):
-    with pytest.raises(CommandError, match="Nobody here"):
+    with pytest.raises(CommandError, match="No account has the email"):
         call_command("two_factor_reset", "nobody@acme.example")

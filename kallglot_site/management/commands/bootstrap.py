@@ -60,5 +60,5 @@ def as_text(made: Bootstrapped) -> str:
         f"Test key      {made.test_key}\n"
         f"Sign in as    {made.staff_email}\n"
         f"Password      {made.staff_password}\n"
-        "These are shown once: only their hashes are stored."
+        "Keys and password are shown only now: only their hashes are stored."
     )

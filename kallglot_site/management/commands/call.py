@@ -1,4 +1,4 @@
-"""``manage.py call``: play audio files into a session and watch the transcript grow."""
+"""``manage.py call``: play audio files as a live call and print the transcript."""
 
 import asyncio
 from argparse import ArgumentParser, ArgumentTypeError
@@ -42,7 +42,8 @@ class Command(BaseCommand):
             help="CUSTOMER, or AGENT CUSTOMER: any audio file that FFmpeg can read",
         )
         parser.add_argument(
-            "--url", help="the server (default: the one that `up` runs on this data directory)"
+            "--url",
+            help="URL of the server (default: the one that `up` runs on this data directory)",
         )
         parser.add_argument(
             "--key",
@@ -92,7 +93,7 @@ class Command(BaseCommand):
         except CallFailed as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("Interrupted; the session was ended.", returncode=130) from None
+            raise CommandError("Interrupted. The session was ended.", returncode=130) from None
 
 
 def call_play(

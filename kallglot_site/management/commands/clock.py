@@ -22,5 +22,5 @@ class Command(OperatorCommand):
         self.services_check()
         folder = settings.DATA_DIR / "beat"
         folder.mkdir(exist_ok=True)
-        # Without a pid file: the data directory's lock already says that there is one.
+        # No pid file, because the lock in the data directory already prevents a second clock.
         app.start(["--quiet", "beat", f"--schedule={folder / 'schedule'}", "--pidfile="])

@@ -50,17 +50,17 @@ class Command(BaseCommand):
                 _save(options["save"], say)
                 return
             with _server(options["port"], say) as url:
-                say("Speaking the parts of two people …")
+                say("Synthesizing the speech of two people …")
                 parties = asyncio.run(call_speak())
                 plan = CallPlan(parties, source="en", target="en", record=True)
-                say(f"Playing the call: {plan.duration:.0f} s, as fast as people speak")
+                say(f"Playing the call in real time: {plan.duration:.0f} s")
                 with api_key(options["key"], url) as key:
                     call_play(plan, url=url, key=key, as_json=options["json"])
-                say(f"\nIt is in the dashboard now: {url}/dashboard/")
+                say(f"\nThe call is in the dashboard: {url}/dashboard/")
         except CallFailed as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
-            raise CommandError("Interrupted; the session was ended.", returncode=130) from None
+            raise CommandError("Interrupted. The session was ended.", returncode=130) from None
 
 
 def _save(folder: Path, say: Any) -> None:
@@ -76,7 +76,7 @@ def _server(port: int, say: Any) -> Iterator[str]:
     if url := running_url():
         yield url
         return
-    say("No server runs here: starting one for the demo (`make run` starts one that stays)")
+    say("No server is running: starting one for the demo (`make run` starts a permanent one)")
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     with subprocess.Popen(  # noqa: S603 - our own command
         [*manage, "up", "--demo-organization", f"--port={port}", "--supervised"],
@@ -99,4 +99,4 @@ def _ready(process: "subprocess.Popen[str]", say: Any) -> str:
         if line.startswith("ready "):
             return line.split()[1]
         say(line.rstrip())
-    raise CallFailed("The server did not start; its output above says why.")
+    raise CallFailed("The server did not start. Its output above says why.")

@@ -14,7 +14,7 @@ from sessions_app import runtime
 
 
 def open_files_allow_all() -> None:
-    """A recorded call holds a socket and a spool file for each party: the usual 1,024 are few."""
+    """Raise the limit of open files: a recorded call needs a socket and a file for each party."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

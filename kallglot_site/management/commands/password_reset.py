@@ -13,7 +13,7 @@ from kallglot_site.accounts.models import User
 
 
 class Command(BaseCommand):
-    help = "Print a link that sets a person's password, such as that of the only admin."
+    help = "Print a link with which a person sets a new password, for example the only admin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email", metavar="EMAIL")
@@ -26,10 +26,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(email__iexact=options["email"], is_active=True).first()
         if user is None:
-            raise CommandError(f"No account has the email {options['email']}, or it is closed.")
+            raise CommandError(
+                f"No account has the email {options['email']}, or the account is closed."
+            )
         with transaction.atomic():
             audit_record_everywhere(user=user, actor=None, action="member.reset_link_made")
         self.stdout.write(f"{options['url'].rstrip('/')}{password_reset_path(user)}")
         self.stderr.write(
-            f"The link sets a new password for {user.email}, once, in the next three days."
+            f"The link sets a new password for {user.email}. It works once, for three days."
         )

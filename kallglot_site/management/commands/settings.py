@@ -1,4 +1,4 @@
-"""``manage.py settings``: what an operator may set, and what is in force here."""
+"""``manage.py settings``: every setting, with its present value or as documentation."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,12 +11,12 @@ from kallglot_site.env import SECTIONS, SETTINGS, Setting, as_text
 _HEAD = """\
 # Configuration
 
-Everything is set by environment variables; nothing needs to be. Made from `kallglot_site/env.py`
-by `make docs`: change it there.
+All settings are environment variables, and all are optional. `make docs` writes this page from
+`kallglot_site/env.py`: change the texts there.
 
-A wrong value, or a `KALLGLOT_` variable that does not exist, stops the start with exit code 2 and
-a line that says what to set; all of them are listed at once. `manage.py settings` prints what is
-in force, `manage.py check` what is wrong with it.
+A wrong value, or a `KALLGLOT_` variable that does not exist, stops the start with exit code 2. All
+such errors are listed at once, each with a line that says what to set. `manage.py settings` prints
+the present values, `manage.py check` the errors in them.
 """
 
 
@@ -46,7 +46,7 @@ def markdown() -> str:
     parts = [_HEAD]
     for section in SECTIONS:
         parts.append(
-            f"\n## {section}\n\n| variable | value | default | what for |\n|---|---|---|---|\n"
+            f"\n## {section}\n\n| variable | value | default | purpose |\n|---|---|---|---|\n"
         )
         parts.extend(_row(setting) for setting in SETTINGS if setting.section == section)
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""``manage.py two_factor_reset``: for somebody whom no admin can help any more."""
+"""``manage.py two_factor_reset``: for a person whose second factor no admin may reset."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,7 +10,7 @@ from kallglot_site.accounts.two_factor import two_factor_disable
 
 
 class Command(BaseCommand):
-    help = "Turn a person's two-factor authentication off, so that the password alone signs in."
+    help = "Turn off a person's two-factor authentication: the password alone then signs in."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email", metavar="EMAIL")
@@ -18,8 +18,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(email__iexact=options["email"]).first()
         if user is None:
-            raise CommandError(f"Nobody here has the email {options['email']}.")
+            raise CommandError(f"No account has the email {options['email']}.")
         if two_factor_disable(user=user, actor=None):
-            self.stdout.write(f"{user.email} signs in with the password alone now.")
+            self.stdout.write(f"{user.email} now signs in with the password alone.")
         else:
             self.stdout.write(f"{user.email} had no two-factor authentication.")

@@ -25,13 +25,13 @@ from kallglot_site.running import (
 )
 from kallglot_site.servers import SERVERS
 from kallglot_site.supervised import end_with_supervisor
-from kallglot_site.supervisor import Child, Hopeless, Supervisor
+from kallglot_site.supervisor import Child, StartupFailed, Supervisor
 
 DEMO_STAFF = "admin@demo.example"
 
 
 class Command(OperatorCommand):
-    help = "Start everything: database, gateway, worker, clock. Ctrl-C stops it all, calls drained."
+    help = "Start everything: database, gateway, worker, clock. Ctrl-C drains calls and stops it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
@@ -72,7 +72,7 @@ class Command(OperatorCommand):
         running_at(url)
         try:
             asyncio.run(self._supervise(options, url))
-        except Hopeless as error:
+        except StartupFailed as error:
             raise CommandError(f"{error}. Its last lines above say why.") from None
         self._say("stopped")
 
@@ -88,7 +88,7 @@ class Command(OperatorCommand):
             self._say(as_text(made))
         else:
             self._say(
-                "There is no organization yet. In another terminal, make one and its keys:\n"
+                "There is no organization yet. In another terminal, create one with its keys:\n"
                 f"  {sys.executable} manage.py bootstrap --organization NAME"
             )
 
@@ -121,7 +121,7 @@ class Command(OperatorCommand):
     async def _announce(self, supervisor: Supervisor, url: str) -> None:
         started, waiting_for = time.monotonic(), ""
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-            # Polls a state that takes minutes at times; nothing here fails and is tried again.
+            # Polling, not a retry: getting ready may take minutes.
             while (reason := await _not_ready(client, url)) is not None:
                 if time.monotonic() - started > 15 and reason != waiting_for:
                     self._say(f"waiting: {reason}")

@@ -20,7 +20,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--concurrency",
             type=jobs,
-            # Deliveries mostly wait for receivers; recordings must not wait for them.
+            # Deliveries mostly wait for receivers, and recordings must not wait behind them.
             default=max(4, os.cpu_count() or 4),
             help="jobs at once (default: %(default)s here)",
         )
@@ -29,7 +29,7 @@ class Command(OperatorCommand):
             type=int,
             default=0,
             metavar="N",
-            help="give way to other processes of this machine, as nice(1) does",
+            help="run at a lower priority than other processes, as with nice(1)",
         )
         parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
 
@@ -41,8 +41,8 @@ class Command(OperatorCommand):
             try:
                 os.nice(options["nice"])
             except PermissionError:
-                raise CommandError("--nice: this user may only use numbers from 0 up.") from None
-        # Containers run as root, and what Celery warns of (pickled tasks) is not accepted here.
+                raise CommandError("--nice: this user may only use numbers from 0.") from None
+        # Containers run as root. Celery warns about pickled tasks, which are not accepted here.
         warnings.simplefilter("ignore", SecurityWarning)
         arguments = [
             "--quiet",
