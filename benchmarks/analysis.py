@@ -1,4 +1,4 @@
-"""Seconds that the local engine needs for calls of 10, 60 and 480 minutes, by type of analysis.
+"""Seconds that the local engine needs to analyze calls of 10, 60 and 480 minutes, by type.
 
     python benchmarks/analysis.py
 

@@ -1,4 +1,4 @@
-"""Writes years of calls for ``pages.py``, as fast as the database takes them.
+"""Fills a database with years of calls for ``pages.py``.
 
 The words follow Zipf's law as speech does: a few are in most lines, most are in very few. Rows are
 written in batches over all tables, from the oldest to the newest.
@@ -23,7 +23,7 @@ NAMED = {
     1000: "refund",
     8000: "warranty",
 }
-"""Words that searches may ask for, by their rank."""
+"""Words that the benchmark searches for, by rank."""
 RAREST = "zeppelin"
 LONG_CALL = 1000  # segments
 SPACING = 30.0  # seconds between two calls
@@ -72,7 +72,7 @@ class Years:
         self.endpoints = [identifier("wh", self._at(0), n) for n in range(ENDPOINTS)]
 
     def found(self) -> None:
-        """Use the calls of an earlier run, the last of which ended when that run began."""
+        """Use the calls of an earlier run. The last of them ended when that run began."""
         from sessions_app.models import Session
 
         latest = Session.objects.order_by("-id").first()
@@ -202,9 +202,9 @@ class Years:
         number: int,
         chance: random.Random,
     ) -> None:
-        """The event; for every other call a delivery, and for some an analysis and a recording.
+        """The events; for every other call a delivery, and for some an analysis and a recording.
 
-        Nobody is told of ``session.created``.
+        ``session.created`` has no delivery.
         """
         event, delivery = identifier("evt", at, number), identifier("whd", at, number)
         failed = chance.random() < 0.01
@@ -314,7 +314,7 @@ COLUMNS = {
 
 
 def fill(years: Years) -> None:
-    """Write it all. The search index is built at the end, as after an upgrade."""
+    """Write all rows, then build the search index, as an upgrade does."""
     from django.db import connection
 
     from sessions_app.search.index import install

@@ -1,8 +1,8 @@
 """Every page of the dashboard with a million sessions in the database, compared with bare SQL.
 
     python benchmarks/pages.py                              # SQLite
-    DATABASE_URL=postgres://… python benchmarks/pages.py    # PostgreSQL, a database of its own
-    python benchmarks/pages.py --keep                       # keep it, and use it again next time
+    DATABASE_URL=postgres://… python benchmarks/pages.py    # PostgreSQL, in a new database
+    python benchmarks/pages.py --keep                       # keep the database for the next run
 
 Requests go through all of Django: URLs, middleware, views, templates. *Cold* is the first request,
 with empty caches and a new connection; *warm* is the median of the next ones. *SQL* is the time of
@@ -38,7 +38,7 @@ EMAIL = "owner@example.com"
 
 @dataclass(frozen=True)
 class Page:
-    """``floor`` is SQL with its parameters; ``{say}`` in it means "holds the words"."""
+    """``floor`` is SQL with its parameters; ``{say}`` in it means "contains the words"."""
 
     name: str
     path: str
@@ -278,7 +278,7 @@ def run(options: argparse.Namespace, years: Any) -> bool:
 
     client = Client(headers={"host": "127.0.0.1"})
     client.force_login(User.objects.get(email=EMAIL))
-    client.get("/dashboard/account")  # what any first request of a process waits for
+    client.get("/dashboard/account")  # loaded by the first request of any process
     print(f"{'':28}{'cold':>8}{'warm':>8}{'SQL':>8}{'queries':>8}{'floor':>8}{'ratio':>7}   ms")
     good = True
     for page in pages(years):
@@ -292,7 +292,7 @@ def run(options: argparse.Namespace, years: Any) -> bool:
         beside = f"{least:8.1f}{sql / least:7.1f}" if least else " " * 15
         print(
             f"{page.name:28}{times.cold:8.0f}{warm:8.0f}{sql:8.1f}{times.queries:8}{beside}"
-            + ("" if fine else "   TOO MUCH"),
+            + ("" if fine else "   OVER LIMIT"),
             flush=True,
         )
     return good
@@ -343,13 +343,13 @@ def floor(page: Page, rounds: int) -> float:
             cursor.execute(page.floor, page.parameters)
             cursor.fetchall()
             least = min(least, (time.perf_counter() - started) * 1000)
-            if least > SLOWEST:  # it shows what the plain way costs: once is enough
+            if least > SLOWEST:  # slow, and one run is enough to show it
                 break
     return least
 
 
 def start_of_a_process() -> None:
-    """The first page of a gateway that has just become ready, and the same page again."""
+    """Time the first page of a gateway that has just become ready, and the same page again."""
     from django.test import Client
 
     from kallglot_site.accounts.models import User

@@ -1,8 +1,8 @@
-"""Assembling a one-hour dual call, compared with the ffmpeg command line that does the same.
+"""Time to assemble the recording of a one-hour dual call, compared with ffmpeg.
 
     python benchmarks/recordings.py [--minutes 60] [--runs 3]
 
-Input: two telephone tracks (mu-law, 8 kHz, frames of 100 ms) in a spool. Output of both sides: a
+Input: two telephone tracks (mu-law, 8 kHz, frames of 100 ms) in a spool. Output of both programs: a
 stereo mp3 (64 kbit/s, channels apart) and a wav of each party. Ours reads, checks and decodes the
 spool, places every frame, encodes, measures peaks and hashes; ffmpeg gets the raw tracks as files.
 Each run is a separate process. CPU is user plus system time, memory is the peak. "worker" is the
@@ -91,7 +91,7 @@ def write_call(folder: Path, seconds: int) -> None:
 
 
 def assemble(folder: Path, session_id: str, *, in_worker: bool) -> None:
-    """What a worker does between taking the work and storing the files."""
+    """What a worker does between claiming the work and storing the files."""
     if in_worker:
         set_up(folder)
     else:
@@ -145,7 +145,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="kallglot-benchmark-") as name:
         folder = Path(name)
-        # In a process of its own: a child's peak memory begins with its parent's.
+        # In a separate process, because a child's peak memory starts at its parent's.
         command = [sys.executable, __file__, "--write", name, f"--minutes={options.minutes}"]
         written = json.loads(subprocess.check_output(command))
         session_id = written["session_id"]
@@ -159,7 +159,7 @@ def main() -> None:
             print("ffmpeg is not installed, so there is no comparison")
             del sides["ffmpeg"]
         results: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-        for _ in range(options.runs):  # alternating, so that a busy moment hits both
+        for _ in range(options.runs):  # in turns, so that other load affects both
             for side, command in sides.items():
                 results[side].append(measured(command, folder))
     report(results, options.minutes)

@@ -127,7 +127,7 @@ def prepare() -> tuple[str, str]:
 
 
 def fill(organization_id: str, rows: int) -> None:
-    """Insert ended sessions of the past directly into the table."""
+    """Insert ended sessions directly into the table."""
     import datetime
 
     from kallglot_site.api.ids import new_id
@@ -235,7 +235,7 @@ def compare(
     process: psutil.Process,
     key: str,
 ) -> None:
-    """Run the requests of a pair in turns. Print both, and the second relative to the first."""
+    """Time a pair of requests in turns. Print both, and the second relative to the first."""
     measures = {name: Measure() for name in pair}
     for _ in range(options.rounds):
         for name, request in pair.items():
@@ -252,7 +252,7 @@ def compare(
 
 
 def end_sessions() -> None:
-    """End all sessions: a plan allows some hundred at once, and counting more would be measured."""
+    """End all sessions: the plan limits them, and counting many would slow down creating."""
     from sessions_app.models import Session
 
     Session.objects.exclude(status="ended").update(status="ended")
@@ -284,7 +284,7 @@ def run(options: argparse.Namespace, process: psutil.Process, key: str, session_
 def lists_at_any_size(
     options: argparse.Namespace, process: psutil.Process, key: str, organization: str
 ) -> None:
-    """The same list with a thousand sessions, and with many: newest page and one far back."""
+    """Time the list with a thousand sessions and with many: the newest page and an old one."""
     from django.db import connection
 
     from kallglot_site.accounts.models import Organization

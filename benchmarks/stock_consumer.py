@@ -1,4 +1,4 @@
-"""The baseline of ``stream.py``: a consumer as in Channels' tutorial, which only decodes."""
+"""The baseline of ``stream.py``: a consumer as in Channels' tutorial that only decodes audio."""
 
 import base64
 import json

@@ -4,7 +4,7 @@
     python benchmarks/stream.py --streams 100 --talkers 12 --audio speech/
 
 Every stream sends a mu-law JSON frame of 100 ms ten times a second and a ping every second. A pong
-is sent after the frames before it were handled, so its latency is that of frames. CPU is that of
+is sent after the frames before it were handled, so its latency is also theirs. CPU is that of
 the server process alone during the measurement; the speech engine's processes are counted
 separately. The streams run in a separate process.
 
@@ -228,7 +228,7 @@ def report(name: str, seen: dict[str, Any]) -> None:
             f"p95 {finals[int(0.95 * (len(finals) - 1))]:.2f} s, worst {finals[-1]:.2f} s"
         )
     if seen["client_behind"] > 0.05:
-        print(f"{'':<26} note: the client itself was up to {seen['client_behind']:.2f} s late")
+        print(f"{'':<26} note: the client sent frames up to {seen['client_behind']:.2f} s late")
 
 
 def stock_command(server: str, port: int) -> list[str]:

@@ -135,7 +135,7 @@ class Stream(asyncio.Protocol):
 
 
 async def pace(streams: list[Stream], until: float) -> float:
-    """Send on all streams until then. Returns by how many seconds this client was late at most."""
+    """Send on all streams until then. Returns the client's largest delay in seconds."""
     groups = [streams[slice_::SLICES] for slice_ in range(SLICES)]
     tick = FRAME_SECONDS / SLICES
     started = time.perf_counter()

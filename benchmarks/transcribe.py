@@ -58,7 +58,7 @@ class Clip:
 
 @dataclass
 class Tally:
-    """What one contender did on a set of clips."""
+    """The results of one recognizer on a set of clips."""
 
     wall: float = 0.0
     cpu: float = 0.0
@@ -149,7 +149,7 @@ def over_the_telephone(audio: Samples) -> Samples:
     return np.asarray(expanded * 32767, dtype=np.int16)
 
 
-# -- contenders --------------------------------------------------------------------------------
+# -- recognizers --------------------------------------------------------------------------------
 
 
 def _utterance(clip: Clip) -> Utterance:
@@ -209,7 +209,7 @@ def _time(tally: Tally, clip: Clip, transcribe: Callable[[Clip], str]) -> None:
 
 
 def batching(clips: list[Clip], ours: Recognizer, size: int) -> None:
-    """Print what working on several at once is worth: the same utterances alone and in batches."""
+    """Print the gain from batches: the same utterances one by one and in batches."""
     alike = sorted(clips, key=lambda clip: clip.duration)[: 2 * size]
     seconds = sum(clip.duration for clip in alike)
     started = time.perf_counter()

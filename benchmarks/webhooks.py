@@ -187,7 +187,7 @@ def throughput(events: int) -> None:
         rates[name].append(events / (time.perf_counter() - started))
         cpu[name].append((time.process_time() - busy) / events * 1e6)
 
-    for turn in range(3):  # in turns, so that the machine's other work touches both
+    for turn in range(3):  # in turns, so that other load affects both
         ids = _record(tenant, turn * events, events)
         bodies = [orjson.dumps(event_payload(event)) for event in Event.objects.filter(id__in=ids)]
         note("bare", functools.partial(asyncio.run, _bare(receivers.urls[0], bodies)))
@@ -271,7 +271,7 @@ def _dispatch_forever() -> None:
 
     while True:
         dispatch_while_due(linger=5.0)
-        time.sleep(0.005)  # as the clock calls it, only more often
+        time.sleep(0.005)  # like the clock, but more often
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ class RecordingListQuery(StrictSerializer):
 
 
 class DownloadQuery(StrictSerializer):
-    """Left out: as the recording was made."""
+    """An omitted parameter means the recording's own format or sample rate."""
 
     format = StrictChoiceField(FORMATS, required=False)
     sample_rate = StrictChoiceField([str(rate) for rate in SAMPLE_RATES], required=False)

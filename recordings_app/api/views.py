@@ -1,4 +1,4 @@
-"""Recordings over REST: HTTP shape only."""
+"""REST endpoints of recordings. The work itself is in the services and selectors."""
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -56,9 +56,9 @@ class RecordingViewSet(V1ViewSet):
     @operation(
         "Download a recording",
         None,
-        description="Leads to a signed address, valid for an hour.",
+        description="Redirects to a signed URL that is valid for an hour.",
         status=302,
-        headers={"Location": "The signed address."},
+        headers={"Location": "The signed URL."},
         also={202: "Still processing: try again after the seconds in `Retry-After`."},
         errors=("recording_expired", "recording_failed"),
     )
@@ -79,7 +79,7 @@ class RecordingViewSet(V1ViewSet):
     @operation(
         "Stream a recording",
         None,
-        description="The bytes themselves; `Range` is honoured.",
+        description="Returns the audio itself and supports `Range`.",
         media=("audio/mpeg", "audio/wav", "audio/ogg"),
         also={
             202: "Still processing: try again after the seconds in `Retry-After`.",
@@ -112,7 +112,7 @@ def media(request: HttpRequest, file_id: str, filename: str) -> HttpResponseBase
     expires, signature = request.GET.get("expires", ""), request.GET.get("signature", "")
     if not link_is_valid(file_id, filename, expires, signature):
         error = ApiError(
-            "This link is not valid, or no longer: fetch the recording's download_url for another.",
+            "This link is invalid or has expired. Get a new one from the recording's download_url.",
             code="insufficient_permissions",
         )
         return error_response(error, request)

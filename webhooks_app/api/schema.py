@@ -38,7 +38,7 @@ _ENDPOINT = object_schema(
 _ENDPOINT["properties"]["secret"] = {
     "type": "string",
     "pattern": "^whsec_",
-    "description": "Only right after creating and rotating: it is shown once.",
+    "description": "Present only in the response that creates or rotates the secret.",
 }
 
 _DELIVERY = object_schema(
@@ -78,7 +78,10 @@ _EVENT = object_schema(
         "type": {"enum": list(CATALOG)},
         "api_version": {"const": "v1"},
         "created_at": MOMENT,
-        "data": {"type": "object", "description": "The object as the API returned it then."},
+        "data": {
+            "type": "object",
+            "description": "The object as the API returned it at the time of the event.",
+        },
     },
 )
 

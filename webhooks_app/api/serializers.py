@@ -25,7 +25,7 @@ from webhooks_app.models import Delivery, Endpoint
     }
 )
 class EventTypesField(serializers.ListField):
-    """Types, or ``*`` for all. The services check that there are some, and that they exist."""
+    """Event types, or ``*`` for all. The services refuse an empty list and unknown types."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class EndpointInput(StrictSerializer):
 
 
 class EndpointChange(StrictSerializer):
-    """The body of PATCH /v1/webhook_endpoints/:id. What is left out stays."""
+    """The body of PATCH /v1/webhook_endpoints/:id. Omitted fields stay unchanged."""
 
     url = StrictCharField(max_length=MAX_LENGTH, allow_blank=True, required=False)
     events = EventTypesField(required=False)

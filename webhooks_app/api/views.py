@@ -1,4 +1,4 @@
-"""Webhooks over REST: HTTP shape only."""
+"""REST endpoints of webhooks. The work itself is in the services and selectors."""
 
 from django.db import transaction
 from rest_framework.request import Request
@@ -51,13 +51,13 @@ class EndpointViewSet(V1ViewSet):
         return self.page(endpoints, prefix="wh", payload=endpoint_payload)
 
     def _url(self, request: Request) -> CheckedUrl:
-        """Called before the idempotency key's transaction, since it asks the name service."""
+        """The checked URL. Called before the transaction, because it resolves the host name."""
         return url_check(self.body(EndpointInput)["url"])
 
     @operation(
         "Create a webhook endpoint",
         "WebhookEndpoint",
-        description="The answer shows the signing secret, this once.",
+        description="Only this response contains the signing secret.",
         status=201,
         takes=EndpointInput,
         creates="endpoint_id",
@@ -105,8 +105,8 @@ class EndpointViewSet(V1ViewSet):
     @operation(
         "Rotate a signing secret",
         "WebhookEndpoint",
-        description="The answer shows the new secret, this once. The old one keeps signing beside "
-        "it for 24 hours.",
+        description="Only this response contains the new secret. The old one also signs deliveries "
+        "for 24 hours.",
         headers={"Cache-Control": "`no-store`: the answer holds a secret."},
     )
     @idempotent
@@ -130,10 +130,12 @@ class EndpointViewSet(V1ViewSet):
         deliveries = selectors.delivery_list(endpoint=self._endpoint(endpoint_id), **self.query)
         return self.page(deliveries, prefix="whd", payload=delivery_payload)
 
-    @operation("Deliver again what failed since a time", "WebhookRedelivery", takes=RedeliverInput)
+    @operation(
+        "Redeliver failed deliveries since a time", "WebhookRedelivery", takes=RedeliverInput
+    )
     @idempotent
     def redeliver(self, request: Request, endpoint_id: str) -> Response:
-        """Everything that failed or was cancelled since a time."""
+        """Redeliver everything that failed or was cancelled since a time."""
         since = self.body(RedeliverInput)["since"]
         endpoint = self._endpoint(endpoint_id)
         count = services.endpoint_redeliver(endpoint=endpoint, since=since)
@@ -150,7 +152,7 @@ class EndpointViewSet(V1ViewSet):
 
 
 class DeliveryViewSet(V1ViewSet):
-    """Deliveries: one event for one endpoint each."""
+    """Deliveries. Each is one event for one endpoint."""
 
     throttle_group = "webhooks"
     scopes = {"retrieve": Scope.WEBHOOKS_READ, "redeliver": Scope.WEBHOOKS_WRITE}
@@ -160,7 +162,7 @@ class DeliveryViewSet(V1ViewSet):
         delivery = selectors.delivery_get(tenant=self.tenant, delivery_id=delivery_id)
         return Response(delivery_payload(delivery))
 
-    @operation("Deliver again, now", "WebhookDelivery")
+    @operation("Redeliver now", "WebhookDelivery")
     @idempotent
     def redeliver(self, request: Request, delivery_id: str) -> Response:
         self.body()
@@ -171,7 +173,7 @@ class DeliveryViewSet(V1ViewSet):
 
 
 class EventViewSet(V1ViewSet):
-    """Events. Besides ``webhooks:read`` an event needs its own object's read scope."""
+    """Events. An event needs ``webhooks:read`` and the read scope of its object."""
 
     throttle_group = "webhooks"
     scopes = {
