@@ -106,7 +106,7 @@ def test_every_message_of_the_clock_expires(settings: Any) -> None:
         assert entry["options"]["expires"] <= max(5.0, entry["schedule"]), name
 
 
-def test_the_settings_choose_it_where_there_is_no_redis(settings: Any) -> None:
+def test_the_settings_use_it_without_redis(settings: Any) -> None:
     if not settings.CELERY_BROKER_URL.startswith("filesystem"):
         pytest.skip("this run has a real broker")
     assert settings.CELERY_BROKER_TRANSPORT == "kallglot_site.broker:Transport"

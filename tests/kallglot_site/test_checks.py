@@ -1,4 +1,4 @@
-"""The system checks stop a start that would go wrong, and say what to set."""
+"""The system checks stop a start with unsafe settings and say what to set."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ POSTGRES = "postgres://kallglot@db.internal/kallglot"
 
 @pytest.fixture
 def small(settings):
-    """A laptop: nothing set."""
+    """A laptop: default settings."""
     settings.REDIS_URL = ""
     settings.ENV = settings.ENV | {"KALLGLOT_SECRET_KEY": "", "DATABASE_URL": ""}
     return settings
@@ -22,7 +22,7 @@ def small(settings):
 
 @pytest.fixture
 def large(settings):
-    """A production installation with everything right."""
+    """A production installation with correct settings."""
     settings.PRODUCTION = True
     settings.REDIS_URL = "redis://redis.internal"
     settings.PUBLIC_URL = "https://api.example.com"
@@ -37,11 +37,11 @@ def found() -> set[str]:
     return {str(message.id) for message in messages}
 
 
-def test_nothing_set_is_a_good_installation(small):
+def test_default_settings_have_no_errors(small):
     assert found() == set()
 
 
-def test_everything_set_is_a_good_installation(large):
+def test_complete_production_settings_have_no_errors(large):
     assert found() == set()
 
 
@@ -66,7 +66,7 @@ def test_a_short_secret_key_is_refused(small):
         ("TRUSTED_PROXIES", [], "kallglot.W002"),
     ],
 )
-def test_production_insists(large, name, value, complaint):
+def test_production_requires_safe_settings(large, name, value, complaint):
     setattr(large, name, value)
     assert found() == {complaint}
 
@@ -80,7 +80,7 @@ def test_several_gateways_need_redis(large):
     "name",
     ["TRANSCRIBER_URL", "TRANSLATOR_URL", "SYNTHESIZER_URL", "RESPONDER_URL", "ANALYZER_URL"],
 )
-def test_an_unknown_engine_is_named_with_what_there_is(small, name):
+def test_the_error_of_an_unknown_engine_lists_the_known_ones(small, name):
     setattr(small, name, "parrot://")
     (message,) = installation_check()
     assert message.id == "kallglot.E010"

@@ -8,7 +8,7 @@ def test_everything_has_a_default_that_can_be_read():
     assert read({}).keys() == {setting.name for setting in SETTINGS}
 
 
-def test_every_fault_is_named_at_once():
+def test_all_wrong_settings_are_listed_at_once():
     with pytest.raises(ImproperlyConfigured) as refusal:
         read({"KALLGLOT_MAX_STREAMS": "none", "KALLGLOT_DEBUG": "perhaps"})
     assert "KALLGLOT_MAX_STREAMS: 'none' is not valid: use a whole number" in str(refusal.value)

@@ -1,4 +1,4 @@
-"""What load balancers and Prometheus ask, and what they get."""
+"""/healthz, /readyz and /metrics."""
 
 import asyncio
 import json
@@ -53,19 +53,19 @@ async def asked(path: str, *, method: str = "GET", client: str = "127.0.0.1", **
     return Answer(start["status"], found, body["body"])
 
 
-async def test_alive_is_alive_for_any_host_name():
+async def test_healthz_answers_any_host_name():
     answer = await asked("/healthz", host="10.1.2.3")
     assert (answer.status, answer.json) == (200, {"status": "ok", "version": VERSION})
 
 
-async def test_ready_says_what_was_looked_at(all_fine):
+async def test_readyz_lists_its_checks(all_fine):
     answer = await asked("/readyz")
     assert answer.status == 200
     assert answer.headers["cache-control"] == "no-store"
     assert set(answer.json["checks"]) == {"database", "broker", "engine"}
 
 
-async def test_not_ready_names_the_reason(all_fine):
+async def test_readyz_gives_the_reason_when_not_ready(all_fine):
     async def loading() -> health.Check:
         return {"ok": False, "reason": "the transcription engine is loading"}
 
@@ -98,12 +98,12 @@ async def test_health_is_answered_while_every_request_thread_is_busy(all_fine, m
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_real_database_and_broker_are_asked():
+async def test_the_real_database_and_broker_are_checked():
     assert (await Remembered(health.database)())["ok"]
     assert (await Remembered(health.broker)())["ok"]
 
 
-async def test_a_broker_that_refuses_makes_it_unready(settings):
+async def test_a_broker_that_refuses_connections_fails_the_check(settings):
     settings.CELERY_BROKER_URL = "redis://:hunter2@127.0.0.1:1/0"
     answer = await Remembered(health.broker)()
     assert not answer["ok"]
@@ -111,7 +111,7 @@ async def test_a_broker_that_refuses_makes_it_unready(settings):
     assert "hunter2" not in json.dumps(answer)
 
 
-async def test_many_callers_cost_the_service_one_question():
+async def test_many_requests_check_a_service_once():
     count, now = [], [0.0]
     check = Remembered(lambda: count.append(1), clock=lambda: now[0])
     await asyncio.gather(*(check() for _ in range(5)))
@@ -137,7 +137,7 @@ async def test_a_service_that_hangs_holds_one_thread_and_answers_in_time(monkeyp
     assert {answer["reason"] for answer in answers} == {"does not answer in time"}
 
 
-async def test_only_reading_is_allowed():
+async def test_only_get_and_head_are_allowed():
     answer = await asked("/readyz", method="POST")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
@@ -147,24 +147,24 @@ async def test_a_head_request_gets_no_body():
     assert (answer.status, answer.body) == (200, b"")
 
 
-async def test_in_development_numbers_are_for_this_machine():
+async def test_in_development_metrics_are_for_this_machine():
     answer = await asked("/metrics")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert b"# TYPE process_cpu_seconds_total counter" in answer.body
 
 
-async def test_numbers_are_not_for_others():
+async def test_metrics_are_refused_to_other_machines():
     assert (await asked("/metrics", client="10.0.0.7")).status == 403
     assert (await asked("/metrics", x_forwarded_for="203.0.113.9")).status == 403
 
 
-async def test_in_production_a_local_proxy_without_headers_does_not_expose_the_numbers(settings):
+async def test_in_production_a_local_proxy_without_headers_does_not_expose_metrics(settings):
     settings.PRODUCTION = True
     assert (await asked("/metrics", client="127.0.0.1")).status == 403
 
 
-async def test_a_metrics_token_opens_them_to_its_bearer_only(settings):
+async def test_with_a_metrics_token_only_its_bearer_gets_metrics(settings):
     settings.PRODUCTION, settings.METRICS_TOKEN = True, "correct-horse"
     assert (await asked("/metrics")).status == 403
     assert (await asked("/metrics", authorization="Bearer battery-staple")).status == 403
@@ -172,5 +172,5 @@ async def test_a_metrics_token_opens_them_to_its_bearer_only(settings):
     assert right.status == 200
 
 
-def test_health_stands_before_django():
+def test_health_pages_are_answered_before_django():
     assert isinstance(application.application_mapping["http"], HealthPages)

@@ -76,7 +76,7 @@ def test_a_leased_row_is_claimed_by_nobody_else_until_its_lease_runs_out(clock):
     assert second.attempts == 2
 
 
-def test_a_worker_whose_lease_another_has_writes_nothing(clock):
+def test_a_worker_that_lost_its_lease_writes_nothing(clock):
     add("file")
     slow = claim()
     clock.shift(LEASE)

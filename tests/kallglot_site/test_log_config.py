@@ -1,4 +1,4 @@
-"""What must never stand in a log line does not, whoever wrote the line."""
+"""Log lines contain no secrets, whichever code or library wrote them."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def logged(request):
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_passes_by_any_way_of_logging(logged, secret):
+def test_every_way_of_logging_redacts_secrets(logged, secret):
     structlog.get_logger("ours").info("call.started", detail=secret, nested={"key": [secret]})
     logging.getLogger("library").warning("connecting with %s", secret)
     logging.getLogger("library").warning("in the record", extra={"detail": secret})
@@ -89,7 +89,7 @@ def test_a_traceback_shows_no_local_variables(logged):
         "10.0.0.1:8000",
     ],
 )
-def test_what_is_harmless_stays(harmless):
+def test_harmless_text_is_not_redacted(harmless):
     assert redact(harmless) == harmless
 
 
@@ -107,13 +107,13 @@ def test_uvicorn_s_coloured_copy_of_its_message_is_left_out(logged):
     assert "color_message" not in logged.getvalue()
 
 
-def test_a_foreign_host_name_is_one_line_without_traceback(logged, client):
+def test_an_unknown_host_name_logs_one_line_without_traceback(logged, client):
     assert client.get("/v1/sessions", headers={"host": "evil.example"}).status_code == 400
     assert "ALLOWED_HOSTS" in logged.getvalue()
     assert "Traceback" not in logged.getvalue()
 
 
-def test_a_refused_request_is_one_line_and_a_failed_one_keeps_its_traceback(logged, client):
+def test_a_refused_request_logs_one_line_and_a_failed_one_a_traceback(logged, client):
     client.raise_request_exception = False
     client.get("/nowhere")
     assert "Not Found" not in logged.getvalue()

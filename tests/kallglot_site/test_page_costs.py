@@ -1,4 +1,4 @@
-"""What a page costs in queries does not grow with the rows it shows. Their times: benchmarks."""
+"""The number of queries of a page does not grow with its rows. Benchmarks measure the time."""
 
 import datetime
 from typing import Any
@@ -43,7 +43,7 @@ PAGES = [
 
 @pytest.fixture
 def places(cast: Cast) -> dict[str, str]:
-    """Thirty of everything."""
+    """Thirty rows of every kind, and the URLs of their pages."""
     tenant: dict[str, Any] = {"organization": cast.organization, "environment": "live"}
     endpoints = [
         Endpoint.objects.create(**tenant, url=f"https://example.com/{n}", events=["*"])
@@ -100,7 +100,7 @@ def test_a_page_of_thirty_rows_takes_few_queries(cast, places, django_assert_max
         assert client.get(page.format(**places)).status_code == 200
 
 
-def test_the_health_of_many_endpoints_is_that_of_each(cast, places):
+def test_the_health_of_many_endpoints_equals_that_of_each(cast, places):
     endpoints = list(Endpoint.objects.all())
     first = endpoints[0]
     delivery = first.deliveries.order_by("-id")[0]

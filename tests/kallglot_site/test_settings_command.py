@@ -12,7 +12,7 @@ def printed(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_configuration_page_is_what_the_code_says():
+def test_the_configuration_page_is_up_to_date():
     page = Path(__file__).parents[2] / "docs" / "configuration.md"
     assert page.read_text() == printed("--markdown"), "run `make docs`"
 
@@ -24,7 +24,7 @@ def test_every_setting_stands_on_the_page_with_its_purpose():
         assert setting.help in page
 
 
-def test_what_is_in_force_is_printed_without_secrets(settings):
+def test_present_values_are_printed_without_secrets(settings):
     settings.ENV = settings.ENV | {
         "KALLGLOT_SECRET_KEY": "do-not-print-me",
         "DATABASE_URL": "postgres://user:hunter2@db/kallglot",

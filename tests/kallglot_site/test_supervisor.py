@@ -1,4 +1,4 @@
-"""The supervisor's promises, kept with small real processes."""
+"""The supervisor, with small real processes."""
 
 import asyncio
 import contextlib
@@ -24,12 +24,12 @@ def python(name: str, code: str, grace: float = 10) -> Child:
 
 
 def until_stopped(said: str = "up") -> str:
-    """A program that says something and then waits for its SIGTERM."""
+    """A program that prints a line and then waits for SIGTERM."""
     return f"{WAITING}; print({said!r}, flush=True); signal.pause()"
 
 
 class Said:
-    """What the supervisor told the person, and a way to wait for it."""
+    """The supervisor's messages, and a way to wait for one."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -70,7 +70,7 @@ def writes(path: Path, then: str = "signal.pause()") -> str:
     return f"{WAITING}; import os; open({str(path)!r}, 'a').write(f'{{os.getpid()}}\\n'); {then}"
 
 
-async def test_what_crashes_is_started_again(tmp_path):
+async def test_a_crashed_process_is_restarted(tmp_path):
     said = Said()
     once = f"sys.exit(3) if open({str(tmp_path / 'ids')!r}).read().count(chr(10)) < 2 else 0"
     supervisor = Supervisor(
@@ -85,7 +85,7 @@ async def test_what_crashes_is_started_again(tmp_path):
     await running
 
 
-async def test_what_never_worked_ends_everything_and_says_why(tmp_path):
+async def test_crashes_before_readiness_end_everything_with_the_reason(tmp_path):
     supervisor = Supervisor(
         [python("worker", writes(tmp_path / "worker")), python("gateway", "raise SystemExit(3)")],
         say=Said(),
@@ -99,7 +99,7 @@ async def test_what_never_worked_ends_everything_and_says_why(tmp_path):
         assert not psutil.pid_exists(int(process))
 
 
-async def test_what_worked_once_is_never_given_up(tmp_path):
+async def test_crashes_after_readiness_are_always_restarted(tmp_path):
     said = Said()
     supervisor = Supervisor([python("gateway", "raise SystemExit(2)")], say=said, first_pause=0.001)
     supervisor.worked = True
@@ -109,7 +109,7 @@ async def test_what_worked_once_is_never_given_up(tmp_path):
     await running
 
 
-async def test_a_helper_that_holds_the_log_open_delays_nothing(tmp_path):
+async def test_a_child_process_that_holds_the_log_open_delays_nothing(tmp_path):
     helper = "import time; time.sleep(600)"
     leaves = (
         "import subprocess, sys\n"
@@ -124,7 +124,7 @@ async def test_a_helper_that_holds_the_log_open_delays_nothing(tmp_path):
         os.kill(int(line), signal.SIGKILL)
 
 
-async def test_all_are_told_to_stop_in_their_order(tmp_path):
+async def test_processes_stop_in_order(tmp_path):
     log = tmp_path / "log"
     program = (
         "import signal, sys\n"
@@ -143,7 +143,7 @@ async def test_all_are_told_to_stop_in_their_order(tmp_path):
     assert log.read_text().split() == ["gateway", "worker"]
 
 
-async def test_who_does_not_stop_in_time_is_killed_with_its_helpers(tmp_path):
+async def test_a_process_that_does_not_stop_in_time_is_killed_with_its_children(tmp_path):
     helper = "import time; time.sleep(600)"
     stubborn = (
         "import os, signal, subprocess, sys\n"
@@ -162,7 +162,7 @@ async def test_who_does_not_stop_in_time_is_killed_with_its_helpers(tmp_path):
     gone(ids)
 
 
-async def test_lines_carry_the_name_of_who_wrote_them(capfdbinary, tmp_path):
+async def test_log_lines_have_the_name_of_their_process(capfdbinary, tmp_path):
     long = "x" * 70_000
     code = (
         f"{WAITING}; print('hello'); print(); print({long!r});"

@@ -1,4 +1,4 @@
-"""A gateway is ready only when its first page would not have to wait any more."""
+"""Views and templates are loaded before a gateway is ready."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from django.template import engines
 from kallglot_site import warming
 
 
-def test_every_template_compiles_and_stays_compiled():
+def test_every_template_is_compiled_and_cached():
     warming.pages_warm_up()
     django: Any = engines["django"]
     (cached,) = django.engine.template_loaders
@@ -16,7 +16,7 @@ def test_every_template_compiles_and_stays_compiled():
     assert "components/pagination.html" in cached.get_template_cache
 
 
-def test_engines_and_so_readiness_come_after_the_pages(monkeypatch):
+def test_engines_load_after_the_pages_are_warm(monkeypatch):
     done: list[str] = []
 
     async def engines_start() -> None:

@@ -84,7 +84,7 @@ def test_a_rolled_back_change_records_no_event_and_wakes_no_worker(
     assert rings == []
 
 
-def test_a_committed_event_rings_once_it_is_committed(
+def test_an_event_wakes_a_worker_after_its_commit(
     cast, endpoint, rings, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):

@@ -111,7 +111,7 @@ def test_pages_for_admins_stay_closed_to_reviewers(suspended):
     assert "Your role in this organization does not allow it" in response.text
 
 
-def test_talking_is_not_offered(admin):
+def test_browser_calls_are_not_offered(admin):
     page = admin.get("/dashboard/talk").text
     assert "Calls are not available" in page
     assert "Start talking" not in page
@@ -162,7 +162,7 @@ def test_other_organizations_of_the_same_person_go_on(admin, suspended):
     assert ApiKey.objects.filter(organization=rival, name="CRM").exists()
 
 
-def test_reinstated_everything_works_again(admin, suspended):
+def test_after_reinstatement_everything_works_again(admin, suspended):
     suspended.organization.suspended_at = None
     suspended.organization.save()
     data = {"name": "CRM", "scopes": ["sessions:read"]}

@@ -83,7 +83,7 @@ def test_the_code_that_turned_it_on_does_not_sign_in(phone):
         phone.accept(phone.code(then), then)
 
 
-def test_codes_are_typed_as_people_type_them(phone):
+def test_codes_are_accepted_however_people_type_them(phone):
     code = phone.code(NOON)
     assert phone.accept(f" {code[:3]} {code[3:]} ", NOON) is Factor.APP
     assert phone.accept(phone.paper[0].upper().replace("-", " "), NOON) is Factor.RECOVERY_CODE
@@ -130,7 +130,7 @@ def test_the_lock_never_outlasts_a_day(phone):
     assert phone.accept(phone.code(tomorrow), tomorrow) is Factor.APP
 
 
-def test_who_is_locked_out_by_somebodys_guesses_gets_in_with_a_recovery_code(phone):
+def test_a_recovery_code_works_during_a_lock(phone):
     TwoFactor.objects.update(locked_until=NOON + seconds(60))
     assert phone.accept(phone.paper[0], NOON) is Factor.RECOVERY_CODE
 

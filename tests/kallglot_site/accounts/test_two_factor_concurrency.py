@@ -51,6 +51,6 @@ def test_one_recovery_code_signs_one_session_in(cast: Cast, phone):
     assert outcomes(cast.owner, [code] * 6) == {"RECOVERY_CODE": 1, "WrongCode": 5}
 
 
-def test_guesses_side_by_side_are_counted_one_by_one(cast: Cast, phone):
+def test_parallel_wrong_codes_are_all_counted(cast: Cast, phone):
     assert outcomes(cast.owner, ["not a code"] * 10) == {"WrongCode": 6, "CodesLocked": 4}
     assert TwoFactor.objects.get().failures == 6

@@ -1,4 +1,4 @@
-"""Signing in with a second factor: no page and no socket opens before the code."""
+"""Signing in with a second factor: no page and no WebSocket works before the code."""
 
 import html
 import re
@@ -66,7 +66,7 @@ def test_the_password_leads_to_the_code_and_the_code_to_the_page_asked_for(clien
     assert client.get("/dashboard/keys").status_code == 200
 
 
-def test_who_has_no_second_factor_is_asked_for_none(client, cast, app):
+def test_a_person_without_second_factor_needs_no_code(client, cast, app):
     assert give_password(client, cast.teammate.email).headers["Location"] == "/dashboard/"
     assert client.get("/dashboard/").status_code == 200
 
@@ -83,7 +83,7 @@ def test_with_the_password_alone_nobody_is_signed_in(client, cast, app, page):
     assert cast.owner.last_login is None
 
 
-def test_the_django_admin_has_no_door_beside_it(client, cast, app):
+def test_the_django_admin_also_requires_the_code(client, cast, app):
     User.objects.filter(pk=cast.owner.pk).update(is_staff=True, is_superuser=True)
     assert client.get("/admin/").headers["Location"] == "/admin/login/?next=/admin/"
     door = client.get("/admin/login/?next=/admin/").headers["Location"]
@@ -97,12 +97,12 @@ def test_the_django_admin_has_no_door_beside_it(client, cast, app):
     assert client.get("/admin/").status_code == 200
 
 
-def test_a_member_at_the_django_admin_is_refused_and_not_sent_in_circles(client, cast):
+def test_a_member_at_the_django_admin_is_refused_without_a_redirect_loop(client, cast):
     client.force_login(cast.owner)
     assert client.get("/admin/", follow=True).status_code == 403
 
 
-def test_a_code_is_not_taken_twice(client, cast, app):
+def test_a_code_is_not_accepted_twice(client, cast, app):
     code = app.code()
     give_password(client, cast.owner.email)
     assert client.post("/login/code", {"code": code}).status_code == 302
@@ -153,7 +153,7 @@ def test_a_changed_password_or_a_closed_account_ends_what_was_begun(client, cast
     assert client.get("/dashboard/").status_code == 302
 
 
-def test_the_session_gets_a_new_name_at_each_step(client, cast, app):
+def test_the_session_key_changes_at_each_step(client, cast, app):
     client.get("/login")
     session = client.session
     session["planted"] = True
@@ -183,7 +183,7 @@ def test_wrong_passwords_and_unknown_people_never_see_the_second_step(client, ca
     assert client.get("/login/code").headers["Location"] == "/login"
 
 
-def test_a_new_password_does_not_go_around_the_code(client, cast, app):
+def test_a_password_reset_does_not_replace_the_code(client, cast, app):
     token = default_token_generator.make_token(cast.owner)
     link = f"/password/{urlsafe_base64_encode(force_bytes(cast.owner.pk))}/{token}"
     form = client.get(link, follow=True).redirect_chain[-1][0]
@@ -242,7 +242,7 @@ def test_the_secret_on_offer_is_nowhere_in_clear(client, cast, clock):
         assert secret not in str(row.get_decoded())
 
 
-def test_guessing_the_password_there_locks_as_at_the_door(client, cast, app):
+def test_wrong_passwords_in_the_setup_lock_like_those_at_sign_in(client, cast, app):
     client.force_login(cast.owner)
     for _ in range(20):
         response = client.post("/account/two-factor/off", {"password": "wrong", "code": "1"})

@@ -1,4 +1,4 @@
-"""Bodies, queries and paths that mean harm are refused in the envelope: never a 500."""
+"""Hostile bodies, queries and paths get an error in the envelope, never a 500."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -90,7 +90,7 @@ def test_hostile_bodies_are_refused(
         "application/json\x00",
     ],
 )
-def test_only_json_in_utf8_is_taken(api: Client, content_type: str) -> None:
+def test_only_json_in_utf8_is_accepted(api: Client, content_type: str) -> None:
     response = api.generic("POST", "/v1/sessions", "{" + MODE + "}", content_type=content_type)
 
     assert response.status_code == 415
@@ -98,13 +98,13 @@ def test_only_json_in_utf8_is_taken(api: Client, content_type: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "Application/JSON"])
-def test_json_is_taken_however_it_is_spelled(api: Client, content_type: str) -> None:
+def test_the_json_content_type_is_accepted_in_any_spelling(api: Client, content_type: str) -> None:
     response = api.generic("POST", "/v1/sessions", "{" + MODE + "}", content_type=content_type)
 
     assert response.status_code == 201
 
 
-def test_compressed_bodies_are_not_taken(api: Client) -> None:
+def test_compressed_bodies_are_refused(api: Client) -> None:
     response = api.generic(
         "POST",
         "/v1/sessions",
@@ -182,7 +182,9 @@ def test_hostile_queries_and_paths_are_refused(
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
-def test_other_methods_are_refused_with_those_allowed(api: Client, method: str) -> None:
+def test_other_methods_are_refused_and_allow_lists_the_supported_ones(
+    api: Client, method: str
+) -> None:
     response = getattr(api, method)("/v1/sessions")
 
     assert response.status_code == 405
@@ -199,7 +201,7 @@ def test_an_unknown_host_is_refused_in_the_envelope(api: Client) -> None:
     assert "evil.example" not in response.content.decode()
 
 
-def test_a_fault_of_ours_is_an_envelope_without_a_traceback(
+def test_a_500_has_the_error_envelope_and_no_traceback(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("sessions_app.selectors.session_list", lambda **_: 1 / 0, raising=True)
@@ -263,7 +265,7 @@ async def _over_asgi(
     ],
     ids=["chunked", "chunked and large", "chunked and huge", "declared large", "lying", "nonsense"],
 )
-async def test_bodies_count_with_and_without_content_length(
+async def test_the_size_of_bodies_is_limited_with_and_without_content_length(
     cast: Cast,
     chunks: list[bytes],
     headers: dict[str, str],
@@ -281,7 +283,7 @@ _json = st.recursive(
 
 @given(st.binary(max_size=200) | _json.map(lambda value: repr(value).encode(errors="replace")))
 @settings(max_examples=200, deadline=None)
-def test_the_parser_knows_one_refusal(body: bytes) -> None:
+def test_the_json_parser_raises_only_invalid_json(body: bytes) -> None:
     try:
         strict_json.loads(body)
     except ApiError as error:
@@ -292,7 +294,7 @@ def test_the_parser_knows_one_refusal(body: bytes) -> None:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_no_value_in_any_field_is_a_fault_of_ours(api: Client, value: Any) -> None:
+def test_no_value_in_any_field_causes_a_500(api: Client, value: Any) -> None:
     for field in ("mode", "source_language", "recording", "provider", "transcription", "metadata"):
         body = {"mode": "transcription", field: value}
         response = api.post("/v1/sessions", body, content_type="application/json")

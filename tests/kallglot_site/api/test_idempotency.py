@@ -1,4 +1,4 @@
-"""Safe retries: one key, one effect, one answer."""
+"""A request repeated with its idempotency key has one effect and one answer."""
 
 import datetime
 from typing import Any
@@ -73,7 +73,7 @@ def test_keys_belong_to_an_organization_and_an_environment(cast: Cast) -> None:
     assert len({answer.json()["id"] for answer in answers}) == 3
 
 
-def test_a_failed_request_does_not_burn_its_key(api: Client, cast: Cast) -> None:
+def test_the_key_of_a_failed_request_can_be_used_again(api: Client, cast: Cast) -> None:
     cast.organization.concurrent_sessions = 0
     cast.organization.save()
     assert create(api).status_code == 429
@@ -101,7 +101,7 @@ def test_answers_are_encrypted_at_rest(api: Client) -> None:
     assert response.json()["id"].encode() not in bytes(stored.body)
 
 
-def test_a_key_is_forgotten_after_a_day(api: Client) -> None:
+def test_a_key_can_be_used_again_after_a_day(api: Client) -> None:
     create(api)
 
     with time_machine.travel(timezone.now() + datetime.timedelta(hours=24, seconds=1)):
@@ -112,7 +112,7 @@ def test_a_key_is_forgotten_after_a_day(api: Client) -> None:
     assert Session.objects.count() == 2
 
 
-def test_the_sweep_deletes_only_what_is_past_its_day(api: Client) -> None:
+def test_the_sweep_deletes_only_answers_older_than_a_day(api: Client) -> None:
     create(api, key="old")
     with time_machine.travel(timezone.now() + datetime.timedelta(hours=23)):
         create(api, key="new")
@@ -122,7 +122,7 @@ def test_the_sweep_deletes_only_what_is_past_its_day(api: Client) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "Zoë", "tab\there"])
-def test_a_key_that_is_none_is_refused(api: Client, key: str) -> None:
+def test_an_invalid_key_is_refused(api: Client, key: str) -> None:
     response = create(api, key=key)
 
     assert response.status_code == 422
@@ -140,7 +140,7 @@ def test_ending_is_idempotent_too(api: Client, cast: Cast) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_duplicate_of_a_running_request_waits_and_is_then_told_so(
+def test_a_duplicate_of_a_running_request_waits_and_then_gets_409(
     api: Client, monkeypatch: pytest.MonkeyPatch, second_connection: Any
 ) -> None:
     """Another connection holds the key's lock, as a request that is still running would."""
@@ -168,7 +168,7 @@ def _hold_lock(other: Any, key: str) -> None:
     )
 
 
-def test_an_erased_session_does_not_come_back_through_its_key(api: Client) -> None:
+def test_the_key_of_an_erased_session_replays_nothing(api: Client) -> None:
     phone = "+15551234567"
     body = {**BODY, "provider": {"phone_number": phone}}
     session_id = create(api, body=body).json()["id"]

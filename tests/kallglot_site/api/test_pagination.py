@@ -1,4 +1,4 @@
-"""Keyset pagination: every object once, in order, in both directions, at a flat cost."""
+"""Keyset pagination: every object once, in order, in both directions, at a constant cost."""
 
 import datetime
 import json
@@ -43,12 +43,12 @@ def test_pages_go_forward_again_newest_first(api: Client, seven: list[str]) -> N
     assert ids(api, limit=3, ending_before=seven[0]) == ([], False)
 
 
-def test_an_exact_page_has_no_more(api: Client, seven: list[str]) -> None:
+def test_a_full_last_page_has_no_more(api: Client, seven: list[str]) -> None:
     assert ids(api, limit=7) == (seven, False)
     assert ids(api, limit=6) == (seven[:6], True)
 
 
-def test_a_cursor_is_parsed_and_never_looked_up(api: Client, seven: list[str]) -> None:
+def test_the_object_of_a_cursor_need_not_exist(api: Client, seven: list[str]) -> None:
     Session.objects.filter(pk=seven[2]).delete()
 
     assert ids(api, limit=2, starting_after=seven[2]) == (seven[3:5], True)

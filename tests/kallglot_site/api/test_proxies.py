@@ -1,4 +1,4 @@
-"""Who a request comes from, when proxies stand in between."""
+"""The client's address behind proxies."""
 
 import pytest
 from django.http import HttpRequest, HttpResponse
@@ -38,7 +38,7 @@ def test_without_trusted_proxies_a_spoofed_address_changes_nothing(settings) -> 
         ("", "10.0.0.1"),
     ],
 )
-def test_behind_a_trusted_proxy_the_nearest_stranger_is_the_client(
+def test_behind_a_trusted_proxy_the_nearest_untrusted_address_is_the_client(
     settings, forwarded: str, address: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
@@ -49,7 +49,7 @@ def test_behind_a_trusted_proxy_the_nearest_stranger_is_the_client(
     assert request.is_secure()
 
 
-def test_a_stranger_is_not_believed_although_proxies_are(settings) -> None:
+def test_headers_of_an_untrusted_peer_are_ignored_when_proxies_are_configured(settings) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
 
     request = seen("203.0.113.9", "198.51.100.1", "https")

@@ -1,4 +1,4 @@
-"""Many at once, and death at any moment: never two objects, never half of one."""
+"""Concurrent creates, and creates killed at any statement: no second and no partial object."""
 
 import concurrent.futures
 import os
@@ -39,7 +39,7 @@ def _race(key: str, idempotency_key: str | None, times: int = 20) -> list[Any]:
         return list(pool.map(lambda _: _post(key, idempotency_key), range(times)))
 
 
-def test_twenty_racing_posts_with_one_key_make_one_session(cast: Cast) -> None:
+def test_twenty_concurrent_posts_with_one_key_create_one_session(cast: Cast) -> None:
     answers = _race(cast.key, "the-one")
 
     assert Session.objects.count() == 1
@@ -51,7 +51,7 @@ def test_twenty_racing_posts_with_one_key_make_one_session(cast: Cast) -> None:
     assert {answer.status_code for answer in refused} <= {409}
 
 
-def test_racing_creates_do_not_slip_past_the_plan(cast: Cast) -> None:
+def test_concurrent_creates_do_not_exceed_the_plan(cast: Cast) -> None:
     cast.organization.concurrent_sessions = 5
     cast.organization.save()
 
@@ -61,7 +61,7 @@ def test_racing_creates_do_not_slip_past_the_plan(cast: Cast) -> None:
     assert Session.objects.count() == 5
 
 
-def test_racing_requests_do_not_slip_past_the_rate_limit(cast: Cast) -> None:
+def test_concurrent_requests_do_not_exceed_the_rate_limit(cast: Cast) -> None:
     cast.organization.requests_per_minute = 7
     cast.organization.save()
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
@@ -75,17 +75,17 @@ def test_racing_requests_do_not_slip_past_the_rate_limit(cast: Cast) -> None:
 
         statuses = list(pool.map(get, range(20)))
 
-    # A minute may turn while they run: then each of the two has its own seven.
+    # If a new minute begins meanwhile, it allows another seven.
     assert statuses.count(200) in range(7, 15)
     assert statuses.count(200) + statuses.count(429) == 20
 
 
-class _Mortals:
-    """Processes that POST with the idempotency key "mortal" and are killed on the way."""
+class _KilledClients:
+    """Processes that POST with the idempotency key "killed" and are killed meanwhile."""
 
     def __init__(self) -> None:
         self._parent = subprocess.Popen(
-            [sys.executable, "-m", "tests.kallglot_site.api.dying"],
+            [sys.executable, "-m", "tests.kallglot_site.api.killed_clients"],
             env=_environment(),
             cwd=Path(__file__).resolve().parents[3],
             stdin=subprocess.PIPE,
@@ -94,7 +94,7 @@ class _Mortals:
         )
 
     def post(self, key: str, *, killed_before: int) -> bool:
-        """Whether it lived to answer."""
+        """Whether the process answered before it was killed."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.write(f"{killed_before} {key}\n")
@@ -108,14 +108,14 @@ class _Mortals:
 
 
 @pytest.fixture
-def mortals(cast: Cast) -> Iterator[_Mortals]:
-    mortals = _Mortals()
-    yield mortals
-    mortals.close()
+def clients(cast: Cast) -> Iterator[_KilledClients]:
+    clients = _KilledClients()
+    yield clients
+    clients.close()
 
 
 def _environment() -> dict[str, str]:
-    """This process's, with the test's own database."""
+    """The environment of this process, with the test's database."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         url = f"sqlite:///{settings['NAME']}"
@@ -127,21 +127,21 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": url, "REDIS_URL": ""}
 
 
-def test_killed_before_any_statement_of_a_create_leaves_all_or_nothing(
-    cast: Cast, mortals: _Mortals
+def test_a_create_killed_before_any_statement_leaves_all_or_nothing(
+    cast: Cast, clients: _KilledClients
 ) -> None:
-    # The use of the key would be noted after the answer: the create is all there is to interrupt.
+    # Otherwise the last use of the key would be written after the answer, outside of the create.
     ApiKey.objects.update(last_used_at="2099-01-01T00:00:00Z")
     connections.close_all()
     nothing_left, all_there, fatal = 0, 0, 1
 
-    while not mortals.post(cast.key, killed_before=fatal):
+    while not clients.post(cast.key, killed_before=fatal):
         stored = IdempotentResponse.objects.count()
         assert Session.objects.count() == stored
         assert Event.objects.count() == stored
         nothing_left, all_there = nothing_left + (not stored), all_there + stored
-        # The key is usable: it makes the session, or answers with the one that was made.
-        answer = _post(cast.key, "mortal")
+        # The same key then creates the session, or replays the one that was created.
+        answer = _post(cast.key, "killed")
         assert answer.status_code == 201
         assert ("Idempotent-Replayed" in answer) == bool(stored)
         assert Session.objects.get().id == answer.json()["id"]
@@ -150,6 +150,6 @@ def test_killed_before_any_statement_of_a_create_leaves_all_or_nothing(
         connections.close_all()
         fatal += 1
 
-    assert nothing_left >= 8, "the create has more statements than were hit"
-    assert all_there >= 1, "nobody died right after the commit"
+    assert nothing_left >= 8, "a create has more statements than were interrupted"
+    assert all_there >= 1, "no process was killed right after the commit"
     assert Session.objects.count() == 1

@@ -1,4 +1,4 @@
-"""The schema, its rendering and the error page: true, complete, and from this server alone."""
+"""The schema, the API reference and the error page are correct, complete and self-hosted."""
 
 import gzip
 import re
@@ -97,7 +97,7 @@ def _operation(row: Row) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
-def test_real_responses_are_as_the_schema_says(row: Row, cast: Cast, client: Client) -> None:
+def test_real_responses_match_the_schema(row: Row, cast: Cast, client: Client) -> None:
     path, body = row.build(cast.tenant)
 
     for key in (cast.key, None, cast.other_key):
@@ -113,7 +113,7 @@ def test_real_responses_are_as_the_schema_says(row: Row, cast: Cast, client: Cli
             jsonschema.Draft202012Validator(_resolved(schema)).validate(response.json())
 
 
-def test_examples_are_as_their_schemas_say() -> None:
+def test_examples_match_their_schemas() -> None:
     checked = 0
     for methods in openapi_schema()["paths"].values():
         for operation in methods.values():
@@ -149,7 +149,7 @@ def test_doc_url_leads_to_the_entry(api: Client) -> None:
     assert f'id="{code}"' in api.get(page).content.decode()
 
 
-def test_the_reference_asks_nothing_of_other_hosts(client: Client) -> None:
+def test_the_reference_loads_nothing_from_other_hosts(client: Client) -> None:
     response = client.get("/v1/docs")
     page = response.content.decode()
 
@@ -166,7 +166,7 @@ def test_the_reference_asks_nothing_of_other_hosts(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs"])
-def test_documents_need_no_key_and_take_no_post(client: Client, path: str) -> None:
+def test_documents_need_no_key_and_refuse_post(client: Client, path: str) -> None:
     assert client.get(path).status_code == 200
     refused = client.post(path)
     assert refused.status_code == 405

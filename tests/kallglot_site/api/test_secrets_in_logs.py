@@ -1,4 +1,4 @@
-"""Keys, tokens, phone numbers and secrets never reach the logs, whatever a request ends in."""
+"""Keys, tokens, phone numbers and secrets never reach the logs, whatever the response."""
 
 import json
 import logging
@@ -47,6 +47,6 @@ def test_nothing_secret_of_a_request_is_logged(
     assert "internal_error" in post(body)
 
     printed = "".join(capfd.readouterr()) + caplog.text
-    assert "ZeroDivisionError" in printed, "the fault itself is logged"
+    assert "ZeroDivisionError" in printed, "the error itself is logged"
     for secret in (cast.key, created["stream"]["token"], PHONE, secret_metadata, "kst_live_secret"):
         assert secret not in printed

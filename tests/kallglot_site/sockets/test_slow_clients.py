@@ -36,7 +36,7 @@ def test_a_silent_connection_is_closed(server: Serving) -> None:
     ids=["header", "body", "chunked body"],
 )
 @pytest.mark.parametrize("kept", [False, True], ids=["first request", "kept connection"])
-def test_a_request_that_comes_byte_by_byte_is_cut(
+def test_a_request_that_comes_byte_by_byte_is_ended(
     server: Serving, beginning: bytes, kept: bool
 ) -> None:
     piece = b"1\r\nx\r\n" if b"chunked" in beginning else b"x"
@@ -62,7 +62,7 @@ def test_a_request_that_comes_byte_by_byte_is_cut(
             thread.join()
 
 
-def test_a_client_that_reads_nothing_is_cut_and_costs_no_memory(server: Serving) -> None:
+def test_a_client_that_reads_nothing_is_disconnected_and_costs_no_memory(server: Serving) -> None:
     process = psutil.Process(server.process.pid)
     before, sockets = process.memory_info().rss, len(process.net_connections())
     with server.connect(receive_buffer=4096) as raw:
@@ -102,7 +102,7 @@ def test_a_stopping_server_lets_open_requests_end(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["daphne", "uvicorn"])
-def test_a_stopping_server_takes_no_new_connection(name: str, tmp_path: Path) -> None:
+def test_a_stopping_server_refuses_new_connections(name: str, tmp_path: Path) -> None:
     with serving(name, tmp_path) as server, server.connect() as raw:
         raw.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert server.line() == "working"

@@ -137,7 +137,7 @@ def test_what_is_due_waits_while_all_slots_are_taken(cast, private):
     assert deliver() == 0
 
 
-def test_an_event_recorded_while_the_dispatcher_waits_needs_no_doorbell(cast, private):
+def test_an_event_recorded_while_the_dispatcher_waits_is_delivered_without_a_message(cast, private):
     with receiving() as receiver:
         services.endpoint_create(tenant=cast.tenant, url=receiver.url, events=["*"])
         sent_more: list[bool] = []
@@ -229,7 +229,7 @@ def _message(delivery_id, endpoint_id):
     )
 
 
-def test_ringing_neither_fails_nor_blocks_without_a_broker(monkeypatch):
+def test_waking_a_worker_neither_fails_nor_blocks_without_a_broker(monkeypatch):
     rung, failed = threading.Event(), threading.Event()
 
     def broken(task, **options):

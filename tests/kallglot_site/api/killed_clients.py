@@ -1,8 +1,8 @@
 """Creates sessions over the API in processes that are killed before their nth statement.
 
-Reads ``<n> <api key>`` lines, each answered with an exit status: -9 for death by SIGKILL (as by
-``kill -9`` or the OOM killer), 0 when the request was answered before the nth statement came.
-Children are forked, so that Django starts once. Run as ``python -m tests.kallglot_site.api.dying``.
+Reads ``<n> <api key>`` lines and answers each with the exit status of a child process: -9 if it was
+killed by SIGKILL, 0 if it answered before the nth statement. Children are forked, so that Django
+starts once. Run as ``python -m tests.kallglot_site.api.killed_clients``.
 """
 
 import os
@@ -36,13 +36,13 @@ def main(fatal: int, key: str) -> int:
 
     commit = connection.commit
 
-    def dying_commit() -> None:
+    def counted_commit() -> None:
         count()
         commit()
-        count()  # dead right after the commit: everything is there, nobody was told
+        count()  # killed right after the commit: all rows are written, no answer was sent
 
-    connection.commit = dying_commit  # type: ignore[method-assign]  # a death on each side of it
-    client = Client(headers={"X-API-Key": key, "Idempotency-Key": "mortal", "Host": "localhost"})
+    connection.commit = counted_commit  # type: ignore[method-assign]  # counts before and after it
+    client = Client(headers={"X-API-Key": key, "Idempotency-Key": "killed", "Host": "localhost"})
     with connection.execute_wrapper(statement):
         response = client.post("/v1/sessions", {"mode": "transcription"}, "application/json")
     assert not transaction.get_connection().in_atomic_block
@@ -50,7 +50,7 @@ def main(fatal: int, key: str) -> int:
 
 
 if __name__ == "__main__":
-    Client().get("/v1/nothing")  # loads the application, once for all children
+    Client().get("/v1/nothing")  # loads the application once for all children
     connection.close()
     for line in sys.stdin:
         fatal, key = line.split()
