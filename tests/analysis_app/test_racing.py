@@ -36,7 +36,7 @@ def test_recording_a_result_waits_for_an_erasure_without_holding_locks(cast, ses
 
 
 @pytest.mark.django_db
-def test_a_run_erased_while_it_is_claimed_stops_no_other(cast, session):
+def test_erasing_a_run_while_it_is_claimed_stops_no_other_run(cast, session):
     erased, kept = (
         services.analysis_request(tenant=cast.tenant, session=session, analyses=["quality"])
         for _ in range(2)
@@ -54,7 +54,7 @@ def test_a_run_erased_while_it_is_claimed_stops_no_other(cast, session):
 
 
 @pytest.mark.django_db
-def test_a_run_that_another_worker_put_off_meanwhile_is_not_taken_early(cast, session):
+def test_a_run_postponed_by_another_worker_is_not_claimed_early(cast, session):
     analysis = services.analysis_request(tenant=cast.tenant, session=session, analyses=["quality"])
     later = timezone.now() + datetime.timedelta(minutes=1)
 

@@ -61,7 +61,7 @@ def test_a_run_has_only_the_requested_results_and_an_event(request_one):
     assert event.data["results"] == analysis.results
 
 
-def test_what_was_found_becomes_a_facet_of_the_session(request_one, session):
+def test_results_are_stored_as_facets_of_the_session(request_one, session):
     request_one(analyses=["sentiment", "compliance"])
     analyze_due()
     session.refresh_from_db()
@@ -84,7 +84,7 @@ def test_a_running_session_cannot_be_analyzed(request_one, session):
         request_one()
 
 
-def test_a_session_without_a_word_cannot_be_analyzed(request_one, session):
+def test_a_session_without_speech_cannot_be_analyzed(request_one, session):
     Session.objects.update(segment_count=0)
     session.refresh_from_db()
     with pytest.raises(TranscriptUnavailable):
@@ -171,7 +171,7 @@ def test_a_slow_run_keeps_its_lease_from_step_to_step(request_one, monkeypatch):
     assert leased == [True]
 
 
-def test_the_lease_is_renewed_while_a_language_model_takes_its_time(request_one, monkeypatch):
+def test_the_lease_is_renewed_while_a_language_model_is_slow(request_one, monkeypatch):
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
     renewed = threading.Event()
 
@@ -188,7 +188,7 @@ def test_the_lease_is_renewed_while_a_language_model_takes_its_time(request_one,
     assert seen == [True]
 
 
-def test_a_run_that_a_worker_of_an_earlier_version_holds_is_left_to_it(request_one):
+def test_a_run_held_by_a_worker_of_an_earlier_version_is_not_claimed(request_one):
     request_one()
     held = timezone.now() + datetime.timedelta(minutes=5)
     Analysis.objects.update(status="processing", lease="its own", lease_expires_at=held)
@@ -246,7 +246,7 @@ def test_the_number_of_attempts_is_bounded(request_one, monkeypatch):
     assert (analysis.status, analysis.error) == ("failed", "busy")
 
 
-def test_an_analyzer_that_breaks_fails_with_a_reason_and_logs_no_words(
+def test_a_crashed_analyzer_fails_the_run_with_a_reason_and_logs_no_transcript(
     request_one, monkeypatch, caplog, capfd
 ):
     scripted(monkeypatch, ZeroDivisionError("secret words of the call"))
@@ -260,7 +260,7 @@ def test_an_analyzer_that_breaks_fails_with_a_reason_and_logs_no_words(
     assert "secret words" not in logged
 
 
-def test_an_operator_can_put_failed_runs_back_to_work(request_one, monkeypatch):
+def test_an_operator_can_queue_failed_runs_again(request_one, monkeypatch):
     analysis = request_one()
     Analysis.objects.update(status="failed", error="boom", attempts=4)
     assert services.analyses_retry(queryset=Analysis.objects.all()) == 1
@@ -269,7 +269,7 @@ def test_an_operator_can_put_failed_runs_back_to_work(request_one, monkeypatch):
     assert analysis.status == "complete"
 
 
-def test_an_organization_can_have_every_call_analyzed(cast, session):
+def test_a_policy_starts_an_analysis_of_every_call(cast, session):
     services.policy_update(organization=cast.organization, automatic=["summary", "quality"])
     transcript_completed.send(sender=Session, session=session)
     analysis = Analysis.objects.get()
@@ -279,7 +279,7 @@ def test_an_organization_can_have_every_call_analyzed(cast, session):
     assert Analysis.objects.count() == 1
 
 
-def test_without_a_policy_nothing_is_analyzed_by_itself(session):
+def test_without_a_policy_no_analysis_starts_automatically(session):
     transcript_completed.send(sender=Session, session=session)
     assert not Analysis.objects.exists()
 

@@ -90,7 +90,7 @@ def test_the_receivers_name_is_not_looked_up_for_an_unknown_session(api, monkeyp
         ),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_field_at_fault(ask, body, code, param):
+def test_an_invalid_request_is_refused_and_names_the_invalid_field(ask, body, code, param):
     response = ask(body)
     error = response.json()["error"]
     assert response.status_code == 422
@@ -98,7 +98,7 @@ def test_what_cannot_be_done_is_refused_with_the_field_at_fault(ask, body, code,
     assert not Analysis.objects.exists()
 
 
-def test_a_running_session_is_a_conflict(api, cast):
+def test_analyzing_a_running_session_answers_a_conflict(api, cast):
     session = SessionFactory.create(organization=cast.organization)
     response = api.post(
         f"/v1/sessions/{session.id}/analysis", {"analyses": ["topics"]}, "application/json"
@@ -107,7 +107,7 @@ def test_a_running_session_is_a_conflict(api, cast):
     assert response.json()["error"]["code"] == "session_not_ended"
 
 
-def test_a_session_without_words_is_a_conflict(ask):
+def test_analyzing_a_session_without_speech_answers_a_conflict(ask):
     Session.objects.update(segment_count=0)
     response = ask({"analyses": ["topics"]})
     assert response.status_code == 409

@@ -31,7 +31,7 @@ def panel(client, session):
     return client.get(f"/dashboard/sessions/{session.id}/analysis-panel")
 
 
-def test_before_any_analysis_the_panel_offers_one(reviewer, session):
+def test_the_panel_offers_an_analysis_when_there_is_none(reviewer, session):
     html = panel(reviewer, session).content.decode()
     assert "is not analyzed yet" in html
     assert "<form" in html
@@ -50,7 +50,7 @@ def test_a_requested_analysis_shows_progress_and_then_the_results(reviewer, sess
     assert "data-seek" in html
 
 
-def test_the_panel_brings_the_sentiment_of_each_line_for_the_timeline(reviewer, session):
+def test_the_panel_contains_the_sentiment_of_each_segment_for_the_timeline(reviewer, session):
     url = f"/dashboard/sessions/{session.id}/analysis-panel"
     reviewer.post(url, {"analyses": ["sentiment"]})
     assert "data-mood" not in panel(reviewer, session).text
@@ -109,7 +109,7 @@ def test_a_call_without_speech_offers_no_analysis(reviewer, session):
     assert "<form" not in html
 
 
-def test_only_admins_edit_checks(reviewer, admin):
+def test_only_admins_may_edit_checks(reviewer, admin):
     assert reviewer.get("/dashboard/settings/analysis").status_code == 403
     assert reviewer.post("/dashboard/settings/analysis", {}).status_code == 403
     assert admin.get("/dashboard/settings/analysis").status_code == 200

@@ -104,7 +104,7 @@ def test_a_claim_that_names_no_segment_of_the_call_is_dropped():
     assert results["summary"]["key_point_segments"] == ["seg_1"]
 
 
-def test_it_asks_before_every_attempt_whether_the_run_is_still_wanted():
+def test_every_attempt_first_checks_that_the_run_is_still_wanted():
     asked = []
     request = AnalysisRequest(["summary"], still_wanted=lambda: asked.append(len(model.requests)))
     with serving(lambda body: (500, {})) as model:
@@ -112,7 +112,7 @@ def test_it_asks_before_every_attempt_whether_the_run_is_still_wanted():
     assert asked == [0, 1, 2]
 
 
-def test_the_transcript_goes_as_data_and_never_into_the_instructions():
+def test_the_transcript_is_sent_as_data_and_never_in_the_instructions():
     with serving(lambda body: (200, {"summary": SUMMARY})) as model:
         analyzer_from_url(model.url).analyze(CALL, AnalysisRequest(["summary"]))
     system, user = model.requests[0]["messages"]
@@ -121,14 +121,14 @@ def test_the_transcript_goes_as_data_and_never_into_the_instructions():
     assert model.requests[0]["response_format"]["json_schema"]["strict"] is True
 
 
-def test_the_key_travels_in_the_header_alone():
+def test_the_key_is_sent_only_in_the_header():
     with serving(lambda body: (200, {"summary": SUMMARY})) as model:
         analyzer_from_url(model.url).analyze(CALL, AnalysisRequest(["summary"]))
     assert model.headers[0]["Authorization"] == "Bearer secret-key"
     assert "secret-key" not in json.dumps(model.requests)
 
 
-def test_wishes_of_the_one_who_asked_reach_the_model():
+def test_custom_prompts_are_sent_to_the_model():
     with serving(lambda body: (200, {"summary": SUMMARY})) as model:
         request = AnalysisRequest(["summary"], custom_prompts={"summary": "Name the product."})
         analyzer_from_url(model.url).analyze(CALL, request)
@@ -160,21 +160,21 @@ def test_a_long_call_is_read_in_chunks_and_summarized_once_more():
         (401, b"who are you"),
     ],
 )
-def test_when_the_model_fails_the_local_engine_does_the_work_and_says_so(answer):
+def test_the_local_engine_takes_over_when_the_model_fails_and_the_outcome_says_so(answer):
     with serving(lambda body: answer) as model:
         outcome = analyzer_from_url(model.url).analyze(CALL, AnalysisRequest(["summary"]))
     assert outcome.engine == "local (after openai:tiny failed)"
     assert outcome.results["summary"]["brief"]
 
 
-def test_a_busy_model_is_asked_again():
+def test_a_request_to_a_busy_model_is_retried():
     answers = iter([(503, b""), (200, {"summary": SUMMARY})])
     with serving(lambda body: next(answers)) as model:
         outcome = analyzer_from_url(model.url).analyze(CALL, AnalysisRequest(["summary"]))
     assert outcome.engine == "openai:tiny"
 
 
-def test_a_refusal_is_not_repeated():
+def test_a_refused_request_is_not_retried():
     with serving(lambda body: (400, b"")) as model:
         chat = ChatClient(base_url=f"http://{model.url.split('@')[1].split('?')[0]}", model="tiny")
         with pytest.raises(AnalyzerError):
@@ -190,7 +190,7 @@ def test_an_endless_answer_is_cut_off(monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["openai+https://host/v1", "magic://", "local://?speed=11"])
-def test_a_wrong_url_says_what_there_is(url):
+def test_an_invalid_url_is_refused_and_lists_the_valid_ones(url):
     with pytest.raises(EngineMisconfigured):
         analyzer_from_url(url)
 

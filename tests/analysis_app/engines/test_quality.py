@@ -26,13 +26,13 @@ def test_overlapping_segments_of_one_speaker_count_once():
     assert measure_quality(call)["talk_ratio"] == {"agent": 50, "customer": 50}
 
 
-def test_a_call_in_which_nobody_spoke_has_no_ratio_and_no_score():
+def test_a_call_without_speech_has_no_ratio_and_no_score():
     quality = measure_quality(timed())
     assert quality["talk_ratio"] == {"agent": 0, "customer": 0}
     assert quality["score"] == 0
 
 
-def test_starting_while_the_other_speaks_is_an_interruption():
+def test_starting_while_the_other_party_speaks_is_an_interruption():
     call = timed(("customer", 0, 5), ("agent", 3, 8))
     assert measure_quality(call)["interruptions"] == 1
 
@@ -47,12 +47,12 @@ def test_speaking_into_an_earlier_long_turn_is_an_interruption():
     assert measure_quality(call)["interruptions"] == 1
 
 
-def test_response_time_is_the_mean_wait_of_the_customer():
+def test_response_time_is_how_long_the_customer_waits_on_average():
     call = timed(("customer", 0, 2), ("agent", 3, 5), ("customer", 6, 8), ("agent", 11, 12))
     assert measure_quality(call)["average_response_time"] == 2.0
 
 
-def test_answering_early_is_a_wait_of_nothing():
+def test_an_answer_that_overlaps_counts_as_no_wait():
     call = timed(("customer", 0, 2), ("agent", 1.8, 5))
     assert measure_quality(call)["average_response_time"] == 0.0
 
@@ -80,7 +80,7 @@ def test_the_longest_monologue_spans_turns_of_one_speaker():
     }
 
 
-def test_words_per_minute_is_of_own_speech():
+def test_words_per_minute_counts_only_the_speakers_own_speech():
     call = timed(("agent", 0, 30, "one two three four five"), ("customer", 31, 32, "yes"))
     assert measure_quality(call)["words_per_minute"] == {"agent": 10, "customer": 60}
 
@@ -96,7 +96,7 @@ timelines = st.lists(
 
 
 @given(timelines)
-def test_whatever_the_timeline_the_numbers_make_sense(rows):
+def test_every_timeline_gives_numbers_within_their_ranges(rows):
     call = timed(*rows)
     quality = measure_quality(call)
     ratio = talk_ratio(call.turns)
@@ -117,7 +117,7 @@ def test_speech_and_silence_add_up_to_the_call(rows):
 
 
 @given(timelines)
-def test_talk_time_is_what_brute_force_counts(rows):
+def test_talk_time_equals_a_brute_force_count(rows):
     for speaker in ("agent", "customer"):
         edges = sorted({edge for s, a, b in rows if s == speaker for edge in (a, b)})
         counted = sum(

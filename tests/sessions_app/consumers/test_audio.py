@@ -38,7 +38,7 @@ async def test_speech_becomes_a_stored_segment_and_a_final(gateway, session):
     assert session.started_at is not None
 
 
-async def test_every_connection_of_the_session_hears_everyone(gateway, session):
+async def test_every_connection_of_the_session_receives_the_same_final(gateway, session):
     async with (
         StreamClient(session, clock="media") as customer,
         StreamClient(session, speaker="agent") as agent,
@@ -52,7 +52,7 @@ async def test_every_connection_of_the_session_hears_everyone(gateway, session):
     assert finals[0] == finals[1] == finals[2]
 
 
-async def test_binary_frames_hold_what_audio_start_says(gateway, session, tapes):
+async def test_binary_frames_are_decoded_as_audio_start_declares(gateway, session, tapes):
     async with StreamClient(session) as client:
         client.send(
             type="audio.start",
@@ -65,7 +65,7 @@ async def test_binary_frames_hold_what_audio_start_says(gateway, session, tapes)
     assert [frame.duration for frame in tapes[0].frames] == [0.1]
 
 
-async def test_a_stereo_connection_speaks_for_both(gateway, session, tapes):
+async def test_a_stereo_connection_speaks_for_both_parties(gateway, session, tapes):
     async with StreamClient(session) as client:
         frame = stereo(silence(0.1), silence(0.1))
         client.send(type="audio.input", sequence=0, timestamp_ms=0, audio=mulaw(frame, 2))
@@ -78,14 +78,14 @@ async def test_a_stereo_connection_speaks_for_both(gateway, session, tapes):
     ]
 
 
-async def test_a_listener_may_not_speak(gateway, session):
+async def test_audio_from_a_listening_connection_is_refused(gateway, session):
     async with StreamClient(session, speaker="none") as client:
         client.send_audio(silence(0.1))
         assert (await client.next("session.error"))["error"]["param"] == "speaker"
     assert not await in_db(Track.objects.exists)()
 
 
-async def test_a_token_for_one_party_speaks_for_no_other(gateway, session, tapes):
+async def test_a_token_for_one_party_may_not_speak_for_the_other(gateway, session, tapes):
     token, _ = stream_token_issue(session, None, speakers=["customer"])
     async with StreamClient(session, token=token) as client:
         await client.next("session.ready")
@@ -101,7 +101,7 @@ async def test_a_token_for_one_party_speaks_for_no_other(gateway, session, tapes
     assert [tape.context.speaker for tape in tapes] == ["customer"]
 
 
-async def test_audio_before_the_session_has_its_zero_is_not_lost(gateway, session, tapes):
+async def test_audio_received_before_the_session_starts_is_kept(gateway, session, tapes):
     async with StreamClient(session) as client:
         client.send_audio(silence(3.0))
         await client.ping()
@@ -113,7 +113,7 @@ async def test_audio_before_the_session_has_its_zero_is_not_lost(gateway, sessio
     assert session.duration == pytest.approx(3.0)
 
 
-async def test_a_reconnect_resumes_on_the_same_timeline(gateway, session, tapes):
+async def test_a_reconnected_client_continues_on_the_same_timeline(gateway, session, tapes):
     async with StreamClient(session) as client:
         client.send_audio(silence(2.0))
         await client.ping()
@@ -127,7 +127,7 @@ async def test_a_reconnect_resumes_on_the_same_timeline(gateway, session, tapes)
     assert session.status == "active"
 
 
-async def test_an_end_asked_for_over_rest_tells_the_duration_to_the_last_frame(gateway, session):
+async def test_ending_over_rest_returns_the_duration_up_to_the_last_frame(gateway, session):
     async with StreamClient(session, clock="media") as client:
         await client.next("session.ready")
         client.send_audio(silence(2.3))
@@ -140,6 +140,6 @@ async def test_an_end_asked_for_over_rest_tells_the_duration_to_the_last_frame(g
     assert event.data["duration"] == pytest.approx(2.3)
 
 
-async def test_a_call_that_would_block_the_event_loop_is_found():
+async def test_a_blocking_call_in_the_event_loop_is_detected():
     with pytest.raises(BlockingError):
         running_url()  # takes a lock on a file

@@ -58,13 +58,15 @@ async def test_the_token_may_come_in_the_header(gateway, session):
         ({"since": "9" * 30}, 4400),
     ],
 )
-async def test_refusals_are_accepted_first_and_say_why(gateway, session, query, code):
+async def test_a_refused_connection_is_accepted_first_and_told_the_reason(
+    gateway, session, query, code
+):
     async with StreamClient(session, **query) as client:
         assert await client.closed() == code
     assert [message["type"] for message in client.heard] == ["session.error"]
 
 
-async def test_every_refusal_leads_to_its_entry_on_the_error_page(gateway, session, settings):
+async def test_every_refusal_links_to_its_entry_on_the_error_page(gateway, session, settings):
     settings.PUBLIC_URL = "https://api.example.com"
     key = await in_db(ApiKey.objects.get)(
         organization_id=session.organization_id, environment="live"
@@ -84,7 +86,7 @@ async def test_every_refusal_leads_to_its_entry_on_the_error_page(gateway, sessi
         assert error["doc_url"] == f"https://api.example.com/errors#{error['code']}"
 
 
-async def test_errors_name_the_connection_s_request_id_as_its_handshake_did(gateway, session):
+async def test_errors_carry_the_request_id_of_the_handshake(gateway, session):
     async with StreamClient(session) as client, StreamClient(session, speaker="robot") as refused:
         client.send_text("nonsense")
         ids = set()
@@ -95,7 +97,7 @@ async def test_errors_name_the_connection_s_request_id_as_its_handshake_did(gate
     assert len(ids) == 2
 
 
-async def test_a_suspended_organization_s_calls_are_refused_as_over_rest(gateway, session):
+async def test_calls_of_a_suspended_organization_are_refused_as_over_rest(gateway, session):
     session.organization.suspended_at = timezone.now()
     await in_db(session.organization.save)()
     async with StreamClient(session) as client:
@@ -104,7 +106,7 @@ async def test_a_suspended_organization_s_calls_are_refused_as_over_rest(gateway
     assert (error["type"], error["code"]) == ("authorization_error", "organization_suspended")
 
 
-async def test_tokens_that_no_longer_open_are_told_apart(gateway, session, cast):
+async def test_unusable_tokens_close_the_connection_with_a_code_per_reason(gateway, session, cast):
     key = await in_db(ApiKey.objects.get)(organization=cast.organization, environment="live")
     token, _ = stream_token_issue(session, key.id)
     unknown = Session(id=new_id("sess"))
@@ -118,14 +120,14 @@ async def test_tokens_that_no_longer_open_are_told_apart(gateway, session, cast)
         assert await client.closed() == 4409
 
 
-async def test_a_full_server_says_to_try_later(gateway, session, settings):
+async def test_a_full_server_refuses_connections_with_try_again_later(gateway, session, settings):
     settings.MAX_STREAMS = 1
     async with StreamClient(session) as first, StreamClient(session, speaker="agent") as second:
         await first.next("session.ready")
         assert await second.closed() == 1013
 
 
-async def test_a_server_far_behind_takes_no_more_speakers_but_listeners(
+async def test_an_overloaded_server_refuses_new_speakers_but_accepts_listeners(
     gateway, engine, session, monkeypatch
 ):
     monkeypatch.setattr(FakeTranscriber, "backlog_seconds", 500.0)

@@ -26,9 +26,7 @@ in_db = database_sync_to_async
 # --- control --------------------------------------------------------------------------------------
 
 
-async def test_a_pause_of_the_recording_holds_for_every_track_until_resumed(
-    gateway, session, tapes
-):
+async def test_pausing_the_recording_pauses_every_track_until_resumed(gateway, session, tapes):
     async with StreamClient(session) as customer, StreamClient(session, speaker="agent") as agent:
         for each in (customer, agent):
             each.send_audio(silence(0.5))
@@ -51,14 +49,14 @@ async def test_a_pause_of_the_recording_holds_for_every_track_until_resumed(
         assert [tape.seconds for tape in tapes] == pytest.approx([b + 0.5 for b in before])
 
 
-async def test_asking_for_a_pause_twice_is_answered_twice(gateway, session):
+async def test_a_pause_requested_twice_is_answered_twice(gateway, session):
     async with StreamClient(session) as client:
         for _ in range(2):
             client.send(type="session.control", action="pause_recording")
             await client.next("session.paused")
 
 
-async def test_a_pause_is_answered_once_also_when_its_bell_is_the_quicker(
+async def test_a_pause_is_answered_once_when_its_notification_arrives_first(
     gateway, session, monkeypatch
 ):
     heard = threading.Event()
@@ -77,9 +75,7 @@ async def test_a_pause_is_answered_once_also_when_its_bell_is_the_quicker(
     assert [each["type"] for each in client.heard].count("session.paused") == 1
 
 
-async def test_a_pause_asked_for_again_holds_while_what_came_before_it_is_still_being_done(
-    gateway, session, tapes, monkeypatch
-):
+async def test_a_second_pause_holds_before_it_is_stored(gateway, session, tapes, monkeypatch):
     calls: list[bool] = []
     reached, go_on = threading.Event(), threading.Event()
 
@@ -106,7 +102,7 @@ async def test_a_pause_asked_for_again_holds_while_what_came_before_it_is_still_
         await client.next("session.paused")
 
 
-async def test_who_joins_a_paused_session_is_paused(gateway, session, tapes):
+async def test_a_client_that_joins_a_paused_session_is_paused(gateway, session, tapes):
     async with StreamClient(session) as customer:
         customer.send_audio(silence(0.5))
         customer.send(type="session.control", action="pause_recording")
@@ -133,7 +129,7 @@ async def test_a_muted_speaker_is_neither_recorded_nor_transcribed(gateway, sess
 # --- take-over ------------------------------------------------------------------------------------
 
 
-async def test_a_newer_connection_takes_over_and_the_older_closes(gateway, session):
+async def test_a_newer_connection_takes_over_and_the_older_one_is_closed(gateway, session):
     async with StreamClient(session) as older:
         await older.next("session.ready")
         async with StreamClient(session) as newer:
@@ -142,7 +138,7 @@ async def test_a_newer_connection_takes_over_and_the_older_closes(gateway, sessi
             await newer.ping()
 
 
-async def test_what_the_replaced_connection_had_heard_is_still_transcribed(
+async def test_audio_received_by_the_replaced_connection_is_still_transcribed(
     gateway, engine, session
 ):
     engine.hold()
@@ -178,9 +174,7 @@ async def test_a_client_may_end_the_session(gateway, session):
     assert (session.status, session.transcript_status) == ("ended", "complete")
 
 
-async def test_an_end_that_the_server_could_not_bring_about_may_be_asked_for_again(
-    gateway, session, monkeypatch
-):
+async def test_a_client_may_ask_again_when_ending_the_session_failed(gateway, session, monkeypatch):
     def away(**values: object) -> None:
         raise OperationalError("the database is away")
 
@@ -196,7 +190,7 @@ async def test_an_end_that_the_server_could_not_bring_about_may_be_asked_for_aga
         assert (await client.next("session.ended"))["reason"] == "agent_hangup"
 
 
-async def test_an_end_by_rest_reaches_every_connection(gateway, session):
+async def test_ending_over_rest_notifies_every_connection(gateway, session):
     async with StreamClient(session) as client, StreamClient(session, speaker="none") as listener:
         for each in (client, listener):
             await each.next("session.ready")
@@ -206,7 +200,7 @@ async def test_an_end_by_rest_reaches_every_connection(gateway, session):
             assert await each.closed() == 1000
 
 
-async def test_speech_received_before_the_end_follows_it(gateway, engine, session):
+async def test_speech_received_before_the_end_is_transcribed_after_it(gateway, engine, session):
     engine.hold()
     async with StreamClient(session, clock="media") as client:
         await client.next("session.ready")
@@ -229,7 +223,7 @@ async def test_an_erased_session_closes_its_connections(gateway, session):
         assert await client.closed() in {1000, 4404}
 
 
-async def test_a_stopping_server_sends_everyone_away_and_finishes_what_was_said(
+async def test_a_stopping_server_closes_every_connection_and_transcribes_the_rest(
     gateway, engine, session
 ):
     async with StreamClient(session, clock="media") as client:

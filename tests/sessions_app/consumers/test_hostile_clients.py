@@ -89,7 +89,7 @@ async def test_audio_far_faster_than_real_time_is_slowed_down_or_refused(gateway
         assert await client.closed() == 4429
 
 
-async def test_a_minute_of_audio_at_once_is_welcome(gateway, session, tapes):
+async def test_a_minute_of_audio_at_once_is_accepted(gateway, session, tapes):
     async with StreamClient(session, clock="media") as client:
         await client.next("session.ready")
         client.send_audio(silence(60.0))
@@ -108,7 +108,7 @@ async def test_a_client_that_never_reads_is_dropped(gateway, session, monkeypatc
         await client.gone()
 
 
-async def test_a_speaker_from_whom_nothing_is_heard_is_closed_but_not_a_listener(
+async def test_a_silent_speaker_is_disconnected_but_a_listener_is_not(
     gateway, session, settings, monkeypatch
 ):
     settings.STREAM_SILENCE = 0.05
@@ -121,7 +121,7 @@ async def test_a_speaker_from_whom_nothing_is_heard_is_closed_but_not_a_listener
         await listener.ping()
 
 
-async def test_a_heartbeat_that_fails_for_one_connection_reaches_the_others(
+async def test_a_heartbeat_that_fails_for_one_connection_still_reaches_the_others(
     gateway, session, settings, monkeypatch
 ):
     settings.STREAM_SILENCE = 0.2  # several beats

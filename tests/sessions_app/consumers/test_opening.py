@@ -69,9 +69,7 @@ async def begun(gateway: Gateway, session_id: str) -> None:
         await track.begun()
 
 
-async def test_a_connection_that_is_ended_while_it_claims_lets_go_of_its_claim(
-    gateway, session, hold_up
-):
+async def test_a_connection_cancelled_while_claiming_releases_its_claim(gateway, session, hold_up):
     claiming = hold_up(before=False)
     client = StreamClient(session)
     async with client:
@@ -85,7 +83,7 @@ async def test_a_connection_that_is_ended_while_it_claims_lets_go_of_its_claim(
     assert (track.owner, session.provider_status) == ("", "disconnected")
 
 
-async def test_a_pause_that_came_and_went_meanwhile_is_over_for_who_was_opening(
+async def test_a_pause_resumed_while_a_track_opens_does_not_pause_that_track(
     gateway, session, tapes, hold_up
 ):
     async with StreamClient(session) as customer:
@@ -105,7 +103,7 @@ async def test_a_pause_that_came_and_went_meanwhile_is_over_for_who_was_opening(
     assert tape.seconds == pytest.approx(0.5)
 
 
-async def test_a_pause_set_elsewhere_right_after_a_claim_holds_for_a_second_speaker_too(
+async def test_a_pause_set_by_another_server_right_after_a_claim_also_pauses_a_second_speaker(
     gateway, session, hold_up, monkeypatch
 ):
     monkeypatch.setattr(gateways, "POLL", 3600.0)  # nothing but a look of its own tells it
@@ -125,7 +123,7 @@ async def test_a_pause_set_elsewhere_right_after_a_claim_holds_for_a_second_spea
         await client.next("session.paused")
 
 
-async def test_of_two_claims_at_once_the_later_one_s_track_is_known_to_speak(
+async def test_the_later_of_two_concurrent_claims_becomes_the_speaking_track(
     gateway, session, hold_up
 ):
     claiming = hold_up(before=False)

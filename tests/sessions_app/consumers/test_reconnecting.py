@@ -31,7 +31,7 @@ async def finals(client: StreamClient, count: int) -> list[str]:
     return texts
 
 
-async def test_what_was_committed_while_the_client_was_away_follows_in_order_and_once(
+async def test_segments_stored_while_the_client_was_away_are_sent_in_order_and_once(
     gateway, session
 ):
     async with StreamClient(session) as client:
@@ -46,7 +46,7 @@ async def test_what_was_committed_while_the_client_was_away_follows_in_order_and
         assert await finals(client, 2) == ["line 2", "line 3"]
 
 
-async def test_what_was_sent_after_the_client_s_last_message_is_sent_again(gateway, session):
+async def test_segments_sent_after_the_client_s_last_message_are_sent_again(gateway, session):
     async with StreamClient(session) as client:
         await client.next("session.ready")
         client.send_audio(silence(0.1))
@@ -59,7 +59,9 @@ async def test_what_was_sent_after_the_client_s_last_message_is_sent_again(gatew
         assert await finals(client, 1) == ["line 1"]
 
 
-async def test_a_client_that_never_sent_anything_is_sent_all_since_it_connected(gateway, session):
+async def test_a_client_that_never_sent_anything_gets_all_segments_since_it_connected(
+    gateway, session
+):
     async with StreamClient(session) as client:
         await client.next("session.ready")
         await in_db(store)(session, 1)
@@ -70,7 +72,7 @@ async def test_a_client_that_never_sent_anything_is_sent_all_since_it_connected(
         assert await finals(client, 1) == ["line 1"]
 
 
-async def test_it_follows_on_another_server_too(gateway, session):
+async def test_missed_segments_are_also_sent_by_another_server(gateway, session):
     async with StreamClient(session) as client:
         await client.next("session.ready")
         await in_db(store)(session, 1)
@@ -85,7 +87,7 @@ async def test_it_follows_on_another_server_too(gateway, session):
         assert await finals(client, 1) == ["line 2"]
 
 
-async def test_a_server_that_stops_has_sent_what_it_closes_behind(gateway, engine, session):
+async def test_a_stopping_server_sends_waiting_segments_before_it_closes(gateway, engine, session):
     async with StreamClient(session, clock="media") as client:
         await client.next("session.ready")
         client.send_audio(speech(1.5))
@@ -100,7 +102,9 @@ async def test_a_server_that_stops_has_sent_what_it_closes_behind(gateway, engin
 
 
 @pytest.mark.parametrize("speaker", ["customer", "none"])
-async def test_a_client_that_counts_says_where_to_go_on(gateway, session, speaker):
+async def test_a_client_that_counts_segments_gets_those_after_its_since_parameter(
+    gateway, session, speaker
+):
     for sequence in (1, 2, 3):
         await in_db(store)(session, sequence)
     await in_db(session.refresh_from_db)()
@@ -109,7 +113,7 @@ async def test_a_client_that_counts_says_where_to_go_on(gateway, session, speake
         assert [(await client.next("transcript.final"))["sequence"] for _ in range(2)] == [2, 3]
 
 
-async def test_a_client_cannot_have_more_segments_than_there_are(gateway, session):
+async def test_a_since_parameter_beyond_the_last_segment_is_lowered_to_it(gateway, session):
     async with StreamClient(session, since="99") as client:
         assert (await client.next("session.ready"))["sequence"] == 0
         await in_db(store)(session, 1)
@@ -117,7 +121,7 @@ async def test_a_client_cannot_have_more_segments_than_there_are(gateway, sessio
         assert await finals(client, 1) == ["line 1"]
 
 
-async def test_a_first_connection_is_sent_only_what_is_new(gateway, session):
+async def test_a_first_connection_gets_only_new_segments(gateway, session):
     await in_db(store)(session, 1)
     async with StreamClient(session) as client:
         assert (await client.next("session.ready"))["sequence"] == 1
@@ -127,7 +131,9 @@ async def test_a_first_connection_is_sent_only_what_is_new(gateway, session):
 # --- pauses and mute ------------------------------------------------------------------------------
 
 
-async def test_a_client_that_connects_during_a_pause_is_told_so(gateway, session):
+async def test_a_client_that_connects_during_a_pause_is_told_that_the_session_is_paused(
+    gateway, session
+):
     await in_db(recording_pause_set)(session_id=session.id, paused=True)
     async with StreamClient(session) as client:
         assert (await client.next("session.ready"))["recording_paused"] is True
@@ -137,7 +143,7 @@ async def test_a_client_that_connects_during_a_pause_is_told_so(gateway, session
     assert [each["type"] for each in client.heard].count("session.paused") == 0
 
 
-async def test_a_client_that_connects_after_a_pause_gets_no_stray_message(gateway, session):
+async def test_a_client_that_connects_after_a_pause_gets_no_pause_message(gateway, session):
     await in_db(recording_pause_set)(session_id=session.id, paused=True)
     await in_db(recording_pause_set)(session_id=session.id, paused=False)
     async with StreamClient(session) as client:
@@ -147,7 +153,7 @@ async def test_a_client_that_connects_after_a_pause_gets_no_stray_message(gatewa
     assert "session.resumed" not in [each["type"] for each in client.heard]
 
 
-async def test_a_pause_of_the_transcription_is_answered_and_outlasts_the_connection(
+async def test_pausing_the_transcription_is_answered_and_outlasts_the_connection(
     gateway, engine, session
 ):
     async with StreamClient(session, clock="media") as client:

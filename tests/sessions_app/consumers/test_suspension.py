@@ -10,7 +10,7 @@ from tests.fakes.sockets import StreamClient
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def test_it_goes_on_to_its_end(gateway, session):
+async def test_suspending_the_organization_does_not_interrupt_a_running_call(gateway, session):
     async with StreamClient(session, clock="media") as client:
         await client.next("session.ready")
         organizations = Organization.objects.filter(pk=session.organization_id)

@@ -36,7 +36,7 @@ async def begin_to_speak(twilio: TwilioClient, gateway: Gateway) -> None:
 # --- what becomes of its audio ----------------------------------------------------------------
 
 
-async def test_speech_becomes_a_segment_and_twilio_is_told_nothing(gateway, session):
+async def test_speech_becomes_a_segment_and_twilio_is_sent_no_transcript(gateway, session):
     async with TwilioClient(session) as twilio, StreamClient(session, speaker="none") as listener:
         twilio.start()
         twilio.send_audio(speech(1.5))
@@ -49,7 +49,7 @@ async def test_speech_becomes_a_segment_and_twilio_is_told_nothing(gateway, sess
     assert segment.id == final["id"]
 
 
-async def test_each_track_is_a_party_claimed_when_it_is_first_heard(gateway, session, tapes):
+async def test_each_twilio_track_claims_its_party_at_its_first_audio(gateway, session, tapes):
     async with TwilioClient(session) as twilio:
         twilio.start(tracks=("inbound", "outbound"))
         twilio.send_audio(silence(0.5))
@@ -63,7 +63,7 @@ async def test_each_track_is_a_party_claimed_when_it_is_first_heard(gateway, ses
     assert heard == {"customer": pytest.approx(0.5), "agent": pytest.approx(0.3)}
 
 
-async def test_a_stream_of_the_agent_alone_leaves_the_customer_to_others(gateway, session, tapes):
+async def test_a_stream_of_the_agent_only_does_not_claim_the_customer(gateway, session, tapes):
     async with StreamClient(session) as customer, TwilioClient(session) as twilio:
         await customer.next("session.ready")
         twilio.start(tracks=("outbound",))
@@ -75,7 +75,7 @@ async def test_a_stream_of_the_agent_alone_leaves_the_customer_to_others(gateway
     assert heard == {"customer": 0, "agent": pytest.approx(0.3)}
 
 
-async def test_a_stream_that_stops_does_not_end_the_session_and_another_goes_on(
+async def test_a_stopped_stream_does_not_end_the_session_and_another_continues_it(
     gateway, session, tapes
 ):
     for _ in range(2):
@@ -101,7 +101,7 @@ async def test_a_stream_takes_over_from_an_older_one_of_the_same_party(gateway, 
 # --- what is said to it -----------------------------------------------------------------------
 
 
-async def test_speech_for_its_party_is_played_and_then_marked(gateway, session):
+async def test_speech_for_the_party_is_sent_to_twilio_and_then_marked(gateway, session):
     async with TwilioClient(session) as twilio:
         await begin_to_speak(twilio, gateway)
         mulaw = AudioFormat("mulaw", 8000)
@@ -125,7 +125,7 @@ async def test_speech_for_its_party_is_played_and_then_marked(gateway, session):
     assert len(twilio.heard) == 2
 
 
-async def test_the_call_goes_on_at_once_when_the_session_ends(gateway, engine, session):
+async def test_the_stream_is_closed_at_once_when_the_session_ends(gateway, engine, session):
     """What Twilio does next waits for the connection to close; transcripts it is not told."""
     engine.hold()
     async with TwilioClient(session) as twilio:
@@ -155,7 +155,7 @@ async def test_a_stopping_server_closes_the_stream(gateway, session):
 
 
 @pytest.mark.parametrize("token", ["", "kst_live_nonsense", 7, {}, ["kst_live_x"], "\x00", "é"])
-async def test_a_token_that_is_none_is_refused_without_a_word(gateway, session, token):
+async def test_an_invalid_token_is_refused_without_a_message(gateway, session, token):
     async with TwilioClient(session) as twilio:
         twilio.start(token)
         assert await twilio.closed() == 4401
@@ -171,9 +171,7 @@ async def test_a_start_without_a_token_is_refused(gateway, session, parameters):
     assert twilio.heard == []
 
 
-async def test_tokens_that_open_something_else_are_refused_with_their_codes(
-    gateway, session, settings
-):
+async def test_unusable_tokens_close_the_stream_with_a_code_per_reason(gateway, session, settings):
     other = await in_db(SessionFactory.create)(organization=session.organization)
     unknown = Session(id=new_id("sess"))
     settings.STREAM_TOKEN_TTL = -1
@@ -203,7 +201,7 @@ async def test_tokens_that_open_something_else_are_refused_with_their_codes(
     [([], "FIRST_MESSAGE_WITHIN"), ([CONNECTED], "AUTHENTICATE_WITHIN")],
     ids=["nothing", "only connected"],
 )
-async def test_who_does_not_say_who_it_is_is_closed_in_time(
+async def test_a_client_that_never_identifies_itself_is_disconnected_in_time(
     gateway, session, monkeypatch, messages: list[dict[str, Any]], limit: str
 ):
     monkeypatch.setattr(limits, limit, 0.05)
@@ -215,7 +213,7 @@ async def test_who_does_not_say_who_it_is_is_closed_in_time(
     assert not (messages and twilio.heard)
 
 
-async def test_connected_may_be_missing(gateway, session):
+async def test_a_stream_without_the_connected_message_is_accepted(gateway, session):
     async with TwilioClient(session) as twilio:
         token, _ = stream_token_issue(session, None)
         twilio.send(**twilio.messages.start({"token": token}))
@@ -226,14 +224,16 @@ async def test_connected_may_be_missing(gateway, session):
 @pytest.mark.parametrize(
     "first", ['{"type": "ping"}', "hello", "[]", "{}", '{"event": 1}', "[" * 60_000]
 )
-async def test_what_is_not_twilio_is_told_that_a_token_is_missing(gateway, session, first):
+async def test_a_client_that_is_not_twilio_is_told_that_its_token_is_missing(
+    gateway, session, first
+):
     async with StreamClient(session, token="") as client:
         client.send_text(first)
         assert await client.closed() == 4401
     assert [message["error"]["code"] for message in client.heard] == ["invalid_token"]
 
 
-async def test_strangers_take_no_places_from_calls(gateway, session, settings):
+async def test_unauthenticated_connections_take_no_capacity_from_calls(gateway, session, settings):
     settings.MAX_STREAMS = 1
     async with TwilioClient(session) as stranger, StreamClient(session) as client:
         stranger.send(**CONNECTED)
@@ -244,19 +244,19 @@ async def test_strangers_take_no_places_from_calls(gateway, session, settings):
     assert stranger.heard == []
 
 
-async def test_a_stream_that_stops_before_it_started_is_let_go_of(gateway, session):
+async def test_a_stream_that_stops_before_its_start_is_closed(gateway, session):
     async with TwilioClient(session) as twilio:
         twilio.send(**CONNECTED)
         assert await twilio.stop() == 1000
 
 
-async def test_who_hangs_up_before_saying_anything_is_let_go_of(gateway, session):
+async def test_a_client_that_disconnects_before_its_first_message_is_forgotten(gateway, session):
     async with TwilioClient(session) as twilio:
         await twilio.hang_up()
         await twilio.gone()
 
 
-async def test_neither_token_nor_digits_reach_the_log(gateway, session, caplog):
+async def test_tokens_and_digits_are_kept_out_of_the_log(gateway, session, caplog):
     caplog.set_level(logging.DEBUG)
     token, _ = stream_token_issue(session, None)
     for given in (token, token[:-1]):
@@ -291,7 +291,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("frame", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_a_malformed_frame_is_dropped_in_silence_and_the_call_goes_on(
+async def test_a_malformed_frame_is_dropped_without_an_answer_and_the_call_continues(
     gateway, session, tapes, frame
 ):
     async with TwilioClient(session) as twilio:
@@ -327,14 +327,14 @@ async def test_audio_before_the_start_is_dropped(gateway, session, tapes):
     assert tapes[0].seconds == pytest.approx(0.2)
 
 
-async def test_audio_and_no_start_closes_the_connection(gateway, session):
+async def test_audio_without_a_start_message_closes_the_connection(gateway, session):
     async with TwilioClient(session) as twilio:
         twilio.send_audio(silence(1.0))
         assert await twilio.closed() == 4400
     assert twilio.heard == []
 
 
-async def test_many_parameters_are_welcome_up_to_the_size_of_a_frame(gateway, session):
+async def test_many_parameters_are_accepted_up_to_the_size_of_a_frame(gateway, session):
     token, _ = stream_token_issue(session, None)
     for size, code in ((60_000, 1000), (70_000, 4413)):
         async with TwilioClient(session) as twilio:
@@ -353,7 +353,7 @@ async def test_a_frame_over_the_limit_closes_the_stream(gateway, session):
 
 
 @pytest.mark.parametrize("event", ["dtmf", "mark", "connected", "weather"])
-async def test_a_flood_of_what_holds_no_audio_is_refused(gateway, session, event):
+async def test_a_flood_of_messages_without_audio_is_refused(gateway, session, event):
     async with TwilioClient(session) as twilio:
         twilio.start()
         for _ in range(2500):

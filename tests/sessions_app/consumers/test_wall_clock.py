@@ -25,7 +25,7 @@ def wall_clock_stepped(step: datetime.timedelta) -> Any:
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
-async def test_a_call_after_the_step_starts_when_its_first_audio_arrives(gateway, session, step):
+async def test_a_call_begun_after_a_clock_step_starts_at_its_first_audio(gateway, session, step):
     with wall_clock_stepped(step):
         before = timezone.now()
         await in_db(Session.objects.filter(id=session.id).update)(created_at=before)
@@ -41,7 +41,7 @@ async def test_a_call_after_the_step_starts_when_its_first_audio_arrives(gateway
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
-async def test_a_step_during_a_call_leaves_its_timeline_alone(gateway, session, tapes, step):
+async def test_a_clock_step_during_a_call_does_not_move_its_timeline(gateway, session, tapes, step):
     async with StreamClient(session, speaker="agent") as agent:
         await agent.next("session.ready")
         agent.send_audio(speech(1.0))

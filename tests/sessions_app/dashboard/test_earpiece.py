@@ -35,7 +35,7 @@ async def taken_from(earpiece: Earpiece) -> list[bytes]:
             messages.append(message)
 
 
-async def test_what_waits_for_a_page_is_bounded_and_the_newest(earpiece):
+async def test_only_the_newest_audio_waits_for_a_page_up_to_a_limit(earpiece):
     said = list(frames(speech(30.0)))
     for frame in said:
         earpiece.hear(frame)
@@ -44,7 +44,7 @@ async def test_what_waits_for_a_page_is_bounded_and_the_newest(earpiece):
     assert sum(frame.duration for frame in waiting) <= listen_in.WAITING_SECONDS
 
 
-async def test_a_page_that_falls_behind_is_sent_nothing_until_it_has_caught_up(earpiece):
+async def test_a_page_that_falls_behind_gets_no_audio_until_it_has_caught_up(earpiece):
     async def hear_a_second() -> int:
         for frame in frames(speech(1.0)):
             earpiece.hear(frame)
@@ -59,7 +59,7 @@ async def test_a_page_that_falls_behind_is_sent_nothing_until_it_has_caught_up(e
     assert await hear_a_second() > 0
 
 
-async def test_a_page_cannot_claim_to_have_taken_more_than_it_was_sent(earpiece):
+async def test_a_page_cannot_acknowledge_more_audio_than_it_was_sent(earpiece):
     earpiece.taken(10**12)
     for _ in range(20):
         for frame in frames(speech(1.0)):
@@ -73,7 +73,7 @@ async def test_a_page_cannot_claim_to_have_taken_more_than_it_was_sent(earpiece)
 
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw", "pcm_s16le"])
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 24000, 44100, 48000])
-def test_every_format_is_heard_at_its_own_speed_and_level(encoding, rate):
+def test_audio_of_every_format_keeps_its_speed_and_level(encoding, rate):
     party = PartyAudio("customer")
     spoken = speech(2.0, rate=rate)
     format = AudioFormat(encoding, rate)
@@ -88,7 +88,7 @@ def test_every_format_is_heard_at_its_own_speed_and_level(encoding, rate):
     assert loudness(heard) == pytest.approx(loudness(spoken), rel=0.06)
 
 
-def test_a_party_may_change_its_format_in_the_middle():
+def test_a_party_may_change_its_audio_format_during_a_call():
     party = PartyAudio("agent")
     for rate in (8000, 16000, 48000, 8000):
         format = AudioFormat("pcm_s16le", rate)

@@ -115,7 +115,7 @@ async def entries(action: str, count: int = 1) -> list[AuditEntry]:
 # --- what is heard --------------------------------------------------------------------------------
 
 
-async def test_both_parties_are_heard_each_for_itself(gateway, cast, session):
+async def test_a_page_receives_the_audio_of_each_party_separately(gateway, cast, session):
     async with StreamClient(session, speaker="agent") as agent, StreamClient(session) as customer:
         await agent.next("session.ready")
         await customer.next("session.ready")
@@ -131,7 +131,7 @@ async def test_both_parties_are_heard_each_for_itself(gateway, cast, session):
         await page.disconnect()
 
 
-async def test_a_party_who_comes_back_is_heard_on(gateway, cast, session):
+async def test_a_party_that_reconnects_is_heard_again(gateway, cast, session):
     page = await listening(cast.owner, session)
     for second in (1, 2):
         async with StreamClient(session, clock="media") as customer:
@@ -142,7 +142,7 @@ async def test_a_party_who_comes_back_is_heard_on(gateway, cast, session):
     await page.disconnect()
 
 
-async def test_nothing_is_heard_while_the_recording_is_paused(gateway, cast, session):
+async def test_no_audio_is_sent_while_the_recording_is_paused(gateway, cast, session):
     async with StreamClient(session) as customer:
         page = await listening(cast.owner, session)
         customer.send_audio(speech(0.5))
@@ -160,7 +160,9 @@ async def test_nothing_is_heard_while_the_recording_is_paused(gateway, cast, ses
         await page.disconnect()
 
 
-async def test_whoever_comes_during_a_pause_hears_nothing_and_is_told_why(gateway, cast, session):
+async def test_a_page_opened_during_a_pause_gets_no_audio_and_is_told_of_the_pause(
+    gateway, cast, session
+):
     await sync_to_async(recording_pause_set)(session_id=session.id, paused=True)
     page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
     await page.connect()
@@ -184,7 +186,7 @@ async def test_a_muted_party_is_not_heard(gateway, cast, session):
         await page.disconnect()
 
 
-async def test_a_call_that_is_not_recorded_is_heard_and_nothing_of_it_kept(
+async def test_a_call_without_recording_can_be_listened_to_and_is_not_stored(
     gateway, cast, session, settings
 ):
     assert not session.recording_enabled
@@ -196,7 +198,7 @@ async def test_a_call_that_is_not_recorded_is_heard_and_nothing_of_it_kept(
     assert not (settings.DATA_DIR / "spool" / session.id).exists()
 
 
-async def test_a_track_is_left_alone_once_nobody_listens(gateway, cast, session):
+async def test_a_track_has_no_monitor_tap_after_the_last_listener_left(gateway, cast, session):
     async with StreamClient(session) as customer:
         customer.send_audio(speech(0.2))
         await customer.ping()
@@ -217,7 +219,7 @@ async def test_the_end_of_the_call_ends_listening_in(gateway, cast, session):
     assert await close_code(page) == 1000
 
 
-async def test_a_server_that_stops_sends_the_page_elsewhere_and_waits_for_the_log(
+async def test_a_stopping_server_closes_the_page_and_waits_for_the_audit_log(
     gateway, cast, session
 ):
     page = await listening(cast.owner, session)
@@ -229,7 +231,7 @@ async def test_a_server_that_stops_sends_the_page_elsewhere_and_waits_for_the_lo
 # --- who may --------------------------------------------------------------------------------------
 
 
-async def test_a_strangers_page_is_refused_before_anything_else(cast, session):
+async def test_a_page_of_another_origin_is_refused_first(cast, session):
     cookie = await sync_to_async(cookie_of)(cast.owner)
     for origin in ("", "null", "https://evil.example", "http://testserver:81"):
         connected, _ = await Page(session.id, cookie, origin).connect()
@@ -237,7 +239,7 @@ async def test_a_strangers_page_is_refused_before_anything_else(cast, session):
     assert not await AuditEntry.objects.aexists()
 
 
-async def test_an_outsider_cannot_tell_the_session_from_one_that_does_not_exist(cast, session):
+async def test_an_outsider_gets_the_same_answer_as_for_a_missing_session(cast, session):
     cookie = await sync_to_async(cookie_of)(cast.outsider)
     for session_id in (session.id, "sess_01KD3M00000000000000000000", "x"):
         page = Page(session_id, cookie)
@@ -253,7 +255,7 @@ async def test_an_outsider_cannot_tell_the_session_from_one_that_does_not_exist(
         ("members", True, True),
     ],
 )
-async def test_the_organization_says_which_of_its_members_may(
+async def test_the_organization_decides_which_roles_may_listen_in(
     cast, session, allowed, admin, reviewer
 ):
     await Organization.objects.filter(pk=cast.organization.pk).aupdate(listen_in=allowed)
@@ -279,7 +281,9 @@ async def test_the_organization_says_which_of_its_members_may(
         "needs a second factor",
     ],
 )
-async def test_whoever_loses_the_right_hears_no_more(cast, session, monkeypatch, loss):
+async def test_a_listener_that_loses_the_permission_is_disconnected(
+    cast, session, monkeypatch, loss
+):
     monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
     client = Client()
     await sync_to_async(client.force_login)(cast.owner)
@@ -311,14 +315,18 @@ async def test_whoever_loses_the_right_hears_no_more(cast, session, monkeypatch,
     assert runtime.monitors().is_empty
 
 
-async def test_a_process_that_is_busy_enough_asks_to_come_back(cast, session, monkeypatch):
+async def test_a_process_with_too_many_listeners_asks_to_reconnect_later(
+    cast, session, monkeypatch
+):
     monkeypatch.setattr(monitors, "MAX_MONITORS", 0)
     page = Page(session.id, await sync_to_async(cookie_of)(cast.owner))
     await page.connect()
     assert await close_code(page) == 1013
 
 
-async def test_no_more_are_let_in_while_the_log_is_being_written(cast, session, monkeypatch):
+async def test_the_limit_of_listeners_holds_while_audit_entries_are_being_written(
+    cast, session, monkeypatch
+):
     monkeypatch.setattr(monitors, "MAX_MONITORS", 1)
     writing, go_on = threading.Event(), threading.Event()
 
@@ -342,7 +350,7 @@ async def test_no_more_are_let_in_while_the_log_is_being_written(cast, session, 
 # --- what the log says ----------------------------------------------------------------------------
 
 
-async def test_the_log_says_who_listened_to_what_from_when_to_when(cast, session):
+async def test_the_audit_log_records_listener_session_start_and_end(cast, session):
     page = await listening(cast.owner, session)
     (started,) = await entries("listen_in.started")
     assert (started.actor, started.target) == (cast.owner, session.id)
@@ -355,7 +363,7 @@ async def test_the_log_says_who_listened_to_what_from_when_to_when(cast, session
     assert stopped.created_at >= started.created_at
 
 
-async def test_nobody_listens_without_an_entry(cast, session, monkeypatch):
+async def test_listening_in_fails_when_the_audit_log_cannot_be_written(cast, session, monkeypatch):
     def fail(**values: object) -> None:
         raise RuntimeError("the log is full")
 
@@ -366,7 +374,7 @@ async def test_nobody_listens_without_an_entry(cast, session, monkeypatch):
     assert page.heard == {0: [], 1: []}
 
 
-async def test_a_call_that_is_over_is_not_listened_to(cast, session):
+async def test_listening_in_on_an_ended_call_is_refused(cast, session):
     await sync_to_async(session_end)(session=session)
     page = await listening(cast.owner, session)
     assert await close_code(page) == 1000
@@ -374,7 +382,7 @@ async def test_a_call_that_is_over_is_not_listened_to(cast, session):
 
 
 @pytest.mark.parametrize("text", ["x", "-5", "9" * 100, "1.5", "{}"])
-async def test_what_a_page_says_beyond_numbers_is_ignored(cast, session, text):
+async def test_messages_from_a_page_that_are_not_numbers_are_ignored(cast, session, text):
     page = await listening(cast.owner, session)
     await page.send_to(text_data=text)
     await page.send_to(bytes_data=b"\0")

@@ -70,7 +70,7 @@ def say(session: Session, sequence: int) -> None:
     Session.objects.filter(pk=session.pk).update(segment_count=sequence)
 
 
-async def test_a_page_is_asked_to_come_back_when_too_many_read_from_the_database(
+async def test_a_page_is_told_to_reconnect_when_too_many_sockets_read_the_database(
     cast, session, monkeypatch
 ):
     cookie = await sync_to_async(cookie_of)(cast.teammate)
@@ -81,7 +81,7 @@ async def test_a_page_is_asked_to_come_back_when_too_many_read_from_the_database
         assert await close_code(page) == 1013
 
 
-async def test_a_page_gets_what_came_after_it_was_made_and_what_is_said_from_then_on(cast, session):
+async def test_a_page_gets_segments_stored_since_it_was_rendered_and_new_ones(cast, session):
     cookie = await sync_to_async(cookie_of)(cast.teammate)
     for sequence in (1, 2, 3):
         await sync_to_async(say)(session, sequence)
@@ -94,7 +94,7 @@ async def test_a_page_gets_what_came_after_it_was_made_and_what_is_said_from_the
     await page.disconnect()
 
 
-async def test_a_reconnect_leaves_no_gap_and_brings_nothing_twice(cast, session):
+async def test_a_reconnected_page_misses_no_segment_and_gets_none_twice(cast, session):
     cookie = await sync_to_async(cookie_of)(cast.teammate)
     first = socket(session.id, cookie)
     await first.connect()
@@ -110,7 +110,7 @@ async def test_a_reconnect_leaves_no_gap_and_brings_nothing_twice(cast, session)
     await second.disconnect()
 
 
-async def test_partials_are_passed_on_as_they_come(cast, session):
+async def test_partials_are_sent_to_the_page(cast, session):
     cookie = await sync_to_async(cookie_of)(cast.teammate)
     page = socket(session.id, cookie)
     await page.connect()
@@ -135,20 +135,20 @@ async def test_the_socket_closes_once_the_transcript_is_complete(cast, session):
 @pytest.mark.parametrize(
     "origin", [None, "", "null", "https://evil.example", "http://testserver:81"]
 )
-async def test_a_strangers_page_is_refused_before_anything_else(cast, session, origin):
+async def test_a_page_of_another_origin_is_refused_first(cast, session, origin):
     cookie = await sync_to_async(cookie_of)(cast.teammate)
     connected, _ = await socket(session.id, cookie, origin=origin).connect()
     assert not connected
 
 
-async def test_nobody_is_let_in_without_signing_in(cast, session):
+async def test_a_page_without_a_signed_in_user_is_refused(cast, session):
     for cookie in ("", "guess", "\x00"):
         page = socket(session.id, cookie)
         await page.connect()
         assert await close_code(page) == 4401
 
 
-async def test_an_outsider_learns_nothing(cast, session):
+async def test_an_outsider_gets_the_close_code_of_a_missing_session(cast, session):
     cookie = await sync_to_async(cookie_of)(cast.outsider)
     for session_id in (session.id, "sess_01KD3M00000000000000000000", "x"):
         page = socket(session_id, cookie)
@@ -157,7 +157,7 @@ async def test_an_outsider_learns_nothing(cast, session):
 
 
 @pytest.mark.parametrize("loss", ["signs out", "leaves", "is closed", "changes the password"])
-async def test_whoever_loses_the_right_is_thrown_out(cast, session, monkeypatch, loss):
+async def test_a_user_that_loses_the_permission_is_disconnected(cast, session, monkeypatch, loss):
     monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
     client = Client()
     await sync_to_async(client.force_login)(cast.teammate)
@@ -183,7 +183,7 @@ async def test_whoever_loses_the_right_is_thrown_out(cast, session, monkeypatch,
     assert await close_code(page) == (4404 if loss == "leaves" else 4401)
 
 
-async def test_whom_nobody_can_be_asked_about_does_not_stay(cast, session, monkeypatch):
+async def test_the_socket_closes_when_the_permission_cannot_be_checked(cast, session, monkeypatch):
     monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
     page = socket(session.id, await sync_to_async(cookie_of)(cast.teammate))
     await page.connect()
@@ -196,7 +196,7 @@ async def test_whom_nobody_can_be_asked_about_does_not_stay(cast, session, monke
     assert await close_code(page) == 1011  # upon which the page connects again
 
 
-async def test_a_page_that_cannot_be_served_is_told_to_come_back(cast, session, monkeypatch):
+async def test_a_page_that_cannot_be_served_is_told_to_reconnect(cast, session, monkeypatch):
     async def away(self: SessionConsumer) -> None:
         raise OperationalError("the database is away")
 
@@ -206,7 +206,7 @@ async def test_a_page_that_cannot_be_served_is_told_to_come_back(cast, session, 
     assert await close_code(page) == 1011
 
 
-async def test_the_password_alone_opens_no_socket(cast, session):
+async def test_a_password_without_the_second_factor_opens_no_socket(cast, session):
     secret = two_factor.secret_new()
 
     def half_way() -> str:
@@ -222,7 +222,9 @@ async def test_the_password_alone_opens_no_socket(cast, session):
     assert await close_code(page) == 4401
 
 
-async def test_where_a_second_factor_is_demanded_nobody_watches_without(cast, session, monkeypatch):
+async def test_an_organization_that_requires_two_factor_refuses_users_without_it(
+    cast, session, monkeypatch
+):
     monkeypatch.setattr(StaffSocket, "recheck_every", 0.02)
     page = socket(session.id, await sync_to_async(cookie_of)(cast.teammate))
     await page.connect()

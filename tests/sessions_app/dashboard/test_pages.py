@@ -60,7 +60,7 @@ def test_newer_and_older_links_keep_the_filter(reviewer, cast):
 
 
 @pytest.mark.parametrize("query", ["after=nonsense", "before=%00", "status=bogus", "mode=\u00e9"])
-def test_invalid_parameters_still_give_a_list(reviewer, session, query):
+def test_invalid_parameters_still_show_the_list(reviewer, session, query):
     response = reviewer.get(f"/dashboard/sessions?{query}")
     assert response.status_code == 200
     assert session.id in response.text
@@ -132,7 +132,7 @@ def test_a_running_call_is_not_erased(admin, session):
 
 
 @pytest.mark.parametrize("action", ["end", "erase"])
-def test_reviewers_neither_see_nor_use_actions_of_admins(reviewer, session, action):
+def test_reviewers_cannot_see_or_use_actions_of_admins(reviewer, session, action):
     assert "end-form" not in reviewer.get(f"/dashboard/sessions/{session.id}").text
     assert reviewer.post(f"/dashboard/sessions/{session.id}/{action}").status_code == 403
     session.refresh_from_db()
@@ -147,7 +147,7 @@ def test_a_session_with_a_thousand_segments_needs_few_queries(
         assert reviewer.get(f"/dashboard/sessions/{session.id}").status_code == 200
 
 
-def test_a_search_shows_its_hits_and_marks_them(reviewer, session):
+def test_a_search_shows_and_highlights_its_matches(reviewer, session):
     SegmentFactory.create(session=session, text="I want a <b>refund</b> now")
     page = reviewer.get("/dashboard/sessions?q=refund").text
     assert "<mark>refund</mark>" in page
@@ -247,7 +247,7 @@ def test_the_list_and_the_page_round_a_duration_the_same_way(reviewer, cast):
     assert 'id="fact-duration">00:11<' in page
 
 
-def test_names_of_the_api_are_shown_as_words(reviewer, cast):
+def test_api_names_are_shown_as_words(reviewer, cast):
     session = SessionFactory.create(
         organization=cast.organization,
         provider_type="websocket",
@@ -259,7 +259,7 @@ def test_names_of_the_api_are_shown_as_words(reviewer, cast):
         assert f">{text}<" in page
 
 
-def test_times_for_machines_have_three_fraction_digits_at_most(reviewer, cast):
+def test_datetime_attributes_have_three_fraction_digits_at_most(reviewer, cast):
     at = datetime.datetime(2026, 1, 2, 3, 4, 5, 678901, datetime.UTC)
     SessionFactory.create(organization=cast.organization, created_at=at)
     page = reviewer.get("/dashboard/sessions").text

@@ -47,7 +47,7 @@ def test_an_invalid_call_is_refused_with_the_reason(staff, wrong):
     assert not Session.objects.exists()
 
 
-def test_a_fresh_token_needs_a_live_browser_call_of_ones_own_tenant(staff, cast):
+def test_a_fresh_token_requires_a_running_browser_call_of_the_same_tenant(staff, cast):
     answer = staff.post("/dashboard/talk", CALL).json()
     over_the_api = SessionFactory.create(organization=cast.organization)
     assert staff.post(f"/dashboard/talk/{over_the_api.id}/token").status_code == 404

@@ -11,14 +11,14 @@ from tests.sessions_app.services.calls import claim, event_types, expire
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_claim_goes_on_at_the_end_of_the_track(session):
+def test_a_claim_continues_at_the_end_of_the_track(session):
     first = claim(session)
     claims.track_release(claim=first, position=12.5)
     again = claim(session)
     assert (again.position, again.generation, again.handover) == (12.5, 2, False)
 
 
-def test_a_claim_of_an_ended_or_erased_session_says_so(session):
+def test_claiming_a_track_of_an_ended_or_erased_session_raises_session_gone(session):
     session_end(session=session)
     with pytest.raises(SessionGone) as ended:
         claim(session)
@@ -29,7 +29,7 @@ def test_a_claim_of_an_ended_or_erased_session_says_so(session):
     assert not erased.value.ended
 
 
-def test_beats_renew_leases_and_store_how_far_the_audio_is(session):
+def test_beats_renew_leases_and_store_the_audio_position(session):
     held = claim(session)
     expire(held)
     assert claims.tracks_beat([Beat(held, 4.0, heard=True, replaced=False)]) == []
@@ -49,7 +49,7 @@ def test_a_beat_tells_an_owner_that_it_has_been_replaced(session):
     assert Track.objects.get(id=old.track_id).position == 1.0
 
 
-def test_what_the_replaced_owner_knows_is_there_once_it_has_handed_over(session):
+def test_a_replaced_owner_s_position_is_available_after_its_handover(session):
     old = claim(session, "there")
     new = claim(session, "here")
     assert claims.track_handed_over(new) is None
@@ -57,7 +57,7 @@ def test_what_the_replaced_owner_knows_is_there_once_it_has_handed_over(session)
     assert claims.track_handed_over(new) == HandedOver(7.0, 3)
 
 
-def test_an_owner_that_hands_over_late_takes_nothing_back(session):
+def test_a_late_handover_does_not_lower_the_position(session):
     oldest, older = claim(session, "there"), claim(session, "there")
     newest = claim(session, "here")
     claims.track_hand_over(claim=older, position=7.0, told_sequence=3)
@@ -65,7 +65,7 @@ def test_an_owner_that_hands_over_late_takes_nothing_back(session):
     assert claims.track_handed_over(newest) == HandedOver(7.0, 3)
 
 
-def test_nobody_waits_for_an_owner_that_died(session):
+def test_a_new_owner_does_not_wait_for_the_handover_of_a_dead_owner(session):
     old = claim(session, "there")
     expire(old)
     new = claim(session, "here")
@@ -73,7 +73,7 @@ def test_nobody_waits_for_an_owner_that_died(session):
     assert claims.track_handed_over(new) is not None
 
 
-def test_what_a_client_was_told_and_its_switches_are_kept_for_its_next_connection(session):
+def test_told_sequence_and_switches_are_kept_for_the_client_s_next_connection(session):
     first = claim(session)
     claims.tracks_beat([Beat(first, 1.0, True, False, told_sequence=2)])
     claims.track_switch_set(claim=first, muted=True, transcription_paused=True)
@@ -90,7 +90,7 @@ def test_a_replaced_owner_changes_no_switch(session):
     assert not Track.objects.get(id=old.track_id).muted
 
 
-def test_the_provider_is_connected_while_anyone_speaks(session):
+def test_the_provider_stays_connected_while_any_track_is_claimed(session):
     customer, agent = claim(session), claim(session, "there", "agent")
     claims.track_release(claim=customer, position=1.0)
     assert event_types(session) == ["session.provider.connected"]
@@ -98,7 +98,7 @@ def test_the_provider_is_connected_while_anyone_speaks(session):
     assert event_types(session) == ["session.provider.connected", "session.provider.disconnected"]
 
 
-def test_a_provider_that_is_connected_at_the_end_is_disconnected_afterwards(session):
+def test_ending_the_session_disconnects_the_provider_when_its_claim_is_released(session):
     held = claim(session)
     session_end(session=session)
     claims.track_release(claim=held, position=1.0)

@@ -35,7 +35,7 @@ def test_an_ended_session_does_not_start(session):
     assert session_start(session_id=session.id, arrived_at=ARRIVED) is None
 
 
-def test_asking_for_a_pause_twice_changes_the_row_once(session):
+def test_a_pause_requested_twice_changes_the_row_once(session):
     assert recording_pause_set(session_id=session.id, paused=True)
     assert not recording_pause_set(session_id=session.id, paused=True)
     assert claim(session).paused

@@ -48,7 +48,7 @@ def test_the_provider_is_disconnected_when_the_last_owner_has_died(session):
     assert event_types(session)[-1] == "session.provider.disconnected"
 
 
-def test_an_owner_that_was_only_cut_off_goes_on(session):
+def test_an_owner_that_lost_the_database_for_a_while_continues(session):
     held = claim(session)
     die(held)
     sweeps.claims_end_expired()
@@ -76,7 +76,7 @@ def test_sessions_without_audio_for_too_long_end_by_timeout(settings):
         assert each.status != "ended"
 
 
-def test_a_session_that_cannot_be_ended_stops_no_other(settings, monkeypatch):
+def test_a_session_that_cannot_be_ended_does_not_stop_the_sweep(settings, monkeypatch):
     settings.SESSION_IDLE_TIMEOUT = 60
     long_ago = timezone.now() - datetime.timedelta(seconds=61)
     broken, other = (SessionFactory(created_at=long_ago) for _ in range(2))
@@ -92,7 +92,7 @@ def test_a_session_that_cannot_be_ended_stops_no_other(settings, monkeypatch):
     assert other.status == "ended"
 
 
-def test_a_transcript_that_cannot_be_completed_stops_no_other(session, monkeypatch):
+def test_a_transcript_that_cannot_be_completed_does_not_stop_the_sweep(session, monkeypatch):
     other = SessionFactory()
     held = [claim(session), claim(other)]
     for each in (session, other):

@@ -10,7 +10,7 @@ from webhooks_app.models import Event
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_session_nobody_spoke_in_is_complete_as_soon_as_it_ends(session):
+def test_a_session_without_speakers_is_complete_as_soon_as_it_ends(session):
     session_end(session=session)
     session.refresh_from_db()
     assert session.transcript_status == "complete"

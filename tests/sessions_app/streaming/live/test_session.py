@@ -64,7 +64,7 @@ async def test_stored_segments_arrive_in_order_and_once(gateway, session):
         assert follower.texts == ["one", "two", "three"]
 
 
-async def test_a_late_follower_is_first_told_what_it_does_not_know(gateway, session):
+async def test_a_late_follower_first_gets_the_segments_it_lacks(gateway, session):
     await sync_to_async(store)(session, 1, "known")
     await sync_to_async(store)(session, 2, "missed")
     with following(gateway, session.id, after=1) as (_, follower):
@@ -72,7 +72,7 @@ async def test_a_late_follower_is_first_told_what_it_does_not_know(gateway, sess
         assert follower.texts == ["missed"]
 
 
-async def test_more_segments_than_one_read_brings_all_arrive(gateway, session, monkeypatch):
+async def test_segments_beyond_the_limit_of_one_read_all_arrive(gateway, session, monkeypatch):
     monkeypatch.setattr("sessions_app.session_view.SEGMENTS_PER_LOOK", 2)
     monkeypatch.setattr(fanout, "SEGMENTS_PER_LOOK", 2)
     for sequence in range(1, 6):
@@ -81,7 +81,7 @@ async def test_more_segments_than_one_read_brings_all_arrive(gateway, session, m
         await follower.until(lambda told: told.texts == list("12345"))
 
 
-async def test_a_complete_transcript_is_told_only_to_followers_that_have_all_of_it(
+async def test_only_followers_with_all_segments_are_told_that_the_transcript_is_complete(
     gateway, session, monkeypatch
 ):
     # A follower that has much to catch up with makes each read stop before the end.
@@ -117,7 +117,7 @@ async def test_a_partial_that_comes_after_its_final_is_dropped(gateway, session)
         assert follower.events == [final, SpeechStarted("agent", 1.0)]
 
 
-async def test_the_end_is_told(gateway, session):
+async def test_followers_are_told_that_the_session_ended(gateway, session):
     with following(gateway, session.id) as (_, follower):
         await sync_to_async(change)(session, status="ended", end_reason="completed", duration=2.5)
         await follower.until(lambda told: told.views and told.views[-1].state.ended)
@@ -140,7 +140,7 @@ async def test_followers_are_told_that_a_session_was_erased(gateway, session):
         await follower.until(lambda told: None in told.views)
 
 
-async def test_a_read_that_failed_is_made_up_for_by_the_poll(gateway, session, monkeypatch):
+async def test_the_poll_repeats_a_failed_read(gateway, session, monkeypatch):
     monkeypatch.setattr(gateways, "POLL", 0.05)
     await sync_to_async(store)(session, 1, "missed")
     with following(gateway, session.id) as (live, _):
@@ -180,7 +180,7 @@ async def test_a_follower_that_joins_during_a_read_is_told_only_what_was_read_af
             assert {view.state.recording_paused for view in late.views} == {True}
 
 
-async def test_a_session_is_live_until_the_last_has_left(gateway, session):
+async def test_a_session_is_live_until_the_last_follower_has_left(gateway, session):
     with following(gateway, session.id) as (live, _):
         with following(gateway, session.id) as (same, _):
             assert same is live
@@ -188,7 +188,7 @@ async def test_a_session_is_live_until_the_last_has_left(gateway, session):
     assert gateway.sessions == {}
 
 
-async def test_a_session_that_somebody_joins_again_is_read_anew(gateway, session):
+async def test_a_session_that_is_joined_again_is_read_again(gateway, session):
     with following(gateway, session.id, after=0):
         pass
     await sync_to_async(store)(session, 1, "later")
@@ -196,7 +196,7 @@ async def test_a_session_that_somebody_joins_again_is_read_anew(gateway, session
         await follower.until(lambda told: told.texts == ["later"])
 
 
-async def test_a_gateway_that_is_closed_is_notified_no_more(gateway, session):
+async def test_a_closed_gateway_gets_no_notifications(gateway, session):
     with following(gateway, session.id) as (live, follower):
         await live.refresh()
         await gateway.close()

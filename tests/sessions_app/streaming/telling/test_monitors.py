@@ -142,7 +142,7 @@ def network() -> Network:
     return Network()
 
 
-async def test_a_track_is_not_tapped_while_nobody_listens(here):
+async def test_a_track_is_tapped_only_while_a_monitor_listens(here):
     track = here.track()
     assert track.tap is None
     ear = here.listen()
@@ -151,7 +151,7 @@ async def test_a_track_is_not_tapped_while_nobody_listens(here):
     assert track.tap is None
 
 
-async def test_both_parties_of_that_call_alone_are_heard_in_the_same_process(here):
+async def test_a_monitor_hears_both_parties_of_its_call_only(here):
     agent, customer, stranger = here.track(), here.track(), here.track("sess_b")
     ear = here.listen()
     for track in (agent, customer, stranger):
@@ -160,13 +160,13 @@ async def test_both_parties_of_that_call_alone_are_heard_in_the_same_process(her
     assert stranger.tap is None
 
 
-async def test_a_party_who_joins_later_is_heard(here):
+async def test_a_party_that_joins_later_is_heard(here):
     ear = here.listen()
     here.track().say()
     assert ear.heard == [FRAME]
 
 
-async def test_a_call_on_another_server_is_heard_from_the_first_announcement_on(here, there):
+async def test_a_call_on_another_server_is_heard_after_the_first_announcement(here, there):
     track = there.track()
     ear = here.listen()
     track.say()
@@ -174,7 +174,7 @@ async def test_a_call_on_another_server_is_heard_from_the_first_announcement_on(
     assert there.relay.sent == ["here"]
 
 
-async def test_audio_goes_only_to_servers_where_somebody_listens(network, clock, here, there):
+async def test_audio_is_sent_only_to_servers_with_a_monitor(network, clock, here, there):
     third = Process(network, "third", clock)
     track = there.track()
     here.listen()
@@ -183,14 +183,14 @@ async def test_audio_goes_only_to_servers_where_somebody_listens(network, clock,
     assert there.relay.sent == ["here"]
 
 
-async def test_leaving_stops_the_audio_at_once(here, there):
+async def test_the_last_monitor_that_leaves_stops_the_audio_at_once(here, there):
     track = there.track()
     ear = here.listen()
     here.leave(ear)
     assert track.tap is None
 
 
-async def test_the_second_of_two_monitors_goes_on_hearing_when_the_first_has_left(here, there):
+async def test_the_second_of_two_monitors_still_hears_after_the_first_has_left(here, there):
     track = there.track()
     first, second = here.listen(), here.listen()
     here.leave(first)
@@ -198,9 +198,7 @@ async def test_the_second_of_two_monitors_goes_on_hearing_when_the_first_has_lef
     assert (first.heard, second.heard) == ([], [FRAME])
 
 
-async def test_interest_is_announced_again_and_lasts_as_long_as_somebody_listens(
-    clock, here, there
-):
+async def test_announcements_repeat_as_long_as_a_monitor_listens(clock, here, there):
     track = there.track()
     ear = here.listen()
     await clock.advance(10 * LEASE)
@@ -208,7 +206,7 @@ async def test_interest_is_announced_again_and_lasts_as_long_as_somebody_listens
     assert ear.heard == [FRAME]
 
 
-async def test_a_server_that_died_is_sent_nothing_after_its_lease(clock, here, there):
+async def test_a_dead_server_gets_no_audio_after_its_lease(clock, here, there):
     track = there.track()
     here.listen()
     here.relay.dead = True
@@ -220,9 +218,7 @@ async def test_a_server_that_died_is_sent_nothing_after_its_lease(clock, here, t
     assert there.relay.sent == []
 
 
-async def test_a_server_that_took_the_call_over_is_heard_without_having_been_told_anew(
-    network, clock, here, there
-):
+async def test_a_call_taken_over_by_another_server_is_still_heard(network, clock, here, there):
     before = there.track()
     ear = here.listen()
     before.say()
@@ -236,7 +232,7 @@ async def test_a_server_that_took_the_call_over_is_heard_without_having_been_tol
     assert before.tap is None
 
 
-async def test_what_another_server_sends_is_not_sent_on(network, clock, here, there):
+async def test_audio_from_another_server_is_not_forwarded(network, clock, here, there):
     third = Process(network, "third", clock)
     ears = [here.listen(), third.listen()]
     there.track().say()
@@ -244,7 +240,7 @@ async def test_what_another_server_sends_is_not_sent_on(network, clock, here, th
     assert here.relay.sent == third.relay.sent == []
 
 
-async def test_a_process_where_nobody_listens_announces_nothing(clock, here):
+async def test_a_process_without_monitors_announces_nothing(clock, here):
     here.track()
     await clock.advance(60)
     assert here.relay.announced == []
@@ -270,7 +266,7 @@ async def test_the_number_of_monitors_in_one_process_is_limited(here, monkeypatc
     assert here.monitors._here == 1
 
 
-async def test_a_draining_process_asks_everybody_to_leave_late_comers_too(here):
+async def test_a_draining_process_asks_all_monitors_to_leave_including_late_ones(here):
     early = here.listen()
     here.monitors.drain()
     late = here.listen("sess_b")
@@ -279,10 +275,10 @@ async def test_a_draining_process_asks_everybody_to_leave_late_comers_too(here):
     assert not here.monitors.is_empty
 
 
-def test_a_frame_arrives_elsewhere_as_it_was_sent():
+def test_a_frame_survives_the_round_trip_to_another_process():
     assert frame_from_wire(frame_to_wire(CALL, FRAME)) == (CALL, FRAME)
 
 
 @pytest.mark.parametrize("data", [[], [CALL, "agent", "opus", 48000, 0.0, 0.1, b"x"]])
-def test_a_frame_that_only_a_newer_server_knows_is_left_out(data):
+def test_a_frame_in_a_newer_server_s_format_is_ignored(data):
     assert frame_from_wire(data) is None

@@ -59,9 +59,7 @@ async def process() -> AsyncIterator[Callable[[], Process]]:
 
 
 @needs_redis
-async def test_a_call_is_heard_from_another_process_in_order_and_whole(
-    settings, redis_url, process
-):
+async def test_another_process_hears_a_call_in_order_and_without_gaps(settings, redis_url, process):
     settings.CHANNEL_LAYERS = layers(redis_url)
     there, here = process(), process()
     track, ear = FakeTrack(), Ear()
@@ -77,7 +75,7 @@ async def test_a_call_is_heard_from_another_process_in_order_and_whole(
     await eventually(lambda: track.tap is None)
 
 
-async def test_audio_for_a_channel_layer_that_is_down_neither_waits_nor_piles_up(settings, process):
+async def test_audio_is_dropped_without_waiting_while_the_channel_layer_is_down(settings, process):
     settings.CHANNEL_LAYERS = layers("redis://127.0.0.1:1/0")
     here = process()
     track = FakeTrack()
