@@ -15,7 +15,7 @@ class AnalysisConfig(AppConfig):
 
 
 def _on_transcript_completed(*, session: Any, **kwargs: Any) -> None:
-    """Queue the organization's automatic analysis, and wake a worker for what waited."""
+    """Queue the organization's automatic analysis, and wake a worker for waiting runs."""
     from analysis_app import services
 
     services.automatic_analysis_request(session=session)

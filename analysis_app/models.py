@@ -44,7 +44,7 @@ class Analysis(LeasedRow):
     error = models.CharField(max_length=500, null=True, blank=True)
     results = models.JSONField(default=dict)
     lease = models.CharField(max_length=40, blank=True, db_column="claim")
-    # Written only by workers of earlier versions: while one of them may run, it holds these rows.
+    # Only workers of earlier versions write this. Until it has passed, such a worker holds the row.
     lease_expires_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -12,7 +12,7 @@ ANALYSIS_FAILED = "analysis.failed"
 
 
 def analysis_payload(analysis: Analysis) -> dict[str, Any]:
-    """The analysis object. ``results`` has only the requested types, and none before it is done."""
+    """The analysis object. ``results`` has only the requested types, and none until it is done."""
     return {
         "id": analysis.id,
         "object": "analysis",

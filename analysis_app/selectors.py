@@ -16,7 +16,7 @@ from sessions_app.models import Segment, Session
 HISTORY = 50  # finished runs that an estimate looks back on
 WAITING = 1000  # waiting runs that an estimate counts at most
 FIRST_GUESS = 5.0  # seconds a run takes while there is no history
-SECONDS_PER_MINUTE = 0.2  # engine seconds by minute of call while there is no history
+SECONDS_PER_MINUTE = 0.2  # engine seconds per minute of call while there is no history
 
 
 def analysis_list(*, tenant: Tenant) -> QuerySet[Analysis]:
@@ -35,7 +35,7 @@ def analysis_get(*, tenant: Tenant, analysis_id: str) -> Analysis:
 
 
 def organization_checks(organization: Organization) -> tuple[ComplianceCheck, ...]:
-    """The organization's own compliance checks; none set means the default ones."""
+    """The organization's own compliance checks; if it has set none, the default ones."""
     policy = AnalysisPolicy.objects.filter(organization=organization).first()
     return tuple(
         ComplianceCheck(
@@ -77,8 +77,8 @@ def call_of(session: Session) -> Call:
 def estimate_completion(*, session: Session, engine: str) -> datetime.datetime:
     """When a run asked for now will be done, from how long this engine's runs took lately.
 
-    Each waiting run before it takes a median run's time; its own scales with the call's length. It
-    reads a bounded number of rows by index: the caller may hold the session's lock.
+    Each run that waits before it counts as a median run; its own time grows with the call's length.
+    Reads a bounded number of rows by index, so the caller may hold the session's lock.
     """
     history = [
         ((done - started).total_seconds(), duration)

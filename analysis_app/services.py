@@ -72,7 +72,7 @@ def analysis_request(
     Raises SessionNotEnded, TranscriptUnavailable, PromptsNotSupported.
     """
     if not session.is_ended:
-        raise SessionNotEnded("This session has not ended. End it, then ask for its analysis.")
+        raise SessionNotEnded("This session has not ended. End it, then request its analysis.")
     if session.transcript_status == Session.TranscriptStatus.COMPLETE and not session.segment_count:
         raise TranscriptUnavailable("Nothing was said in this session: there is no transcript.")
     analyzer = configured_analyzer()
@@ -101,12 +101,12 @@ def analysis_request(
 
 
 def analyses_run_due() -> int:
-    """Run every analysis that is due. Returns how many were begun."""
+    """Run every analysis that is due. Returns how many were started."""
     return ANALYSES.work_off(_run, _interrupted)
 
 
 def _interrupted(analysis: Analysis, error: Exception | None) -> None:
-    """Its workers were killed each time, or its result could not be written."""
+    """Fail a run whose workers were killed each time, or whose result could not be written."""
     reason = "The analysis was interrupted too many times."
     analysis_fail(analysis=analysis, reason=reason)
 
@@ -137,7 +137,7 @@ def _run(analysis: Analysis) -> None:
             ANALYSES.give_back(analysis, _backoff(analysis.attempts), status=Analysis.Status.QUEUED)
         else:
             analysis_fail(analysis=analysis, reason=str(error))
-    except Exception as error:  # a defect of the engine: repeating it would not help
+    except Exception as error:  # a defect of the engine: a retry would not help
         _log_defect(analysis, error)
         analysis_fail(analysis=analysis, reason="The analyzer met an internal error.")
     else:
@@ -145,7 +145,7 @@ def _run(analysis: Analysis) -> None:
 
 
 def _log_defect(analysis: Analysis, error: Exception) -> None:
-    """Log where it happened, but not the message: that may quote the call."""
+    """Log where it happened, but not the message, which may quote the call."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     log.error(
         "analysis_broke",
@@ -158,7 +158,7 @@ def _log_defect(analysis: Analysis, error: Exception) -> None:
 @transaction.atomic
 def analysis_complete(*, analysis: Analysis, outcome: AnalysisOutcome) -> bool:
     """Record the results and their event together; False when the lease was lost meanwhile."""
-    # Locked before the analysis, as erasing a session does: no deadlock.
+    # Locked before the analysis, in the same order as erasing a session does, to avoid a deadlock.
     session_lock(analysis.session_id)
     finished = _finish(
         analysis,
@@ -178,7 +178,7 @@ def analysis_fail(*, analysis: Analysis, reason: str) -> bool:
 
 
 def _record_facets(analysis: Analysis) -> None:
-    """Keep with the session what lists of sessions can be filtered by."""
+    """Store the results that the list of sessions can be filtered by in the session."""
     facets: dict[str, str | bool] = {}
     if "sentiment" in analysis.results:
         facets["sentiment"] = analysis.results["sentiment"]["label"]
@@ -206,7 +206,7 @@ def policy_update(
     automatic: Sequence[str] | None = None,
     checks: Sequence[Mapping[str, object]] | None = None,
 ) -> AnalysisPolicy:
-    """Set which analyses every call gets, and the compliance checks; None leaves as is."""
+    """Set which analyses every call gets, and the compliance checks; None: unchanged."""
     policy, _ = AnalysisPolicy.objects.get_or_create(organization=organization)
     if automatic is not None:
         policy.automatic = list(dict.fromkeys(automatic))
@@ -217,7 +217,7 @@ def policy_update(
 
 
 def automatic_analysis_request(*, session: Session) -> Analysis | None:
-    """Queue what the organization wants for every call.
+    """Queue the analyses that the organization wants of every call.
 
     Part of the transaction that completes the transcript.
     """
@@ -237,7 +237,7 @@ def automatic_analysis_request(*, session: Session) -> Analysis | None:
 
 
 def analyses_retry(*, queryset: QuerySet[Analysis]) -> int:
-    """Queue failed runs again, with their attempts counted anew."""
+    """Queue failed runs again, with attempts counted from 0."""
     count = queryset.filter(status=Analysis.Status.FAILED).update(
         status=Analysis.Status.QUEUED,
         attempts=0,

@@ -31,7 +31,7 @@ _ANALYSIS = object_schema(
         "completed_at": nullable(MOMENT),
         "results": {
             "type": ["object", "null"],
-            "description": "Only what was asked for, once the analysis is complete.",
+            "description": "Only the requested analyses, once the run is complete.",
             "properties": {name: {"type": ["object", "array"]} for name in ANALYSIS_TYPES},
         },
     },

@@ -1,4 +1,4 @@
-"""What comes in."""
+"""Bodies of requests for analyses."""
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers

@@ -1,4 +1,4 @@
-"""The addresses of analyses under /v1."""
+"""URLs of analyses under /v1."""
 
 from django.urls import path
 

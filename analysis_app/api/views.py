@@ -36,9 +36,9 @@ class AnalysisViewSet(V1ViewSet):
         return self.page(analyses, prefix="ana", payload=analysis_payload)
 
     def _checked_body(self, request: Request, session_id: str) -> dict[str, Any]:
-        """The body, with the receiver's name resolved: not inside the transaction.
+        """The body, with the receiver's host name resolved (never inside a transaction).
 
-        The session is looked up first: no name is resolved for an id that does not exist.
+        The session is looked up first: no name is resolved for an unknown session.
         """
         body = self.body(AnalysisInput)
         if body.get("webhook_url"):

@@ -30,12 +30,12 @@ class PolicyForm(forms.Form):
 def check_name(text: str) -> str:
     """The name that the API shows: ``Recording notice`` → ``recording_notice``."""
     if re.fullmatch(r"[-\w]+", text, re.ASCII) and text != text.capitalize():
-        return text  # it is such a name already
+        return text  # it is in that form already
     return slugify(text).replace("-", "_")
 
 
 def check_label(name: str) -> str:
-    """The name as words, or unchanged if ``check_name`` would make another name of the words."""
+    """The name as words; unchanged if ``check_name`` would turn the words into a different name."""
     label = name.replace("_", " ").capitalize()
     return label if check_name(label) == name else name
 

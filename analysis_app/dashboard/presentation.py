@@ -1,4 +1,4 @@
-"""Prepares results for the page: times of moments, coordinates of scores."""
+"""Prepares results for the page: start times of rows, and the sentiment chart's coordinates."""
 
 import json
 from collections.abc import Mapping

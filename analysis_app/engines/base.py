@@ -1,7 +1,7 @@
 """The analyzer contract: a finished call in, results by analysis type out.
 
-Engines know no ORM and never read the environment. Whatever was spoken is data: no engine may act
-on it, and every claim about a moment names the segment it stands on.
+Engines know no ORM and never read the environment. The transcript is data: no engine may follow
+instructions in it, and every statement about a moment names the segment that supports it.
 """
 
 import datetime
@@ -48,7 +48,7 @@ class ComplianceCheck:
     """One rule an organization sets.
 
     With ``kind`` "required" any of ``phrases`` must be said; with "forbidden" none may be.
-    ``speaker`` limits who; ``within`` limits where: the first or last so many seconds.
+    ``speaker`` limits it to one party, ``within`` to the first or last so many seconds.
     """
 
     name: str
@@ -70,11 +70,11 @@ class Call:
     target_language: str | None = None
 
     def english(self, turn: Turn) -> str | None:
-        """The turn in English: as spoken, or through its translation when that is English."""
+        """The turn in English: as spoken, or its translation if that is English."""
         return self.text_in(turn, "en")
 
     def text_in(self, turn: Turn, language: str) -> str | None:
-        """The turn in ``language``, as spoken or translated; None where there is neither."""
+        """The turn in ``language``, as spoken or translated; None if there is neither."""
         if base_language(turn.language) == language:
             return turn.text
         if turn.translation and self._translated_to(turn) == language:
@@ -95,10 +95,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
-    """What to make of a call. ``language`` is that of the written results (ISO 639-1).
+    """Which results to produce. ``language`` is the language they are written in (ISO 639-1).
 
-    An engine calls ``still_wanted`` before each step that may take minutes. That tells the worker
-    that the run is alive; what it raises when nobody waits for the run any more is to get through.
+    An engine calls ``still_wanted`` before each step that may take minutes. The call renews the
+    run's lease. It raises when the run was lost or erased; engines must not catch that exception.
     """
 
     analyses: Sequence[str]
@@ -110,14 +110,14 @@ class AnalysisRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisOutcome:
-    """``results`` holds exactly the requested types; ``engine`` names who made them."""
+    """``results`` holds exactly the requested types; ``engine`` names the engine that made them."""
 
     results: Results
     engine: str
 
 
 class Analyzer(ABC):
-    """Makes results from a call. Runs in a worker, outside any transaction."""
+    """Produces results from a call. Runs in a worker, outside any transaction."""
 
     name: str
     understands_prompts = False

@@ -1,4 +1,4 @@
-"""A chain of analyzers: when one fails the next does the work, and the result says so."""
+"""A chain of analyzers: when one fails, the next takes over, and ``engine`` says so."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""From ``ANALYZER_URL`` to an analyzer."""
+"""Makes the analyzer that ``ANALYZER_URL`` names."""
 
 from analysis_app.engines.base import Analyzer
 from analysis_app.engines.fallback import FallbackAnalyzer

@@ -15,7 +15,7 @@ from analysis_app.engines.local.cues import Patterns, matches, readings
 
 Kind = Literal["commitment", "request", "reminder"]
 
-# What one does on the spot or not at all is no action item: hold, help, ask, thank…
+# No action items: things done during the call or not at all (hold, help, ask, thank…).
 _IDLE = r"(?!(?:just |also |be |like |love |need |have |want |to )*(?:check(?: (?:that|on that|it))?(?: for you)?(?: now)?$|help|ask|say|see|know|think|hold|wait|speak|tell me|glad|happy|able|sorry|honest|pull|look(?: that| it)? up|get that sorted|put you|transfer|thank|take that|try|hear|assist|explain|repeat|spell|listen|bring (?:that|it) up|understand|do (?:that|it)\b|let you go|be (?:right|with)|guess|hope|appreciate))"
 
 COMMITMENT: Patterns = {
@@ -138,11 +138,11 @@ class ActionItem:
 
 
 def due_date(text: str, language: str, today: datetime.date) -> datetime.date | None:
-    """The day ``text`` names, resolved against the day of the call; None where it names none."""
+    """The day ``text`` names, resolved against the day of the call; None if it names none."""
     if language not in _DATE_LANGUAGES or not _DAY_WORDS.search(text):
         return None
     weekday = _NEXT_WEEKDAY.search(text)
-    if weekday:  # "by Friday" said on a Friday means the next one
+    if weekday:  # "by Friday" said on a Friday means the next Friday
         ahead = (_WEEKDAYS[weekday.group(1).lower()] - today.weekday() - 1) % 7 + 1
         return today + datetime.timedelta(days=ahead)
     base = datetime.datetime.combine(today, datetime.time(12))
@@ -169,13 +169,13 @@ def _other(speaker: str) -> str:
 
 
 def _describe(what: str) -> str:
-    """The clause as an instruction: capital letter, no trailing courtesies."""
+    """The clause as an instruction: capital letter, without courtesies at its end."""
     text = " ".join(_CLAUSE_END.sub("", what).split())
     return text[:1].upper() + text[1:240]
 
 
 def _candidates(language: str, text: str) -> Iterator[tuple[Kind, str, str]]:
-    """(kind, what, sentence) of each sentence that asks for or promises something."""
+    """(kind, what, sentence) of each sentence that requests or promises something."""
     for sentence in _SENTENCE.split(text):
         if _SPECULATIVE.search(sentence):
             continue

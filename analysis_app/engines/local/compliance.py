@@ -1,4 +1,4 @@
-"""Compliance: phrases that must or must not be said, found through recognition errors."""
+"""Compliance: phrases that must or must not be said, found despite recognition errors."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from rapidfuzz import fuzz
 
 from analysis_app.engines.base import Call, ComplianceCheck, Turn
 
-SIMILARITY = 85.0  # percent; a misheard word in five still matches, another sentence does not
+SIMILARITY = 85.0  # percent; one misheard word in five still matches, a different sentence does not
 
 DEFAULT_CHECKS: tuple[ComplianceCheck, ...] = (
     ComplianceCheck(
@@ -126,7 +126,7 @@ DEFAULT_CHECKS: tuple[ComplianceCheck, ...] = (
 
 
 def normalized(text: str) -> str:
-    """Lower case, accents and punctuation gone: what recognition gets wrong most."""
+    """In lower case, without accents and punctuation, which recognition gets wrong most often."""
     plain = unicodedata.normalize("NFKD", text.lower())
     kept = "".join(
         char if char.isalnum() or char.isspace() else " "
@@ -137,14 +137,14 @@ def normalized(text: str) -> str:
 
 
 def says(text: str, phrase: str) -> bool:
-    """Whether ``text`` contains ``phrase``, allowing for misheard letters or a word too many."""
+    """Whether ``text`` contains ``phrase``, allowing for misheard letters or an extra word."""
     haystack, needle = normalized(text), normalized(phrase)
     if not needle or not haystack:
         return False
     if f" {needle} " in f" {haystack} ":
         return True
     if len(needle) < 10 or len(haystack) < 0.8 * len(needle):
-        return False  # short words are too easily like others
+        return False  # short words resemble others too easily
     return bool(fuzz.partial_ratio(needle, haystack, score_cutoff=SIMILARITY))
 
 
@@ -162,7 +162,7 @@ def _where(call: Call, check: ComplianceCheck) -> list[Turn]:
 
 
 def _found(turns: Sequence[Turn], check: ComplianceCheck) -> tuple[Turn, str] | None:
-    """The first that says it; for the end of a call the last."""
+    """The first turn that says it; for a check at the end of the call, the last."""
     for turn in reversed(turns) if check.position == "last" else turns:
         for phrase in check.phrases:
             if says(turn.text, phrase) or (turn.translation and says(turn.translation, phrase)):

@@ -1,7 +1,7 @@
-"""Words that give a turn its role in a call, for the languages the local engine reads itself.
+"""Words that show a turn's role in a call, in the languages that the local engine reads itself.
 
-Patterns are matched without case on the words as spoken; a turn in another language is read
-through its English translation where it has one.
+Patterns ignore case and are matched on the words as spoken. A turn in another language is read
+in its English translation, if it has one.
 """
 
 import functools
@@ -229,7 +229,7 @@ def turn_matches(call: Call, turn: Turn, patterns: Patterns) -> bool:
 
 
 def says_hold(turn: Turn) -> bool:
-    """Whether the turn asks the other to wait."""
+    """Whether the turn asks the other party to wait."""
     if matches(HOLD, turn.language, turn.text):
         return True
     return bool(turn.translation and matches(HOLD, "en", turn.translation))

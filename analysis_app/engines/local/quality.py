@@ -11,8 +11,8 @@ from typing import Any
 from analysis_app.engines.base import Call, Turn
 from analysis_app.engines.local.cues import says_hold
 
-INTERRUPTION_OVERLAP = 0.5  # seconds both speak before the second speaker counts as interrupting
-DEAD_AIR = 5.0  # seconds of silence nobody announced
+INTERRUPTION_OVERLAP = 0.5  # seconds of overlap from which the second speaker interrupts
+DEAD_AIR = 5.0  # seconds of silence that the agent did not announce
 HOLD = 5.0  # seconds of silence after the agent asked the customer to wait
 
 Span = tuple[float, float]
@@ -50,7 +50,7 @@ def talk_time(turns: Sequence[Turn], speaker: str) -> float:
 
 
 def talk_ratio(turns: Sequence[Turn]) -> dict[str, int]:
-    """Percent of all speech by each party; they add up to 100 unless nobody spoke."""
+    """Percent of all speech by each party; they add up to 100 unless there is no speech."""
     agent, customer = talk_time(turns, "agent"), talk_time(turns, "customer")
     if agent + customer == 0:
         return {"agent": 0, "customer": 0}
@@ -59,7 +59,7 @@ def talk_ratio(turns: Sequence[Turn]) -> dict[str, int]:
 
 
 def interruptions(turns: Sequence[Turn]) -> int:
-    """Starts of one party while the other has the floor, both speaking beyond the threshold."""
+    """How often a party starts while the other speaks and they overlap beyond the threshold."""
     count = 0
     floor: dict[str, Turn] = {}
     for turn in turns:
@@ -74,7 +74,7 @@ def interruptions(turns: Sequence[Turn]) -> int:
 
 
 def silences(turns: Sequence[Turn]) -> list[Silence]:
-    """Gaps between speech of either party, in order; told apart into hold and unannounced."""
+    """Gaps between speech of either party, in order, each marked as hold or unannounced."""
     gaps: list[Silence] = []
     last: Turn | None = None
     for turn in turns:
@@ -89,7 +89,7 @@ def silences(turns: Sequence[Turn]) -> list[Silence]:
 def response_times(turns: Sequence[Turn]) -> list[float]:
     """Seconds from the end of the customer's words to the agent's next; 0 where they overlap.
 
-    A turn that follows an announced hold is no slow answer and is left out.
+    A turn after an announced hold is left out: it is not a slow answer.
     """
     holds = {silence.end for silence in silences(turns) if silence.is_hold}
     times: list[float] = []
@@ -100,7 +100,7 @@ def response_times(turns: Sequence[Turn]) -> list[float]:
 
 
 def longest_monologue(turns: Sequence[Turn]) -> dict[str, object]:
-    """The longest stretch of one party not broken by the other, in seconds."""
+    """The longest time that one party speaks without the other, in seconds."""
     best: dict[str, object] = {"speaker": None, "duration": 0.0, "segment_id": None}
     longest = 0.0
     first: Turn | None = None
@@ -118,7 +118,7 @@ def longest_monologue(turns: Sequence[Turn]) -> dict[str, object]:
 
 
 def words_per_minute(turns: Sequence[Turn], speaker: str) -> int | None:
-    """Words by minute of own speech; None when they never spoke."""
+    """Words per minute of the speaker's own speech; None without speech."""
     seconds = talk_time(turns, speaker)
     if seconds <= 0:
         return None
@@ -135,7 +135,7 @@ def _score(
     hold: float,
     dead: int,
 ) -> int:
-    """100 less what hurts a conversation, each part bounded so that none alone ruins the score."""
+    """100 minus deductions. Each is limited, so that one alone cannot bring the score to 0."""
     penalty = min(25.0, 8.0 * interrupted / max(1.0, minutes))
     penalty += min(20.0, 5.0 * max(0.0, response - 2.0))
     penalty += min(20.0, 5.0 * dead)

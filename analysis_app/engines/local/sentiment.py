@@ -17,10 +17,10 @@ from analysis_app.engines.local.lexicons import (
     SERVICE_WORDS,
 )
 
-POSITIVE, NEGATIVE = 0.2, -0.2  # beyond these a score has a colour
-TREND = 0.25  # change between the thirds of a call that counts
-KEY_MOMENT = 0.5  # strength of a peak worth naming
-NEGATION_REACH = 3  # words after a negation whose meaning it turns
+POSITIVE, NEGATIVE = 0.2, -0.2  # scores beyond these are labelled positive or negative
+TREND = 0.25  # least change between first and last third that is a trend
+KEY_MOMENT = 0.5  # least strength of a key moment
+NEGATION_REACH = 3  # words after a negation whose score it reverses
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 @functools.cache
 def _vader() -> SentimentIntensityAnalyzer:
     analyzer = SentimentIntensityAnalyzer()
-    # On the telephone these words say nothing about the mood; in reviews they do.
+    # Unlike in reviews, these words say nothing about the mood on the telephone.
     for word in ("help", "please", "thank", "thanks", "hello", "hi", "yes", "no", "like", "number"):
         analyzer.lexicon.pop(word, None)
     analyzer.lexicon.update(SERVICE_WORDS)
@@ -47,12 +47,12 @@ def _lexicon_score(language: str, text: str) -> float | None:
         if weight and negations.intersection(words[max(0, index - NEGATION_REACH) : index]):
             weight = -0.7 * weight
         total += weight
-    # VADER's own normalization, so that both kinds share a scale.
+    # VADER's own normalization, so that both scores have the same scale.
     return total / math.sqrt(total * total + 15)
 
 
 def turn_score(call: Call, turn: Turn) -> float | None:
-    """-1…1; None where no lexicon reads the turn's language and no translation helps."""
+    """-1…1; None if there is no lexicon for the turn's language or its translation."""
     english = call.text_in(turn, "en")
     if english is not None:
         return float(_vader().polarity_scores(english)["compound"])
@@ -66,7 +66,7 @@ def label(score: float) -> str:
 
 
 def weighted_mean(scored: Sequence[tuple[Turn, float]]) -> float:
-    """The mean by length of speech; the customer's words count double, the last third half more."""
+    """The mean by length of speech. The customer counts double, the last third 1.5 times."""
     if not scored:
         return 0.0
     end = max(turn.end for turn, _ in scored) or 1.0
@@ -81,7 +81,7 @@ def weighted_mean(scored: Sequence[tuple[Turn, float]]) -> float:
 
 
 def trend(scored: Sequence[tuple[Turn, float]]) -> str:
-    """The customer's first third against the last; the whole call's where they hardly speak."""
+    """Compares the customer's first and last third; the whole call's if they hardly speak."""
     own = [(turn, score) for turn, score in scored if turn.speaker == "customer"]
     chosen = own if len(own) >= 3 else list(scored)
     third = len(chosen) // 3
@@ -95,7 +95,7 @@ def trend(scored: Sequence[tuple[Turn, float]]) -> str:
 
 
 def _key_moments(scored: Sequence[tuple[Turn, float]]) -> list[dict[str, str]]:
-    """The strongest peak of each colour, and the largest turn of the mood between neighbours."""
+    """The most positive and the most negative turn, and the largest change of the mood."""
     moments: list[tuple[float, dict[str, str]]] = []
     if not scored:
         return []
@@ -122,7 +122,7 @@ def _moment(turn: Turn, kind: str, text: str) -> dict[str, str]:
 def _turning_point(scored: Sequence[tuple[Turn, float]]) -> tuple[Turn, float] | None:
     """Where the mean of the turns before and after differs most, given at least two on each side.
 
-    Running sums: an eight-hour call has ten thousand turns.
+    Uses running sums, because an eight-hour call has ten thousand turns.
     """
     if len(scored) < 4:
         return None
@@ -131,7 +131,7 @@ def _turning_point(scored: Sequence[tuple[Turn, float]]) -> tuple[Turn, float] |
     for index in range(2, len(scored) - 1):
         before += scored[index - 1][1]
         change = (whole - before) / (len(scored) - index) - before / index
-        # Near the edges few turns make a mean: weigh by how even the split is.
+        # Near the ends one mean is of few turns, so weigh by how even the split is.
         evenness = math.sqrt(index * (len(scored) - index)) / (len(scored) / 2)
         if abs(change * evenness) > abs(best[0]):
             best = (change * evenness, index)

@@ -1,4 +1,4 @@
-"""An extractive summary: the call's own sentences, chosen and kept in order. Nothing is invented."""
+"""An extractive summary: sentences selected from the call, in their order. Nothing is invented."""
 
 import math
 import re
@@ -48,12 +48,12 @@ class _Sentence:
 
 
 def _text(call: Call, turn: Turn, language: str) -> str:
-    """In the wanted language where it was spoken or translated so; else as spoken."""
+    """In the wanted language, if spoken in it or translated into it; else as spoken."""
     return call.text_in(turn, language) or turn.text
 
 
 def _is_courtesy(text: str) -> bool:
-    """Greetings, notices and goodbyes: said in every call, telling nothing of this one."""
+    """Greetings, notices and goodbyes, which are said in every call."""
     words = f" {normalized(text)} "
     if _THANKS.search(words) and len(words.split()) < 12:
         return True
@@ -78,12 +78,12 @@ def _sentences(call: Call, language: str) -> list[_Sentence]:
     def score(turn: Turn, text: str, bag: list[str]) -> float:
         if len(set(bag)) < 2 or _is_courtesy(text):
             return 0.0
-        # Words that recur carry the call's subject; words in every sentence carry none.
+        # Repeated words show the call's subject; words in every sentence do not.
         weight: float = sum(
             counts[word] ** 0.5 * math.log(1 + len(bags) / spread[word]) for word in set(bag)
         ) / math.sqrt(len(bag) + 3)
         if text.rstrip().endswith("?") and turn.speaker == "agent":
-            weight *= 0.4  # asking for a number or a name tells nothing of the matter
+            weight *= 0.4  # asking for a number or a name does not tell the subject
         if (
             turn.speaker == "customer"
             and turn.start < end / 3
@@ -101,7 +101,7 @@ def _sentences(call: Call, language: str) -> list[_Sentence]:
 
 
 def _key_points(sentences: list[_Sentence]) -> list[_Sentence]:
-    """The best, each saying something new, in call order."""
+    """The best sentences that do not repeat each other, in call order."""
     chosen: list[_Sentence] = []
     for sentence in sorted(sentences, key=lambda each: -each.score):
         words = set(_WORD.findall(sentence.text.lower()))
@@ -138,7 +138,7 @@ def outcome(call: Call) -> str:
 
 
 def _note(call: Call, language: str, points: list[_Sentence]) -> str | None:
-    """Says so where sentences stand in another language than the one asked for."""
+    """A note if sentences are in a language other than the requested one."""
     foreign = sorted(
         {
             base_language(point.turn.language)
@@ -152,7 +152,7 @@ def _note(call: Call, language: str, points: list[_Sentence]) -> str | None:
 
 
 def _brief(call: Call, points: list[_Sentence]) -> list[_Sentence]:
-    """What the customer came for, and the weightiest other point; in call order."""
+    """The reason for the customer's call and the highest-scoring other point, in call order."""
     reason = next(
         (
             point

@@ -10,10 +10,10 @@ import yake
 from analysis_app.engines.base import Call, base_language
 
 MOST = 8
-WORDS_READ = 20_000  # an eight-hour call holds more; its topics do not
+WORDS_READ = 20_000  # an eight-hour call has more words, but no more topics
 
 COURTESIES = frozenset(
-    # Words of every call, which are never what it is about.
+    # Words that occur in every call and are never its topic.
     "thank thanks hello okay yes yeah please sir madam moment call calling today help speaking name "
     "good morning afternoon evening day bye goodbye sorry sure right perfect great gracias hola "
     "favor señor señora buenos buenas días tardes noches ayuda llamar llamada danke hallo bitte guten tag "
@@ -44,7 +44,7 @@ def _stem(word: str) -> str:
 
 
 def _texts_by_language(call: Call) -> dict[str, str]:
-    """All that can be read in English together, and each other language by itself."""
+    """All turns readable in English as one text, and one text per other language."""
     texts: dict[str, list[str]] = {}
     for turn in call.turns:
         english = call.text_in(turn, "en")
@@ -66,8 +66,8 @@ def find_topics(call: Call) -> list[dict[str, Any]]:
             words = phrase.lower().split()
             if any(word in COURTESIES or len(word) < 3 or not word.isalpha() for word in words):
                 continue
-            # YAKE: lower is better and a word said once scores well in a short text, so what
-            # comes up again counts for more.
+            # In YAKE lower is better. A word said once scores well in a short text, so repeated
+            # words are weighted more.
             repeats = min(counts[_stem(word)] for word in words)
             if len(words) == 1 and repeats < 2:
                 continue

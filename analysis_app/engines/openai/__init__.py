@@ -1,8 +1,8 @@
 """A language model behind an OpenAI-compatible ``/chat/completions``.
 
-It writes what needs understanding (sentiment, topics, summary, action items); what is arithmetic or
-a rule (quality, compliance) stays with the local engine, whatever the model. A call longer than
-one request is read in chunks and the summaries are summarized.
+It writes sentiment, topics, summary and action items. Quality and compliance, which are arithmetic
+and rules, are always computed by the local engine. A call too long for one request is read in
+chunks, and their summaries are summarized.
 """
 
 from typing import Any

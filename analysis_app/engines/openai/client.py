@@ -19,7 +19,7 @@ BACKOFF = 2.0  # seconds, doubled each time
 
 
 class ChatClient:
-    """Synchronous: it runs in a worker. The key is never part of an error or a repr."""
+    """Synchronous: it runs in a worker. Errors and ``repr`` never contain the key."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ChatClient:
         schema: dict[str, Any],
         still_wanted: Callable[[], None] = lambda: None,
     ) -> dict[str, Any]:
-        """Raises AnalyzerError. A malformed answer is asked for once more, like a busy server.
+        """Raises AnalyzerError. A malformed answer is retried like a busy server.
 
         ``still_wanted`` is called before each attempt, which takes six minutes at most.
         """
@@ -70,7 +70,7 @@ class ChatClient:
             except AnalyzerError as error:
                 if not error.retryable or attempt == ATTEMPTS:
                     raise
-                time.sleep(BACKOFF * 2 ** (attempt - 1))  # a worker thread of its own: may wait
+                time.sleep(BACKOFF * 2 ** (attempt - 1))  # in a worker: blocking is allowed
         raise AssertionError("unreachable")
 
     def _once(self, body: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

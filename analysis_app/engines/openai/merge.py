@@ -1,4 +1,4 @@
-"""From a language model's answers to results: chunks joined, claims without a segment dropped."""
+"""Merges a language model's answers for all chunks, and drops statements without a segment."""
 
 import datetime
 from collections.abc import Iterator, Sequence

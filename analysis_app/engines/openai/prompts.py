@@ -1,4 +1,4 @@
-"""What the language model is asked. The transcript is data, and is marked as such."""
+"""Prompts for the language model. They mark the transcript as data, not instructions."""
 
 import json
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def _instructions(request: AnalysisRequest, wanted: Sequence[str]) -> str:
     lines = [
         f"Make: {', '.join(wanted)}. Write in the language with ISO 639-1 code {request.language}."
     ]
-    # The operator's own wishes, from the authenticated request: they may shape the writing only.
+    # Custom prompts come from the authenticated request and may change only the writing.
     for name, prompt in request.custom_prompts.items():
         if name in wanted:
             lines.append(f"For {name}, the person who asked for this analysis wishes: {prompt}")
