@@ -1,4 +1,4 @@
-"""How good an analyzer is on the written calls in ``cases/``: precision and recall by type.
+"""Measures an analyzer on the written calls in ``cases/``: precision and recall by type.
 
 Run ``python -m tests.analysis_app.evaluation [ANALYZER_URL]`` to print the report.
 """

@@ -1,4 +1,4 @@
-"""Analyses whose session or run changes while a worker has it."""
+"""Changes of a session or run while a worker analyzes it."""
 
 import datetime
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ def test_recording_a_result_waits_for_an_erasure_without_holding_locks(cast, ses
             done = waiting(
                 pool, lambda: services.analysis_complete(analysis=analysis, outcome=OUTCOME)
             )
-            # Erasing takes this row next; were it held, each would wait for the other.
+            # Erasing locks this row next; if it were held, this would be a deadlock.
             Analysis.objects.select_for_update(nowait=True, of=("self",)).get()
             session_erase(session=session)
         assert done.result(TIMEOUT) is False

@@ -22,7 +22,7 @@ from webhooks_app.models import Delivery, Event
 
 
 class Scripted(Analyzer):
-    """An analyzer whose runs go as told: a result, or an error."""
+    """An analyzer whose runs return or raise the given outcomes."""
 
     name = "scripted"
 
@@ -136,7 +136,7 @@ def test_a_worker_that_lost_its_lease_cannot_write(request_one):
 
 
 class Slow(Analyzer):
-    """An analyzer of two steps. In between it does what ``meanwhile`` says."""
+    """An analyzer of two steps. Between them it calls ``meanwhile``."""
 
     name = "slow"
 

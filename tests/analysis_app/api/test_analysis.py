@@ -1,4 +1,4 @@
-"""Analyses over REST, as a customer's program sees them."""
+"""Analyses over REST."""
 
 import pytest
 

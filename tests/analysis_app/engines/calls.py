@@ -43,7 +43,7 @@ def customer(*texts: str) -> Call:
 
 
 def repeated(call: Call, times: int) -> Call:
-    """The same call again and again: a long one of the same shape."""
+    """The same call repeated, which makes a long call of the same shape."""
     length = call.duration
     turns: Sequence[Turn] = [
         Turn(

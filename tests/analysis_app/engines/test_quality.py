@@ -1,4 +1,4 @@
-"""Quality numbers equal what one computes by hand from the timeline."""
+"""Quality numbers equal those computed by hand from the timeline."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""One session, a gateway with a scripted engine, and tapes of what its taps hear."""
+"""One session, a gateway with a scripted engine, and taps that keep the audio."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -40,7 +40,7 @@ async def gateway(
 
 
 class Tape:
-    """An audio tap that remembers."""
+    """An audio tap that keeps its frames."""
 
     def __init__(self, context: TrackContext) -> None:
         self.context = context

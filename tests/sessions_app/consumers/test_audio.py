@@ -1,4 +1,4 @@
-"""What becomes of a connection's audio."""
+"""How a connection's audio is placed, transcribed and recorded."""
 
 import pytest
 from blockbuster import BlockingError

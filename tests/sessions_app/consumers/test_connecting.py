@@ -1,4 +1,4 @@
-"""How a connection comes in: refusals, tokens, capacity."""
+"""Opening a connection: refusals, tokens, capacity."""
 
 import pytest
 from channels.db import database_sync_to_async

@@ -1,4 +1,4 @@
-"""What a client may ask for, who speaks, and the end."""
+"""Controls of a client, take-over of tracks, and the end of a session."""
 
 import asyncio
 import threading

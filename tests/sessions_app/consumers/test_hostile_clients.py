@@ -1,4 +1,4 @@
-"""What must not hurt: malformed, flooding, silent and deaf clients."""
+"""Clients that send malformed messages, flood the server, stay silent or never read."""
 
 import pytest
 from channels.db import database_sync_to_async

@@ -1,4 +1,4 @@
-"""What happens while a track is being claimed: a claim is held up, and others go on."""
+"""Pauses, cancellation and concurrent claims while a track is being claimed."""
 
 import asyncio
 import threading
@@ -48,7 +48,7 @@ class HeldUp:
 
     async def reached(self) -> None:
         assert await asyncio.to_thread(self._reached.wait, TIMEOUT)
-        self.on = False  # for whoever comes next
+        self.on = False  # for the next claim
 
     def go_on(self) -> None:
         self._gate.set()
@@ -75,7 +75,7 @@ async def test_a_connection_cancelled_while_claiming_releases_its_claim(gateway,
     async with client:
         await claiming.reached()
         assert client._task is not None
-        client._task.cancel()  # as a server does to whoever takes too long to leave
+        client._task.cancel()  # as a server does with a connection that closes too slowly
         claiming.go_on()
     await gateway.drain()
     track = await in_db(Track.objects.get)(session=session)
@@ -106,7 +106,7 @@ async def test_a_pause_resumed_while_a_track_opens_does_not_pause_that_track(
 async def test_a_pause_set_by_another_server_right_after_a_claim_also_pauses_a_second_speaker(
     gateway, session, hold_up, monkeypatch
 ):
-    monkeypatch.setattr(gateways, "POLL", 3600.0)  # nothing but a look of its own tells it
+    monkeypatch.setattr(gateways, "POLL", 3600.0)  # only a read after the claim can find the pause
     async with StreamClient(session) as client:
         client.send_audio(silence(0.1))
         await client.ping()

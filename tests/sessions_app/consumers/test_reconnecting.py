@@ -18,13 +18,13 @@ in_db = database_sync_to_async
 
 
 def store(session: Session, sequence: int) -> None:
-    """As another server does: nothing notifies this one."""
+    """As another server does, without a notification to this one."""
     SegmentFactory(session=session, sequence=sequence, text=f"line {sequence}")
     Session.objects.filter(id=session.id).update(segment_count=sequence)
 
 
 async def finals(client: StreamClient, count: int) -> list[str]:
-    """The next ``count`` finals; nothing else of the kind is on its way."""
+    """The next ``count`` finals; checks that no more follow."""
     texts = [(await client.next("transcript.final"))["text"] for _ in range(count)]
     await client.ping()
     assert client.heard[-1]["type"] == "pong"
@@ -53,7 +53,7 @@ async def test_segments_sent_after_the_client_s_last_message_are_sent_again(gate
         await client.ping()
         await in_db(store)(session, 1)
         gateway.look(session.id)
-        await client.next("transcript.final")  # on a line that may be dead by now
+        await client.next("transcript.final")  # the connection may be dead by now
     async with StreamClient(session) as client:
         await client.next("session.ready")
         assert await finals(client, 1) == ["line 1"]

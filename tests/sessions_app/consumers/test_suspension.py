@@ -1,4 +1,4 @@
-"""A call that runs while its organization is suspended: looked at on connecting only."""
+"""Suspension of an organization is checked only when a client connects."""
 
 import pytest
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""A call that Twilio streams in: who it is comes in a message, and nothing goes back but speech."""
+"""Twilio media streams: the token comes in a message, and only speech is sent back."""
 
 import base64
 import logging
@@ -26,14 +26,14 @@ in_db = database_sync_to_async
 
 
 async def begin_to_speak(twilio: TwilioClient, gateway: Gateway) -> None:
-    """Returns once the party's track is held and its first audio in place."""
+    """Returns once the track is claimed and its first audio is on the timeline."""
     twilio.start()
     twilio.send_audio(silence(0.1))
     await twilio.handled()
     await gateway.session(twilio.session.id).tracks[0].begun()
 
 
-# --- what becomes of its audio ----------------------------------------------------------------
+# --- audio from Twilio ----------------------------------------------------------------------------
 
 
 async def test_speech_becomes_a_segment_and_twilio_is_sent_no_transcript(gateway, session):
@@ -98,7 +98,7 @@ async def test_a_stream_takes_over_from_an_older_one_of_the_same_party(gateway, 
             assert await newer.stop() == 1000
 
 
-# --- what is said to it -----------------------------------------------------------------------
+# --- audio to Twilio ------------------------------------------------------------------------------
 
 
 async def test_speech_for_the_party_is_sent_to_twilio_and_then_marked(gateway, session):
@@ -126,7 +126,7 @@ async def test_speech_for_the_party_is_sent_to_twilio_and_then_marked(gateway, s
 
 
 async def test_the_stream_is_closed_at_once_when_the_session_ends(gateway, engine, session):
-    """What Twilio does next waits for the connection to close; transcripts it is not told."""
+    """Twilio continues the call only when the connection closes, and is sent no transcripts."""
     engine.hold()
     async with TwilioClient(session) as twilio:
         twilio.start()
@@ -151,7 +151,7 @@ async def test_a_stopping_server_closes_the_stream(gateway, session):
     assert not await in_db(Track.objects.exclude(owner="").exists)()
 
 
-# --- who it is --------------------------------------------------------------------------------
+# --- identity -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("token", ["", "kst_live_nonsense", 7, {}, ["kst_live_x"], "\x00", "é"])
@@ -271,7 +271,7 @@ async def test_tokens_and_digits_are_kept_out_of_the_log(gateway, session, caplo
     assert "4719" not in said
 
 
-# --- what must not hurt -----------------------------------------------------------------------
+# --- hostile messages -----------------------------------------------------------------------------
 
 PIECE = base64.b64encode(b"\xff" * 160).decode()
 MALFORMED = {

@@ -1,4 +1,4 @@
-"""What a page that listens in is sent: no more than it takes, and one format for all that come."""
+"""The audio sent to a page that listens in: bounded, and always in one format."""
 
 import asyncio
 

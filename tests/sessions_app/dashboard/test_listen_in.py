@@ -1,4 +1,4 @@
-"""Listening in on a running call: what is heard, what is not, by whom, and what the log says."""
+"""Listening in on a running call: audio, permissions and the audit log."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ async def gateway(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateway]:
 
 
 class Page(PageSocket):
-    """The page's side of the socket. What is heard is kept for each party."""
+    """The page's side of the socket. It keeps the audio of each party."""
 
     def __init__(self, session_id: str, cookie: str = "", origin: str = ORIGIN) -> None:
         name = settings.SESSION_COOKIE_NAME
@@ -66,7 +66,7 @@ class Page(PageSocket):
         self.heard: dict[int, list[Samples]] = {0: [], 1: []}
 
     async def state(self, **wanted: object) -> dict[str, object]:
-        """The next state told, or the next that is as ``wanted``."""
+        """The next state, or the next one that matches ``wanted``."""
         while True:
             output = await self.receive_output()
             if output.get("text"):
@@ -77,7 +77,7 @@ class Page(PageSocket):
                 self._keep(output["bytes"])
 
     async def audio(self, party: int, seconds: float) -> Samples:
-        """So much of a party's audio, from when the page was opened."""
+        """The first ``seconds`` of a party's audio since the page was opened."""
         while sum(map(len, self.heard[party])) < seconds * listen_in.SAMPLE_RATE:
             output = await self.receive_output()
             if output.get("bytes"):
@@ -89,7 +89,7 @@ class Page(PageSocket):
 
 
 async def listening(user, session) -> Page:
-    """Connected, and told how the call stands."""
+    """A connected page that has received the call's state."""
     page = Page(session.id, await sync_to_async(cookie_of)(user))
     assert (await page.connect())[0]
     await page.state()
@@ -101,18 +101,18 @@ def loudness(samples: Samples) -> float:
 
 
 async def entries(action: str, count: int = 1) -> list[AuditEntry]:
-    """The log's entries once there are so many."""
+    """The log's entries, once there are ``count`` of them."""
 
     def read() -> list[AuditEntry]:
         return list(AuditEntry.objects.filter(action=action).select_related("actor"))
 
     async with asyncio.timeout(TIMEOUT):
         while len(found := await sync_to_async(read)()) < count:  # noqa: ASYNC110 - a row has no event
-            await asyncio.sleep(0.01)  # the socket writes it after it has gone
+            await asyncio.sleep(0.01)  # the socket writes it after it has closed
     return found
 
 
-# --- what is heard --------------------------------------------------------------------------------
+# --- audio ----------------------------------------------------------------------------------------
 
 
 async def test_a_page_receives_the_audio_of_each_party_separately(gateway, cast, session):
@@ -228,7 +228,7 @@ async def test_a_stopping_server_closes_the_page_and_waits_for_the_audit_log(
     assert await close_code(page) == 1001
 
 
-# --- who may --------------------------------------------------------------------------------------
+# --- permission -----------------------------------------------------------------------------------
 
 
 async def test_a_page_of_another_origin_is_refused_first(cast, session):
@@ -290,7 +290,7 @@ async def test_a_listener_that_loses_the_permission_is_disconnected(
     page = Page(session.id, client.cookies[settings.SESSION_COOKIE_NAME].value)
     await page.connect()
     await page.state()
-    assert await page.receive_nothing(timeout=0.1)  # several rechecks go by without harm
+    assert await page.receive_nothing(timeout=0.1)  # several rechecks pass without effect
     member = Membership.objects.filter(user=cast.owner)
     code = 4403
     if loss == "signs out":
@@ -347,7 +347,7 @@ async def test_the_limit_of_listeners_holds_while_audit_entries_are_being_writte
     await first.disconnect()
 
 
-# --- what the log says ----------------------------------------------------------------------------
+# --- the audit log --------------------------------------------------------------------------------
 
 
 async def test_the_audit_log_records_listener_session_start_and_end(cast, session):

@@ -1,4 +1,4 @@
-"""The live view's socket: what it tells, whom it lets in, and when it throws them out."""
+"""The live view's socket: messages, permission, and closing when permission is lost."""
 
 import pyotp
 import pytest
@@ -164,7 +164,7 @@ async def test_a_user_that_loses_the_permission_is_disconnected(cast, session, m
     page = socket(session.id, client.cookies[settings.SESSION_COOKIE_NAME].value)
     await page.connect()
     await heard(page, "state")
-    assert await page.receive_nothing(timeout=0.1)  # several rechecks go by without harm
+    assert await page.receive_nothing(timeout=0.1)  # several rechecks pass without effect
 
     def lose() -> None:
         user = cast.teammate
@@ -193,7 +193,7 @@ async def test_the_socket_closes_when_the_permission_cannot_be_checked(cast, ses
         raise OperationalError("the database is away")
 
     monkeypatch.setattr(sockets, "user_of", away)
-    assert await close_code(page) == 1011  # upon which the page connects again
+    assert await close_code(page) == 1011  # after this code the page reconnects
 
 
 async def test_a_page_that_cannot_be_served_is_told_to_reconnect(cast, session, monkeypatch):

@@ -1,4 +1,4 @@
-"""A running call's rows, made by the services themselves."""
+"""Rows of a running call, made through the services."""
 
 import datetime
 

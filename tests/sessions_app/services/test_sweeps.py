@@ -21,7 +21,7 @@ def test_a_transcript_whose_owner_died_is_completed(session):
     session_end(session=session)
     assert sweeps.claims_end_expired() == 0
     expire(held)
-    assert sweeps.claims_end_expired() == 0  # it is given time to renew
+    assert sweeps.claims_end_expired() == 0  # the owner has time to renew
     die(held)
     assert sweeps.claims_end_expired() == 1
     assert sweeps.claims_end_expired() == 0
@@ -34,7 +34,7 @@ def test_an_owner_that_renews_in_time_keeps_its_claim(session):
     assert sweeps.claims_end_expired() == 0
     claims.tracks_beat([Beat(held, 1.0, heard=True, replaced=False)])
     expire(held)
-    assert sweeps.claims_end_expired() == 0  # it expired anew
+    assert sweeps.claims_end_expired() == 0  # it expired again, so the time to renew starts again
     session_end(session=session)
     assert sweeps.transcripts_complete_abandoned() == 0
 

@@ -1,4 +1,4 @@
-"""Followers of a live session are told what is stored, once and in order, and what is said."""
+"""Followers of a live session get stored segments once and in order, and events of speech."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Who listens in, in this process and in others, and that it costs nothing while nobody does."""
+"""Monitors in this process and in others; tracks without monitors have no tap."""
 
 from collections.abc import Collection
 
@@ -17,7 +17,7 @@ CALL = "sess_a"
 
 
 class Network:
-    """Relays of several processes, connected. A process that ``dies`` is heard of no more."""
+    """Relays of several processes, connected. A process that ``dies`` sends nothing more."""
 
     def __init__(self) -> None:
         self.relays: dict[str, FakeRelay] = {}

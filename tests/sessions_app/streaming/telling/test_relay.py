@@ -1,4 +1,4 @@
-"""Listening in through a real channel layer: Redis, or whatever state it is in."""
+"""Listening in through a real channel layer: Redis, reachable or not."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from tests.requirements import needs_redis
 from tests.sessions_app.streaming.telling.test_monitors import CALL, Ear, FakeSession, FakeTrack
 
 PREFIX = f"relay-tests-{uuid.uuid4().hex}"
-"""Channels are one for all numbers of a Redis, and so for all test runs on it."""
+"""All databases of a Redis server share its channels, and so do all test runs on it."""
 
 
 def layers(url: str) -> dict[str, object]:
@@ -116,6 +116,6 @@ async def test_a_process_that_closes_unsubscribes_from_its_channels(settings, re
         # Its own two channels, and a group for each.
         await eventually(lambda: len(heard()) == 4)
         await gateway.close()
-        # Redis has been told; when it does so is its own affair.
+        # Redis has the request, but may carry it out a little later.
         await eventually(lambda: all("__group__" in name for name in heard()))
     assert [record for record in caplog.records if "channels" in record.name] == []
