@@ -1,8 +1,8 @@
 """The streaming endpoint: authenticates, runs the connection, closes it. No audio work.
 
 Channels would dispatch every message through a task and a change of thread that closes old database
-connections. At ten frames a second and call that is most of the work, so the consumer reads the
-ASGI channel itself: Channels only routes to it.
+connections. At ten frames a second per call that would be most of the work, so the consumer reads
+the ASGI channel itself, and Channels only routes to it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from sessions_app.streaming.wire.tokens import StreamGrant, StreamTokenRefused, 
 log = logging.getLogger(__name__)
 
 CLOSE_WITHIN: Final = 5.0
-"""Seconds that a client has to take what is left for it, and the close."""
+"""Seconds that a client has to receive the remaining messages and the close."""
 
 
 class StreamConsumer(AsyncConsumer):
@@ -40,7 +40,7 @@ class StreamConsumer(AsyncConsumer):
         event = await receive()
         if event["type"] != "websocket.connect":
             return
-        # Accepted first and refused after: only so do browsers see the close code.
+        # Accept before refusing, because browsers see the close code only then.
         await send({"type": "websocket.accept", "headers": response_headers(scope)})
         logged = {"request_id": request_id_of(scope)}
         task = asyncio.current_task()
@@ -70,7 +70,7 @@ class StreamConsumer(AsyncConsumer):
             await outbox.finish(0.0 if outbox.overflowed else CLOSE_WITHIN)
 
     async def _serve(self, handshake: Handshake, receive: Any, outbox: Outbox) -> None:
-        # Before a place is taken: a client that has not said who it is must not hold one.
+        # Before capacity is taken: an unauthenticated client must not occupy a place.
         request = await handshake.request(receive)
         gateway = runtime.gateway()
         with gateway.admitted() as admitted:

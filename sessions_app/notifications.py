@@ -1,6 +1,6 @@
 """Tells every process that a session's rows have changed: "read this session again".
 
-Call ``notify`` in ``transaction.on_commit``. The gateway of this process hears of it through the
+Call ``notify`` in ``transaction.on_commit``. The gateway of this process is notified through the
 signal ``session_changed``, other processes through the channel layer. Nothing relies on a
 notification: when one is lost (the layer is down, a queue is full, a process is about to end),
 followers notice the change at their next poll. With one gateway and an in-memory layer the
@@ -53,8 +53,8 @@ def post(session_id: str, message: dict[str, Any]) -> None:
 
 
 def origin() -> str:
-    """Names this process in messages. A forked child has its parent's module state, hence the
-    process id."""
+    """This process's name in messages. It contains the process id, because a forked child has its
+    parent's module state."""
     return f"{_PROCESS}.{os.getpid()}"
 
 
@@ -98,7 +98,7 @@ class _Sender:
                     await self._layer.group_send(group, message)
             except Exception as error:
                 log.warning("channel layer not reached: %s", type(error).__name__)
-                # What has queued up meanwhile is stale: followers have polled by then.
+                # Messages queued meanwhile are outdated: followers have polled by then.
                 await asyncio.sleep(RETRY_AFTER)
                 while not self._outbox.empty():
                     self._outbox.get_nowait()

@@ -1,8 +1,8 @@
 """This process's engines and gateway, made once from the settings.
 
-``start`` loads the engines (seconds), ``unready_reason`` says what is missing for taking calls,
-``drain`` sends the connections away and finishes what was said. Whoever serves the application
-calls them; a connection that comes before ``start`` finds everything made, if not yet loaded.
+``start`` loads the engines (seconds), ``unready_reason`` says why calls cannot be taken yet,
+``drain`` closes the connections and finishes transcribing. The server process calls them. A
+connection that comes before ``start`` makes the gateway, and the engines begin to load.
 """
 
 import asyncio
@@ -74,13 +74,13 @@ def gateway() -> Gateway:
 
 
 def live_session(session_id: str) -> LiveSession:
-    """A session of this process's gateway, for followers that need no engine. Join it before
-    anything is awaited."""
+    """A session of this process's gateway, for followers that need no engine. Join it before the
+    next ``await``."""
     return _current().gateway.session(session_id)
 
 
 def monitors() -> Monitors:
-    """What listening in shares in this process."""
+    """The listeners-in of this process, shared by all its sessions."""
     return _current().gateway.monitors
 
 
@@ -102,7 +102,7 @@ def unready_reason() -> str | None:
 
 
 async def drain() -> None:
-    """Close connections with 1001, finish what was said, release the engines."""
+    """Close connections with 1001, finish transcribing, release the engines."""
     runtime = _runtime
     if runtime is None:
         return
@@ -112,7 +112,7 @@ async def drain() -> None:
 
 
 def use(transcriber: Transcriber) -> Gateway:
-    """Serve the running loop with this engine rather than the configured one."""
+    """Serve the running loop with this engine instead of the configured one."""
     global _runtime
     _runtime = _Runtime(transcriber)
     return _runtime.gateway

@@ -18,7 +18,7 @@ _CHUNK: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """The columns whose change followers are told of."""
+    """The columns whose changes are sent to followers."""
 
     status: str
     end_reason: str | None
@@ -36,7 +36,7 @@ class SessionState:
         return self.transcript_status == Session.TranscriptStatus.COMPLETE
 
     def __eq__(self, other: object) -> bool:
-        # ``duration`` moves with every heartbeat: by itself it is not a change.
+        # ``duration`` grows with every heartbeat, so it does not count as a change.
         return isinstance(other, SessionState) and self._compared == other._compared
 
     def __hash__(self) -> int:
@@ -54,7 +54,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """Who speaks for whom. ``held``: its owner was alive within the lease."""
+    """A track's owner. ``held``: the owner's lease has not expired."""
 
     id: str
     speaker: str
@@ -66,7 +66,7 @@ class TrackState:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as it stands: state, tracks, and the segments asked for with their sequence."""
+    """A session as it stands: state, tracks, and the requested segments with their sequence."""
 
     state: SessionState
     tracks: tuple[TrackState, ...]

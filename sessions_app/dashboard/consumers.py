@@ -1,8 +1,8 @@
-"""A call as staff watch it: what was said since the page was made, and what is being said.
+"""The live view's socket: segments stored since the page was rendered, and speech as it comes in.
 
-The page knows the transcript up to some sequence number and asks for what comes after it. Finals
-are read from the database in the order of their sequence, so a page that reconnects with the last
-number it has misses nothing and gets nothing twice.
+The page knows the transcript up to a sequence number and asks for the segments after it. Finals
+are read from the database in order of sequence, so a page that reconnects with its last number
+misses no segment and gets none twice.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Feed:
         if message is None:
             return
         if self.queue.full():
-            # A page may miss partials and speech marks but no line: then it connects again.
+            # A page may miss partials and speech events, but must reconnect if it misses a segment.
             self.overflowed = self.overflowed or message["type"] in {"segment", "translation"}
         else:
             self.queue.put_nowait(message)
@@ -75,7 +75,7 @@ class Feed:
 
 
 def message_of(event: SpokenEvent, sequence: int) -> dict[str, Any] | None:
-    """What the page is sent; None for events that it does not show (audio, warnings)."""
+    """The message for the page; None for events that it does not show (audio, warnings)."""
     match event:
         case FinalTranscript():
             return {
@@ -173,7 +173,7 @@ class SessionConsumer(StaffSocket):
         return await in_database(read)
 
     async def _late_translations(self) -> list[dict[str, Any]]:
-        """Translations join later: those that a reconnecting page may have missed."""
+        """Translations are stored after their segments: those that a reconnecting page may lack."""
 
         def read() -> list[dict[str, Any]]:
             rows = Segment.objects.filter(session_id=self._session_id, translation__isnull=False)

@@ -114,7 +114,7 @@ async def _chunks(
 def export_response(
     sessions: QuerySet[Session], format: str, *, phone_numbers: bool
 ) -> StreamingHttpResponse:
-    """``phone_numbers``: in full, or masked as on the pages.
+    """``phone_numbers``: whether in full; otherwise masked as on the pages.
 
     Raises KeyError for an unknown format.
     """

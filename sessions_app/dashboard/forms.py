@@ -1,4 +1,4 @@
-"""Forms of the session pages. Filters are in the address, so that a list can be shared."""
+"""Forms of the session pages. Filters are in the URL, so that a list can be shared."""
 
 import datetime
 from typing import Any

@@ -1,9 +1,9 @@
-"""Listening in on a running call: the audio of both parties as a page of the dashboard hears it.
+"""Listening in on a running call: sends the audio of both parties to a dashboard page.
 
 The socket sends text (``hello``, ``state``) and binary messages: a byte that names the party, a
 byte that is always zero, then 16-bit little-endian PCM. The page answers with the number of bytes
-of audio that it has played so far, in plain digits. A page that falls behind skips what it has
-missed. Nothing is stored except the audit log's entries that somebody listened.
+of audio that it has played so far, in plain digits. A page that falls behind skips the audio
+that it missed. Only the audit log's entries about listening in are stored.
 """
 
 import asyncio
@@ -36,16 +36,16 @@ from sessions_app.streaming.live.session import LiveSession
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE: Final = 16000
-"""Hz. The page is sent this rate, whatever a party sends; its player relies on it."""
+"""Hz. The page is sent this rate, whatever rate a party sends: its player relies on it."""
 
 PARTY_BYTES: Final[dict[Speaker, bytes]] = {"agent": b"\0\0", "customer": b"\1\0"}
 
 WAITING_SECONDS: Final = 2.0
-"""Audio of both parties that may wait for the socket; what is older is dropped."""
+"""Audio of both parties that may wait for the socket; older audio is dropped."""
 
 UNHEARD_BYTES: Final = 4 * SAMPLE_RATE * 2 * 2
-"""Audio, four seconds of both parties, that a page may be behind. Not every server waits for a slow
-client: without this limit one that does not read would fill the memory."""
+"""How far a page may be behind: four seconds of both parties' audio. Not every server waits for
+slow clients: without this limit, a client that does not read would fill the memory."""
 
 AUDIT_WITHIN: Final = 5.0
 
@@ -55,7 +55,7 @@ def state_message(status: str, paused: bool) -> dict[str, Any]:
 
 
 class PartyAudio:
-    """One party's frames, of whatever format, as one stream of PCM."""
+    """Converts one party's frames, in any format, to one stream of PCM."""
 
     def __init__(self, speaker: Speaker) -> None:
         self._prefix = PARTY_BYTES[speaker]
@@ -63,7 +63,7 @@ class PartyAudio:
         self._resampler: Resampler | None = None
 
     def message(self, frame: PlacedFrame) -> bytes | None:
-        """``frame`` as the page is sent it; None: there is nothing to send yet."""
+        """The message for the page; None: there is nothing to send yet."""
         rate = frame.format.sample_rate
         if rate != self._rate:
             self._rate = rate
@@ -124,17 +124,17 @@ class Earpiece:
         self._wake.set()
 
     def hang_up(self) -> None:
-        """Hear nothing more."""
+        """Ignore all further audio."""
         self._over = True
 
     def taken(self, bytes_taken: int) -> None:
-        """The page has this much of what it was sent."""
+        """The page has played this many bytes of audio in all."""
         self._taken = min(max(self._taken, bytes_taken), self._sent)
 
     # --- out --------------------------------------------------------------------------------
 
     async def next(self) -> dict[str, Any] | bytes | None:
-        """What the page is to be sent next; None: the call is over."""
+        """The next message for the page; None: the call is over."""
         while True:
             if self._state != self._told:
                 self._told = self._state
@@ -191,11 +191,11 @@ class ListenInConsumer(StaffSocket):
         self._earpiece = earpiece = Earpiece()
         started = self._note("listen_in.started")
         began = time.monotonic()
-        # At once: or more than the limit could join while their entries are being written.
+        # Join before writing the audit entry, or more than the limit could join meanwhile.
         live = runtime.live_session(self._session.id)
         live.listen_in(earpiece)
         try:
-            # Nobody hears anything that is not in the audit log: an earpiece stays silent until it
+            # No audio is sent before the audit entry is stored: an earpiece stays silent until it
             # has been told whether the call is paused.
             await asyncio.shield(started)
             return await self._listen(live, earpiece)
@@ -208,9 +208,9 @@ class ListenInConsumer(StaffSocket):
             try:
                 await asyncio.shield(self._stopped)
             except Exception:
-                log.exception("could not note that listening in on %s stopped", self._session.id)
+                log.exception("could not log that listening in on %s stopped", self._session.id)
             finally:
-                # Only now: a process that drains waits until all have left.
+                # After the audit entry: a draining process waits until all listeners have left.
                 live.stop_listening_in(earpiece)
 
     async def _listen(self, live: LiveSession, earpiece: Earpiece) -> int:
@@ -245,7 +245,7 @@ class ListenInConsumer(StaffSocket):
     def _note(
         self, action: str, detail: str = "", *, after: asyncio.Task[None] | None = None
     ) -> asyncio.Task[None]:
-        """Write into the audit log, whatever becomes of the socket meanwhile."""
+        """Write an audit entry, even if the socket closes meanwhile."""
         user, session = self.user, self._session
 
         async def write() -> None:

@@ -1,4 +1,4 @@
-"""WebSocket addresses of the dashboard."""
+"""WebSocket URLs of the dashboard."""
 
 from typing import Any
 

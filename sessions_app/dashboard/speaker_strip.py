@@ -1,4 +1,4 @@
-"""The strip that shows who spoke when: segments as rectangles in an SVG, 1000 units wide."""
+"""The strip that shows when each party spoke: segments as rectangles in an SVG, 1000 units wide."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Addresses of the session pages, below ``/dashboard/``."""
+"""URLs of the session pages, below ``/dashboard/``."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
-"""Every write of sessions, one file for each thing that is written.
+"""Every write of sessions, one file per kind of row.
 
-API, admin, dashboard and other apps call what is named here; the rest belongs to running calls.
+API, admin, dashboard and other apps call the functions exported here; running calls use the rest.
 """
 
 from sessions_app.services.sessions import (

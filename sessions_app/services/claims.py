@@ -1,12 +1,12 @@
-"""Who speaks for whom: claims, leases and take-over, in rows, so that they hold on every server.
+"""Claims, leases and take-over of tracks, stored in rows so that they hold on every server.
 
-A claim raises the track's generation, and every later write names the generation it was claimed
-under. So an owner that has been replaced writes nothing into audio that went on without it. It may
-still store the segments of what it had received, for as long as its row in ``ReplacedOwner`` lasts.
+A claim raises the track's generation, and every later write names the generation of its claim.
+So a replaced owner cannot change a track that another owner has taken over. It may still store
+segments of audio that it had received, as long as its row in ``ReplacedOwner`` exists.
 
-Where a lease runs out: ``claims_expire``. An expired lease alone does not mean that the owner is
-dead, since after an outage of the database all leases have expired. So a sweep first notes what it
-found, which gives the owner a few seconds to renew.
+``claims_expire`` handles expired leases. An expired lease alone does not mean that the owner is
+dead: after an outage of the database all leases have expired. So a sweep first notes the expired
+leases, which gives the owners a few seconds to renew.
 """
 
 import datetime
@@ -46,7 +46,7 @@ class SessionGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to write one speaker's audio, until somebody else claims the track.
+    """The right to write one speaker's audio, until another owner claims the track.
 
     ``position`` is the end of the track in seconds, ``zero`` the start of the session (None: no
     audio yet), ``handover`` whether a live owner has been replaced, ``told_sequence`` the last
@@ -70,7 +70,7 @@ class Claim:
 
 @transaction.atomic
 def track_claim(*, session_id: str, speaker: Speaker, owner: str, position: float = 0.0) -> Claim:
-    """Speak for ``speaker`` from now on, whoever did so before.
+    """Claim the speaker's track, replacing its owner if it has one.
 
     Args:
         owner: names the connection, unique in the installation.
@@ -86,7 +86,7 @@ def track_claim(*, session_id: str, speaker: Speaker, owner: str, position: floa
     track, _ = Track.objects.get_or_create(session=session, speaker=speaker)
     handover = bool(track.owner) and _is_current(track.lease_expires_at, now)
     if track.owner:
-        # Also when its lease has expired: it may be alive, and hold what was said before.
+        # Even with an expired lease it may be alive and have audio still to transcribe.
         ReplacedOwner.objects.create(
             track=track, generation=track.generation, lease_expires_at=now + LEASE
         )
@@ -127,14 +127,14 @@ def _is_current(lease_expires_at: datetime.datetime | None, now: datetime.dateti
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """Where the replaced owner's audio ends, in seconds, and what its client has been told."""
+    """Where the replaced owner's audio ends, in seconds, and what its client has been sent."""
 
     position: float
     told_sequence: int | None
 
 
 def track_handed_over(claim: Claim) -> HandedOver | None:
-    """What the replaced owners have noted; None: one of them has not done so yet."""
+    """What the replaced owners have stored; None: one of them has not done so yet."""
     waiting = ReplacedOwner.objects.filter(
         track_id=claim.track_id, generation__lt=claim.generation, handed_over=False
     )
@@ -146,14 +146,14 @@ def track_handed_over(claim: Claim) -> HandedOver | None:
     return HandedOver(track.position, track.told_sequence)
 
 
-# --- while it lasts ------------------------------------------------------------------------------
+# --- while a claim lasts --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What one live track says of itself. ``heard``: audio has come since the beat before.
+    """The state of one live track. ``heard``: audio has come since the previous beat.
 
-    ``replaced``: another has claimed it; this process only finishes what it had received.
+    ``replaced``: another owner has claimed it; this process only finishes the audio it has.
     ``told_sequence``: the last segment that its client has for sure (None: not known).
     """
 
@@ -165,13 +165,13 @@ class Beat:
 
 
 def tracks_beat(beats: Sequence[Beat]) -> list[str]:
-    """Renew leases, store positions. Returns the ids of tracks that others have claimed.
+    """Renew leases, store positions. Returns the ids of tracks with another owner.
 
     Plain SQL in one round trip each: a gateway does this every second for all its tracks.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     lease = connection.ops.adapt_datetimefield_value(timezone.now() + LEASE)
-    # In one order everywhere: two writers of several rows must not wait for each other.
+    # Always in the same order, so that two writers of several rows cannot deadlock.
     beats = sorted(beats, key=lambda beat: (beat.claim.session_id, beat.claim.track_id))
     owned = [beat for beat in beats if not beat.replaced]
     renewed = _execute_many(
@@ -201,7 +201,7 @@ def tracks_beat(beats: Sequence[Beat]) -> list[str]:
 
 
 def _execute_many(statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """How many rows were updated. A transaction of its own: locks are held for milliseconds."""
+    """Returns how many rows changed. Its own transaction, so locks are held for milliseconds."""
     if not rows:
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
@@ -219,14 +219,14 @@ def track_pause_applied(*, claim: Claim, paused: bool) -> None:
 
 
 def track_switch_set(*, claim: Claim, **switches: bool) -> None:
-    """Keep ``muted`` or ``transcription_paused``, so that it holds after a reconnect too."""
+    """Store ``muted`` or ``transcription_paused``, so that it also holds after a reconnect."""
     Track.objects.filter(id=claim.track_id, generation=claim.generation).update(**switches)
 
 
 @transaction.atomic
 def track_hand_over(*, claim: Claim, position: float, told_sequence: int | None) -> None:
-    """As a replaced owner: note where the audio ends and what the client was told, so that the new
-    owner goes on from there."""
+    """As a replaced owner: store where the audio ends and what the client has been sent, so that
+    the new owner continues there."""
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
     if told_sequence is not None:
         behind = Q(told_sequence=None) | Q(told_sequence__lt=told_sequence)
@@ -300,9 +300,9 @@ def claims_expire(limit: int) -> list[str]:
 
 @transaction.atomic
 def session_claims_expire(*, session_id: str) -> bool:
-    """End the claims of owners that died, as they would have done. Whether there were any.
+    """End the claims of owners that died, as the owners would have done. Returns whether any did.
 
-    Such an owner keeps its name in the row: when it was only cut off from the database, its next
+    Such an owner keeps its name in the row: if it only had no database for a while, its next
     heartbeat renews the lease.
     """
     session = session_lock(session_id)

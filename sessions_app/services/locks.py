@@ -1,4 +1,4 @@
-"""The row lock that gives the writes of one session, and its events, one order."""
+"""The row lock that puts all writes and events of one session in order."""
 
 from sessions_app.models import Session
 
@@ -6,7 +6,7 @@ from sessions_app.models import Session
 def session_lock(session_id: str) -> Session | None:
     """The session with its row locked until the transaction ends; None: it was erased.
 
-    The lock leaves foreign keys alone (FOR NO KEY UPDATE): inserting segments is not held up.
+    The lock (FOR NO KEY UPDATE) does not block rows that refer to the session, such as segments.
     """
     return (
         Session.objects.select_for_update(no_key=True, of=("self",))

@@ -1,4 +1,4 @@
-"""A session's own life: created, started by its first audio, paused, ended, erased."""
+"""Writes of a session's own row: create, start with the first audio, pause, end, erase."""
 
 import datetime
 import logging
@@ -70,9 +70,9 @@ def session_create(
 
 
 def _concurrency_check(tenant: Tenant) -> None:
-    """Counts under the organization's row lock, so that racing creates cannot both slip in.
+    """Counts under the organization's row lock, so that concurrent creates cannot exceed the limit.
 
-    The lock leaves foreign keys alone (FOR NO KEY UPDATE), so that it delays no running call.
+    The lock (FOR NO KEY UPDATE) does not block rows that refer to it, so no running call waits.
     """
     limit = (
         Organization.objects.select_for_update(no_key=True)
@@ -92,7 +92,7 @@ def _concurrency_check(tenant: Tenant) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Zero:
-    """The session's zero: when its first audio arrived, and what the client's clock said then."""
+    """The start of the timeline: when the first audio arrived, and the client's clock then."""
 
     started_at: datetime.datetime
     media_zero_ms: int | None
@@ -102,8 +102,8 @@ class Zero:
 def session_start(
     *, session_id: str, arrived_at: datetime.datetime, media_zero_ms: int | None = None
 ) -> Zero | None:
-    """The session's first audio has arrived. When two servers say so, the first of them sets the
-    zero and both are told it. None: the session has ended or was erased.
+    """Start the session with its first audio. When two servers do so, the first one sets the zero
+    and both get it. None: the session has ended or was erased.
     """
     started = Session.objects.filter(id=session_id, status=Session.Status.CREATED).update(
         status=Session.Status.ACTIVE,
@@ -123,10 +123,10 @@ def session_start(
 
 @transaction.atomic
 def recording_pause_set(*, session_id: str, paused: bool) -> bool:
-    """Ask for a pause of the recording on every track, or for its end. Owners of tracks apply it
-    and note that they have.
+    """Request that all tracks pause the recording, or resume it. Each track's owner applies this
+    and stores that it has.
 
-    Returns whether that changed anything.
+    Returns whether the row changed.
     """
     changed = (
         Session.objects.exclude(status=Session.Status.ENDED)
@@ -139,7 +139,7 @@ def recording_pause_set(*, session_id: str, paused: bool) -> bool:
 
 @transaction.atomic
 def session_end(*, session: Session, reason: str = Session.EndReason.COMPLETED) -> Session:
-    """End a session now. Ending twice returns it as it ended. The passed object is left alone.
+    """End a session now and return it. A second call changes nothing. ``session`` is not modified.
 
     Receivers of ``session_ended`` write their rows in this transaction. The owners of its tracks
     are notified, or read it from the database soon after.
@@ -163,9 +163,9 @@ def session_end(*, session: Session, reason: str = Session.EndReason.COMPLETED) 
 
 
 def _live_position(session_id: str) -> float:
-    """How far this process has heard the session, in seconds; 0: it does not have the call.
+    """The end of the session's audio in this process, in seconds; 0: the call is not here.
 
-    Most often the process that is asked to end a call is the one that has it.
+    The process that gets the request is often the one that has the call.
     """
     answers = signals.session_position_wanted.send(sender=Session, session_id=session_id)
     return max((float(position or 0.0) for _, position in answers), default=0.0)
@@ -173,17 +173,17 @@ def _live_position(session_id: str) -> float:
 
 def _after_the_end(session_id: str) -> None:
     try:
-        # If nobody is speaking there is nothing to wait for.
+        # Completes at once if no track is claimed.
         transcript_complete(session_id=session_id)
     except Exception:
-        # The end is committed and must not fail for this; the sweep completes the transcript.
+        # The end is already committed, so do not fail: a sweep completes the transcript.
         log.exception("could not complete the transcript of %s", session_id)
     notify(session_id)
 
 
 @transaction.atomic
 def session_erase(*, session: Session) -> None:
-    """Erase an ended session for good: words, audio, analyses, and its events' payloads.
+    """Erase an ended session permanently: transcript, audio, analyses, and its events' payloads.
 
     Receivers of ``session_erased`` delete their rows here and their files after the commit.
     Raises SessionNotEnded.
@@ -200,7 +200,7 @@ def session_erase(*, session: Session) -> None:
 
 
 def session_facets_set(*, session_id: str, **facets: str | bool | None) -> None:
-    """Write what another app found of a session (``sentiment``, ``compliance_passed``)."""
+    """Store another app's results about a session (``sentiment``, ``compliance_passed``)."""
     unknown = facets.keys() - {"sentiment", "compliance_passed"}
     if unknown:
         raise TypeError(f"not facets: {', '.join(sorted(unknown))}")

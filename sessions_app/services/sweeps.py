@@ -1,6 +1,6 @@
-"""Periodic work: sessions that nobody ended, transcripts that nobody completed.
+"""Periodic work: ends idle sessions, and completes transcripts whose owners died.
 
-Each row is handled by itself: one that fails is logged and stops no other.
+Rows are handled one by one: a failure is logged and the sweep continues.
 """
 
 import datetime
@@ -21,11 +21,11 @@ from sessions_app.services.transcripts import transcript_complete
 log = logging.getLogger(__name__)
 
 SWEEP_SIZE = 500
-"""Rows of one sweep."""
+"""Rows per sweep."""
 
 
 def sessions_end_idle() -> int:
-    """End sessions without audio for too long, those that nobody ever connected to included.
+    """End sessions without audio for too long, including those without any connection.
 
     Returns how many.
     """
@@ -35,7 +35,7 @@ def sessions_end_idle() -> int:
 
     @transaction.atomic
     def end(session_id: str) -> bool:
-        # Locked and asked again: audio may have come meanwhile.
+        # Check again under the lock: audio may have come meanwhile.
         session = session_lock(session_id)
         if session is None or not idle.filter(id=session_id).exists():
             return False
@@ -46,14 +46,14 @@ def sessions_end_idle() -> int:
 
 
 def claims_end_expired() -> int:
-    """End the claims of owners that died. Returns in how many sessions."""
+    """End the claims of owners that died. Returns the number of sessions."""
     return _each(
         claims_expire(SWEEP_SIZE), lambda session_id: session_claims_expire(session_id=session_id)
     )
 
 
 def transcripts_complete_abandoned() -> int:
-    """Complete transcripts of ended sessions in which nobody speaks any more. Returns how many."""
+    """Complete transcripts of ended sessions without claimed tracks. Returns how many."""
     draining = Session.objects.filter(
         status=Session.Status.ENDED, transcript_status=Session.TranscriptStatus.IN_PROGRESS
     )

@@ -1,4 +1,4 @@
-"""When a transcript is complete: once its session has ended and nobody may still write it."""
+"""When a transcript is complete: once its session has ended and no owner may still write to it."""
 
 from functools import partial
 from typing import Final
@@ -14,14 +14,14 @@ from sessions_app.selectors import transcript_languages
 from sessions_app.services.locks import session_lock
 
 HELD: Final = ~Q(owner="") & Q(lease_expires_at__isnull=False)
-"""Tracks that somebody has claimed and not released."""
+"""Tracks that are claimed and not released."""
 
 
 @transaction.atomic
 def transcript_complete(*, session_id: str) -> bool:
-    """Close the transcript of an ended session, unless somebody may still write it.
+    """Close the transcript of an ended session, unless an owner may still write to it.
 
-    Called by each owner that releases its track, and by a sweep in case the last one never does.
+    Called by each owner that releases its track, and by a sweep in case the last owner died.
     Returns whether this call closed it.
     """
     session = session_lock(session_id)
@@ -41,6 +41,6 @@ def transcript_complete(*, session_id: str) -> bool:
 
 
 def tracks_at_work(session_id: str) -> QuerySet[Track]:
-    """Tracks whose owner, or a replaced owner, may still write. An owner that died is one of them
-    until a sweep has ended its claim (``claims.claims_expire``)."""
+    """Tracks whose owner, or a replaced owner, may still write. That includes dead owners until a
+    sweep has ended their claims (``claims.claims_expire``)."""
     return Track.objects.filter(HELD | Q(replaced_owners__isnull=False), session_id=session_id)

@@ -8,7 +8,7 @@ from sessions_app.engines.base import Transcriber
 
 @dataclass(slots=True)
 class ProcessContext:
-    """``draining``: the process stops, and finishes what was said within the drain's time."""
+    """``draining``: the process is stopping, and finishes transcribing within the drain timeout."""
 
     transcriber: Transcriber
     clock: Clock

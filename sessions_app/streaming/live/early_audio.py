@@ -1,4 +1,4 @@
-"""What a speaker sends before the session's zero is known: audio, and switches among it."""
+"""Keeps what a speaker sends before the session's zero is known: audio and switches, in order."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,14 +7,14 @@ from sessions_app.media import AudioFrame
 from sessions_app.streaming.hearing.pipeline import TrackPipeline
 
 MAX_BYTES: Final = 1024 * 1024
-"""Audio that may wait for the zero (a database round trip); two minutes of mu-law."""
+"""Most audio kept while the zero is read from the database: two minutes of mu-law."""
 
 Switch = Callable[[TrackPipeline], None]
-"""A change of what the pipeline does with the audio after it: ``TrackPipeline.mute``…"""
+"""Changes how the pipeline treats the audio after it, such as ``TrackPipeline.mute``."""
 
 
 class EarlyAudio:
-    """Bounded, and in the order in which it came."""
+    """A bounded queue of audio and switches, in order of arrival."""
 
     def __init__(self) -> None:
         self._waiting: list[AudioFrame | Switch] = []
@@ -29,7 +29,7 @@ class EarlyAudio:
         return True
 
     def add_switch(self, switch: Switch) -> None:
-        """It takes effect at its place among the audio."""
+        """It takes effect between the frames before and after it."""
         self._waiting.append(switch)
 
     @property
@@ -37,7 +37,7 @@ class EarlyAudio:
         return next((each for each in self._waiting if isinstance(each, AudioFrame)), None)
 
     def feed_to(self, pipeline: TrackPipeline) -> None:
-        """Afterwards nothing waits any more."""
+        """Feed everything to ``pipeline`` and empty the queue."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0
         for each in waiting:
             if isinstance(each, AudioFrame):

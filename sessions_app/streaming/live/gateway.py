@@ -33,17 +33,17 @@ HEARTBEAT: Final = 1.0
 """Seconds between two renewals of the leases and positions of all tracks, in one go."""
 
 POLL: Final = 2.0
-"""Seconds between two polls of all sessions live here, notified or not."""
+"""Seconds between two polls of all sessions live here, in case a notification was lost."""
 
 DELAY_TOLD: Final = 5.0
-"""Seconds of expected wait for a final that a new connection is warned of."""
+"""Expected wait for a final, in seconds, from which a new connection is warned."""
 
 DELAY_REFUSED: Final = 120.0
-"""Seconds of expected wait from which on no new speaker is accepted."""
+"""Expected wait, in seconds, from which new speakers are refused."""
 
 
 class Gateway:
-    """Belongs to one event loop: make it there."""
+    """Belongs to the event loop in which it is made."""
 
     def __init__(self, *, transcriber: Transcriber, clock: Clock | None = None) -> None:
         self.context = ProcessContext(transcriber, clock or SystemClock())
@@ -75,7 +75,7 @@ class Gateway:
     # --- live sessions ----------------------------------------------------------------------
 
     def session(self, session_id: str) -> LiveSession:
-        """The live session, made if it is not there. Join it before anything is awaited."""
+        """The live session, made if needed. Join it before the next ``await``."""
         live = self.sessions.get(session_id)
         if live is None:
             live = self.sessions[session_id] = LiveSession(
@@ -106,7 +106,7 @@ class Gateway:
 
     @contextmanager
     def admitted(self) -> Iterator[bool]:
-        """Takes one of ``MAX_STREAMS`` places while the context lasts. False: none was free."""
+        """Occupy one of ``MAX_STREAMS`` places within the context. False: none was free."""
         if self._admitted >= settings.MAX_STREAMS:
             yield False
             return
@@ -118,12 +118,12 @@ class Gateway:
 
     @property
     def expected_delay(self) -> float:
-        """Seconds that a final asked for now would wait for the engine."""
+        """Seconds that a final requested now would wait for the engine."""
         transcriber = self.context.transcriber
         backlog, capacity = transcriber.backlog_seconds, transcriber.capacity
         return backlog / capacity if capacity > 0 else 0.0
 
-    # --- what others say --------------------------------------------------------------------
+    # --- notifications ----------------------------------------------------------------------
 
     def look(self, session_id: str) -> None:
         """Read the session again, if it is live here."""
@@ -135,7 +135,7 @@ class Gateway:
             live.deliver(event)
 
     def _session_changed(self, session_id: str, **kwargs: Any) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self.look, session_id)
 
     def _session_position(self, session_id: str, **kwargs: Any) -> float:
@@ -148,7 +148,7 @@ class Gateway:
             try:
                 states = await in_database(session_states, list(self.sessions))
             except Exception:
-                log.exception("could not poll the sessions live here")
+                log.exception("could not poll the live sessions")
                 continue
             for session_id, live in list(self.sessions.items()):
                 if live.unsettled or states.get(session_id) != live.state:
@@ -181,13 +181,13 @@ class Gateway:
         lost = set(await in_database(tracks_beat, beats))
         for beat in beats:
             if beat.claim.track_id in lost:
-                # Not believed at once: the track may have been claimed anew in this process.
+                # Read the session first: this process itself may have claimed the track again.
                 self.look(beat.claim.session_id)
 
     # --- the end ----------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Accept nothing new, send everybody away (1001), and finish what was said."""
+        """Refuse new connections, close the others (1001), and finish transcribing."""
         self.context.draining = True
         for connection in self._connections:
             connection.go_away()
@@ -207,7 +207,7 @@ class Gateway:
             self._heart.cancel()
 
     async def close(self) -> None:
-        """Returns once nothing arrives from other processes any more."""
+        """Stop receiving from other processes; returns when that is done."""
         signals.session_changed.disconnect(self._session_changed)
         signals.session_position_wanted.disconnect(self._session_position)
         for live in self.sessions.values():

@@ -1,10 +1,10 @@
 """The pause of a session's recording, from a client's request to its answer.
 
-While card numbers are read out, nothing is recorded, transcribed or listened in to, on any track
-of the session, on any server. Three steps lead there:
+A pause, for example while card numbers are read out, stops recording, transcription and listening
+in for every track of the session, on every server. It takes three steps:
 
-1. *Asked.* A client asks one server. The tracks of that server pause at once, before the session's
-   row says so; then the row is written, which tells the other servers.
+1. *Asked.* A client asks one server. The tracks of that server pause at once; then the session's
+   row is written, which notifies the other servers.
 2. *Applied.* Each server reads the row, pauses its tracks, and notes that in each track's row.
 3. *Told.* Once the rows of all live tracks say so, every client is sent ``session.paused``.
 
@@ -27,7 +27,7 @@ from sessions_app.streaming.database import in_database
 log = logging.getLogger(__name__)
 
 Step = Callable[[], Awaitable[None]]
-"""The part of a request that needs the database. May be called again when it fails."""
+"""The part of a request that needs the database. May be called again if it fails."""
 
 
 class PausableTrack(Protocol):
@@ -43,7 +43,7 @@ class PauseClient(Protocol):
 
 @dataclass(slots=True)
 class _Told:
-    """What one client knows. ``owed``: it has asked, and has not been answered yet."""
+    """What one client was told. ``owed``: it has asked and was not answered yet."""
 
     paused: bool
     messages: int = 0
@@ -51,7 +51,7 @@ class _Told:
 
 
 class RecordingPause:
-    """Of one session in this process.
+    """The pause of one session in this process.
 
     Args:
         tracks: all of the session in this process at this moment.
@@ -77,7 +77,7 @@ class RecordingPause:
     # --- asked ------------------------------------------------------------------------------
 
     def ask_pause(self, client: PauseClient) -> Step:
-        """Pause the tracks of this process now; the returned step pauses all others."""
+        """Pause the tracks of this process now; the returned step pauses those of other servers."""
         request = object()
         self._asked.add(request)
         self._apply(True)
@@ -89,7 +89,7 @@ class RecordingPause:
         return store
 
     def ask_resume(self, client: PauseClient) -> Step:
-        """Only the returned step resumes, and not the pauses that are asked for after this call."""
+        """The returned step resumes. Pauses requested after this call are not affected."""
         earlier = frozenset(self._asked)
 
         async def store() -> None:
@@ -99,11 +99,11 @@ class RecordingPause:
         return store
 
     async def _store(self, paused: bool, client: PauseClient) -> None:
-        """Returns when the session has been read since: the client is told then or soon after."""
+        """Returns when the session has been read again: the client is told then or soon after."""
         told = self._clients.get(client)
         before = told.messages if told else 0
         await in_database(recording_pause_set, session_id=self._session_id, paused=paused)
-        # The notification of that change may have been faster, and the client told already.
+        # The change's notification may have come first, and the client may have been told.
         if told is not None and told.messages == before:
             told.owed = True
         await self._refresh()
@@ -111,8 +111,8 @@ class RecordingPause:
     # --- applied ----------------------------------------------------------------------------
 
     def track_claimed(self, claim: Claim) -> None:
-        """A track has been claimed. A session that was paused by then is paused; one that was
-        not may be by now, so only the next read of its row ends a pause."""
+        """A track has been claimed. If the claim found the session paused, pause it here. If not,
+        it may have been paused since, so only the next read of its row ends a pause."""
         if claim.paused and not self.active:
             self._apply(True)
 
@@ -145,13 +145,13 @@ class RecordingPause:
         try:
             await in_database(track_pause_applied, claim=claim, paused=paused)
         except Exception:
-            # The next read of the session finds it still missing.
-            log.exception("could not note a pause of %s", self._session_id)
+            # The next read of the session finds the note missing and tries again.
+            log.exception("could not store that a pause of %s was applied", self._session_id)
 
     # --- told -------------------------------------------------------------------------------
 
     def follow(self, client: PauseClient, *, paused: bool) -> None:
-        """Tell ``client`` of changes from now on; ``paused`` is what it knows."""
+        """Tell ``client`` of changes from now on; ``paused`` is what it was told last."""
         self._clients[client] = _Told(paused)
 
     def unfollow(self, client: PauseClient) -> None:

@@ -1,4 +1,4 @@
-"""One session's finals on their way to the database: committed in groups, and never given up."""
+"""Stores one session's finals in groups, and retries until the database has them."""
 
 import asyncio
 import logging
@@ -12,14 +12,14 @@ from sessions_app.streaming.database import in_database
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF: Final = 5.0
-"""Seconds between two attempts while the database is away."""
+"""Seconds between two attempts while the database is unavailable."""
 
 
 class SegmentQueue:
-    """A task runs only while a final waits.
+    """Its task runs only while finals wait.
 
-    A final is sent to the database within the same turn of the event loop. Finals that come while
-    a commit is under way go into the next one together, so grouping adds no latency.
+    A final is written in the same turn of the event loop. Finals that come during a commit share
+    the next one, so grouping adds no latency.
     """
 
     def __init__(self, session_id: str) -> None:
@@ -53,7 +53,7 @@ class SegmentQueue:
             try:
                 await in_database(segments_append, session_id=self._session_id, spoken=spoken)
             except Exception as error:
-                # The database is away: finals wait here. Storing them twice changes nothing.
+                # The database is unavailable: retry. Storing a final twice changes nothing.
                 log.error(  # noqa: TRY400, RUF100 - a database error may quote what was said
                     "could not store %d segments of %s: %s",
                     len(spoken),

@@ -1,4 +1,4 @@
-"""One call as this process has it: who speaks, who is connected, who follows, who listens in."""
+"""One call in this process: its tracks, connections, followers and monitors."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -34,12 +34,12 @@ class OpenConnection(Protocol):
 
 
 class LiveSession:
-    """Made when somebody joins the call in this process, gone when the last has left.
+    """Exists from the first participant in this process until the last has left.
 
     It belongs to the gateway's event loop.
 
     Args:
-        gone: called when nobody is left.
+        gone: called when the last participant has left.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LiveSession:
         self._speaking: dict[Speaker, LiveTrack] = {}
         self._gone = gone
 
-    # --- who takes part ---------------------------------------------------------------------
+    # --- participants -----------------------------------------------------------------------
 
     def connect(self, connection: OpenConnection) -> None:
         self.connections.append(connection)
@@ -73,7 +73,7 @@ class LiveSession:
         self._left()
 
     def follow(self, follower: Follower) -> None:
-        """Tell ``follower`` what happens from now on."""
+        """Send events to ``follower`` from now on."""
         self._fanout.followers.append(follower)
 
     def unfollow(self, follower: Follower) -> None:
@@ -82,7 +82,7 @@ class LiveSession:
             self._left()
 
     def listen_in(self, monitor: Monitor) -> None:
-        """Send both parties' audio to ``monitor``. The caller checks whether one may."""
+        """Send both parties' audio to ``monitor``. The caller checks permission."""
         self.audience.join(monitor)
 
     def stop_listening_in(self, monitor: Monitor) -> None:
@@ -100,7 +100,7 @@ class LiveSession:
     def open_track(
         self, session: Session, speaker: Speaker, *, owner: Owner, clock_mode: ClockMode
     ) -> LiveTrack:
-        """Begin to speak for ``speaker``, whoever did so before: see ``LiveTrack.opening``."""
+        """Claim the speaker's track, replacing its owner: see ``LiveTrack.opening``."""
         track = LiveTrack(
             self,
             speaker,
@@ -121,18 +121,18 @@ class LiveSession:
     def track_claimed(self, track: LiveTrack) -> None:
         """``track`` holds the speaker's claim from now on."""
         assert track.claim is not None
-        # Two that were claimed at the same time may come here in the wrong order.
+        # Two concurrent claims may arrive here in the wrong order.
         other = self._speaking.get(track.speaker)
         if other is None or other.generation < track.generation:
             self._speaking[track.speaker] = track
         self.pause.track_claimed(track.claim)
         if not self.audience.is_empty:
             track.listen_in(self.audience)
-        # The claim is older than this moment: a pause, the end, another claim may have come since.
+        # A pause, the end or another claim may have come since this claim was stored.
         self.look()
 
     def track_released(self, track: LiveTrack) -> None:
-        """``track`` has given up its claim, or never got one."""
+        """``track`` has released its claim, or never got one."""
         self.tracks.remove(track)
         metrics.TRACKS.dec()
         if self._speaking.get(track.speaker) is track:
@@ -142,12 +142,12 @@ class LiveSession:
 
     @cached_property
     def epoch(self) -> float:
-        """See ``TrackHost``. Read once: a step of the wall clock must not move a call under way."""
+        """See ``TrackHost``. Read once: a step of the wall clock must not move a running call."""
         return self.context.clock.epoch()
 
     @property
     def position(self) -> float:
-        """The end of the session's audio here, in seconds; 0: nobody speaks. From any thread."""
+        """The end of the session's audio here, in seconds; 0: no track. From any thread."""
         return max((track.position for track in list(self._speaking.values())), default=0.0)
 
     def _set_monitor_taps(self) -> None:
@@ -169,21 +169,21 @@ class LiveSession:
         return self._fanout.unsettled
 
     def look(self) -> None:
-        """Read the session's rows again soon, and tell everybody here."""
+        """Read the session's rows again soon, and tell all observers here."""
         self._fanout.look()
 
     async def refresh(self) -> None:
-        """Read the session's rows again, and return when everybody here has been told."""
+        """Read the session's rows again, and return when all observers here have been told."""
         await self._fanout.refresh()
 
     def publish(self, event: SpokenEvent) -> None:
-        """Tell everybody on every server, best effort. Not for finals: those are stored, and read
+        """Send to the followers on every server, best effort. Not for finals: followers get those
         from the database."""
         self.deliver(event)
         send_event(self.id, event)
 
     def deliver(self, event: SpokenEvent) -> None:
-        """Tell everybody here."""
+        """Send to the followers in this process."""
         self._fanout.deliver(event)
 
     def _observers(self) -> list[Observer]:
@@ -191,7 +191,7 @@ class LiveSession:
         return [self.pause, *claimed]
 
     def stop(self) -> None:
-        """The process ends: read nothing more."""
+        """The process ends: stop reading the session."""
         self._fanout.stop()
 
 

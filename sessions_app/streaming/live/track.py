@@ -1,4 +1,4 @@
-"""One speaker's audio as this process holds it: claim, pipeline, taps, and release."""
+"""One speaker's audio in this process: claim, pipeline, taps and release."""
 
 import asyncio
 import datetime
@@ -28,7 +28,7 @@ from sessions_app.streaming.live.segment_queue import SegmentQueue
 log = logging.getLogger(__name__)
 
 FINISH_WITHIN: Final = 600.0
-"""Seconds to finish transcribing after a connection was lost and its session goes on."""
+"""Seconds to finish transcribing after a connection was lost while its session continues."""
 
 
 class TrackHost(Protocol):
@@ -54,10 +54,10 @@ class TrackHost(Protocol):
 
 
 class LiveTrack:
-    """Made when a connection begins to speak for somebody (``LiveSession.open_track``).
+    """Made when a connection begins to speak for a party (``LiveSession.open_track``).
 
-    ``feed`` works at once: audio waits until the claim is held and the session's zero is known. A
-    track that is finished still transcribes what it has, then seals itself and gives up its claim.
+    ``feed`` works at once: audio waits until the track is claimed and the session's zero is known.
+    A finished track transcribes its remaining audio, then seals itself and releases its claim.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class LiveTrack:
         self._before = Switches()
         self._switched: dict[str, bool] = {}
         self.told_before: int | None = None
-        """What the client of the owner before this one had been told."""
+        """The last segment that the previous owner's client had certainly received."""
         self._heard = False
         self._replaced = False
         self._ended = False
@@ -121,13 +121,13 @@ class LiveTrack:
 
     @property
     def told_sequence(self) -> int | None:
-        """The last segment that the speaker's client has for sure; None: not known."""
+        """The last segment that the speaker's client has certainly received; None: not known."""
         told = self._owner.told_sequence()
         return self.told_before if told is None else told
 
     @property
     def spoken(self) -> SpokenAudio | None:
-        """What the speaker said lately; None: nothing yet."""
+        """The speaker's recent audio; None: none yet."""
         return self._pipeline.spoken if self._pipeline is not None else None
 
     def _other_party(self) -> SpokenAudio | None:
@@ -135,16 +135,16 @@ class LiveTrack:
         return other.spoken if other is not None else None
 
     def runs_ahead(self, now: float) -> bool:
-        """Whether audio is sent faster than real time."""
+        """Whether audio arrives faster than real time."""
         zero = self._pipeline.timeline.zero if self._pipeline is not None else None
         return zero is not None and self.position > now - zero + 1.0
 
     # --- opening ----------------------------------------------------------------------------
 
     async def begun(self) -> None:
-        """Wait until what was fed so far is placed on the timeline, or never will be."""
+        """Wait until the audio fed so far has its place on the timeline, or was dropped."""
         await asyncio.wait({self.opening})
-        # Read only now: opening may have begun it.
+        # Read after opening, which may have set it.
         if self._starting is not None:
             await asyncio.wait({self._starting})
 
@@ -156,7 +156,7 @@ class LiveTrack:
             await previous.begun()
             position = previous.position
             self.told_before = previous.told_sequence
-            self._before = previous.switches  # the row may not hold them yet
+            self._before = previous.switches  # the row may not have them yet
         claim = self.claim = await in_database(
             track_claim,
             session_id=self.session_id,
@@ -235,7 +235,7 @@ class LiveTrack:
         self._early.feed_to(pipeline)
 
     def _begin_as_claimed(self, pipeline: TrackPipeline, claim: Claim) -> None:
-        """Apply what held for the session and the speaker when the track was claimed."""
+        """Apply the pause and switches that were set when the track was claimed."""
         if claim.paused:
             pipeline.pause_recording()
         if self._before.muted:
@@ -243,7 +243,7 @@ class LiveTrack:
         if self._before.transcription_paused:
             pipeline.pause_transcription()
 
-    # --- what it says -----------------------------------------------------------------------
+    # --- events -----------------------------------------------------------------------------
 
     def _emit(self, event: PipelineEvent) -> None:
         if isinstance(event, FinalTranscript):
@@ -256,7 +256,7 @@ class LiveTrack:
             self._host.publish(event)
 
     def beat(self) -> Beat | None:
-        """What the gateway's heartbeat stores; None: nothing is claimed."""
+        """What the gateway's heartbeat stores; None: the track is not claimed."""
         if self.claim is None:
             return None
         heard, self._heard = self._heard, False
@@ -265,7 +265,7 @@ class LiveTrack:
     # --- switches ---------------------------------------------------------------------------
 
     def _switch(self, switch: Switch) -> None:
-        """Now, or at its place among the audio that still waits."""
+        """Switch now, or in order with the audio that still waits."""
         if self._pipeline is not None:
             switch(self._pipeline)
         else:
@@ -277,7 +277,7 @@ class LiveTrack:
 
     @property
     def switches(self) -> Switches:
-        """As they stand for the speaker, whichever connection set them."""
+        """The speaker's current switches, whichever connection set them."""
         return self._before._replace(**self._switched)
 
     def mute(self, muted: bool) -> None:
@@ -291,7 +291,7 @@ class LiveTrack:
         )
 
     def listen_in(self, tap: AudioTap | None) -> None:
-        """Write every frame to ``tap`` as well from now on; None: to nobody."""
+        """Also write every frame to ``tap`` from now on; None: stop."""
         before, self._monitors = self._monitors, tap
         if self._pipeline is None:
             return
@@ -300,7 +300,7 @@ class LiveTrack:
         if tap is not None:
             self._pipeline.add_tap(tap)
 
-    # --- what becomes of its claim -----------------------------------------------------------
+    # --- the claim --------------------------------------------------------------------------
 
     def observe(self, view: SessionView | None) -> None:
         """See ``fanout.Observer``."""
@@ -325,7 +325,7 @@ class LiveTrack:
         self.stop_speaking()
 
     def stop_speaking(self) -> None:
-        """Another connection speaks for this speaker: take no more audio from this owner."""
+        """Another connection has taken over: accept no more audio from this owner."""
         if not self._replaced:
             self._replaced = True
             self._owner.replaced()
@@ -355,11 +355,11 @@ class LiveTrack:
 
     async def _drain(self) -> None:
         pipeline = self._pipeline
-        if pipeline is None:  # nothing was said, but the taps know of the claim
+        if pipeline is None:  # no audio came, but the taps know of the claim
             await executors.TAPS.run(taps_close, self._taps)
             return
         began = self._host.context.clock.time()
-        drained = await pipeline.drain(0.0)  # from here on it takes no more audio
+        drained = await pipeline.drain(0.0)  # from here on it accepts no more audio
         await executors.TAPS.run(taps_close, self._taps)
         while not drained:
             drained = await pipeline.drain(0.5)

@@ -1,4 +1,4 @@
-"""Receives from other processes: which sessions to read again, and what is being said in them."""
+"""Receives from other processes which sessions to read again, and events of speech in them."""
 
 import asyncio
 import dataclasses
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class LayerSubscription:
-    """What this process hears from others. Belongs to one event loop.
+    """This process's subscription to the channel layer. Belongs to one event loop.
 
     Args:
         on_look: called with a session's id when its rows have changed.
@@ -54,7 +54,7 @@ class LayerSubscription:
         self._changed.set()
 
     async def close(self) -> None:
-        """Returns once nothing arrives any more."""
+        """Unsubscribe; returns when that is done."""
         await cancel_receiver(self._task)
 
     async def _run(self, layer: Any) -> None:
@@ -100,7 +100,7 @@ class LayerSubscription:
 
 
 def send_event(session_id: str, event: SpokenEvent) -> None:
-    """Tell the other processes that follow the session, best effort."""
+    """Send ``event`` to the other processes that follow the session, best effort."""
     data = event_to_wire(event)
     if data is not None:
         post(session_id, {"type": "event", "session": session_id, "event": data})
@@ -121,7 +121,7 @@ def event_to_wire(event: SpokenEvent) -> dict[str, Any] | None:
 
 
 def event_from_wire(data: dict[str, Any]) -> SpokenEvent | None:
-    """The opposite; None for what a newer server may send and this one does not know."""
+    """The reverse; None for kinds that only a newer server knows."""
     kind = _SENT.get(data["kind"])
     try:
         return kind(**data["fields"]) if kind else None
@@ -130,16 +130,16 @@ def event_from_wire(data: dict[str, Any]) -> SpokenEvent | None:
 
 
 def is_cancelled() -> bool:
-    """Whether this task has been cancelled. The Redis client may swallow the exception that says
-    so while it cleans up; the task's own count still tells."""
+    """Whether this task has been cancelled. The Redis client may swallow ``CancelledError`` while
+    it cleans up, but the task still counts the request."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def cancel_receiver(task: asyncio.Task[None] | None) -> None:
-    """End a task that receives from the channel layer, and leave it time to unsubscribe there.
+    """Cancel a task that receives from the channel layer, and wait until it has unsubscribed.
 
-    It is cancelled once: a second time, as when the loop ends, would interrupt its unsubscribing.
+    It is cancelled only once: a second time would interrupt the unsubscribing.
     """
     if task is not None:
         task.cancel()

@@ -1,8 +1,8 @@
-"""Tells the followers of one session in this process what happens in it.
+"""Sends the events of one session to its followers in this process.
 
-The database is the truth. A notification only says "read this session again" and may be lost:
-followers are told what is read from the database, and every session is polled besides. Only
-partials and speech events travel by themselves, best effort, for nothing depends on them.
+Followers are told what is read from the database. A notification only says "read this session
+again". It may be lost, so every session is polled too. Only partials and speech events are sent
+directly, best effort, because nothing depends on them.
 """
 
 import asyncio
@@ -26,28 +26,28 @@ REMEMBERED_FINALS: Final = 64
 
 
 class Observer(Protocol):
-    """Is told how the session stands. Called on the event loop: must return at once."""
+    """Is told the session's state. Called on the event loop: must return at once."""
 
     def observe(self, view: SessionView | None) -> None:
-        """The session as it now stands; None: it was erased. Of many segments only the first have
-        been delivered by then (``SessionView.is_told``)."""
+        """The session as just read; None: it was erased. If there are many new segments, only the
+        first have been delivered by then (``SessionView.is_told``)."""
 
 
 class Follower(Observer, Protocol):
-    """Is told what is said as well. ``seen`` is the sequence of the latest segment delivered;
-    None: only those that come from now on."""
+    """Also receives events of speech. ``seen`` is the sequence of the latest segment delivered;
+    None: deliver only new segments."""
 
     seen: int | None
 
     def deliver(self, event: SpokenEvent) -> None:
-        """Something was said, or is being said. Must return at once."""
+        """A party has spoken or is speaking. Must return at once."""
 
 
 class Fanout:
     """The followers of one session, and its observers, who are told first how it stands.
 
     Args:
-        observers: all of them at this moment, in order.
+        observers: returns the current ones, in the order in which they are told.
     """
 
     def __init__(self, session_id: str, observers: Callable[[], list[Observer]]) -> None:
@@ -55,9 +55,8 @@ class Fanout:
         self.state: SessionState | None = None
         """The session's columns as last read."""
         self.unsettled = False
-        """Whether every poll reads the session: because a read failed, or because the session
-        waits for something that none of its columns tells (another server that applies a pause,
-        or that releases its tracks)."""
+        """Whether every poll reads the session: because a read failed, or because the session waits
+        for another server to apply a pause or release its tracks, which its columns do not show."""
         self._session_id = session_id
         self._observers = observers
         self._finals: deque[str] = deque(maxlen=REMEMBERED_FINALS)
@@ -67,7 +66,7 @@ class Fanout:
         self._waiters: list[asyncio.Future[None]] = []
 
     def deliver(self, event: SpokenEvent) -> None:
-        """Pass on what is being said."""
+        """Send an event of speech to the followers."""
         # A partial from another server may arrive after its final has been read here.
         if isinstance(event, PartialTranscript) and event.id in self._finals:
             return
@@ -83,7 +82,7 @@ class Fanout:
             self._task = asyncio.create_task(self._run())
 
     async def refresh(self) -> None:
-        """Wait for a read that began after this call, also when that read fails."""
+        """Wait for a read that begins after this call, even if that read fails."""
         if self._stopped:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -92,7 +91,7 @@ class Fanout:
         await waiter
 
     def stop(self) -> None:
-        """Nobody is left to tell."""
+        """Stop reading: there are no followers."""
         self._stopped = True
         if self._task is not None:
             self._task.cancel()
@@ -119,8 +118,8 @@ class Fanout:
         try:
             view = await in_database(session_view, self._session_id, min(after, default=None))
             observing, following = self._observers(), self.followers
-            # Whoever came during the read knows newer things, its own claim among them: that one
-            # is told what the next read finds.
+            # Observers that joined during the read may know newer state, such as their own claim.
+            # They are told what the next read finds.
             self._wanted = (
                 self._wanted
                 or any(each not in observers for each in observing)
@@ -132,7 +131,7 @@ class Fanout:
                 [each for each in followers if each in following],
             )
         except Exception:
-            # Followers may still hold what was true before: the next poll reads again.
+            # Followers may have outdated state: the next poll reads again.
             log.exception("could not read session %s again", self._session_id)
             self.unsettled = True
 

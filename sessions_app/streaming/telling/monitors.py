@@ -1,10 +1,9 @@
-"""Listening in: who hears a call besides its parties, in this process and in others.
+"""Listening in: sends a call's audio to monitors in this process and in others.
 
-While nobody listens, a call's frames cost nothing more: its tracks have a tap only while somebody
-does. Who listens in other processes is a lease: each process announces the sessions it listens to
-every second, so interest ends by itself when the process dies. An announcement names sessions,
-not tracks, so whoever speaks for a party is heard, also after a take-over. All of it is best
-effort, and nothing of it is stored.
+Tracks have a tap only while there is a monitor, so other calls cost nothing extra. Interest of
+other processes is a lease: each process announces the sessions it listens to every second, so
+interest ends when the process dies. An announcement names sessions, not tracks, so a party is
+still heard after a take-over. All of this is best effort, and nothing is stored.
 """
 
 import asyncio
@@ -19,24 +18,24 @@ ANNOUNCE_EVERY: Final = 1.0
 """Seconds between two announcements of the sessions listened to in this process."""
 
 LEASE: Final = 5.0
-"""Seconds without an announcement after which nothing is sent to a process any more."""
+"""Seconds without an announcement after which a process is sent no more audio."""
 
 MAX_MONITORS: Final = 50
-"""In one process: monitors share the event loop with the calls."""
+"""Most monitors in one process: they share the event loop with the calls."""
 
 
 class Monitor(Protocol):
-    """Somebody in this process who listens in."""
+    """A listener in this process."""
 
     def hear(self, frame: PlacedFrame) -> None:
         """The next frame of a party. Called on the event loop: must return at once."""
 
     def go_away(self) -> None:
-        """This process stops: leave, and listen through another one."""
+        """This process is stopping: leave, and listen through another one."""
 
 
 class Relay(Protocol):
-    """The way to other processes. Only ``close`` waits; everything else may get lost."""
+    """Connects monitors across processes. Only ``close`` waits; everything sent may be lost."""
 
     def start(self) -> None:
         """Begin to receive. May be called again."""
@@ -50,10 +49,10 @@ class Relay(Protocol):
 
 
 class Audience:
-    """Everybody who listens to one session. While there is anybody, its tracks have this as a tap.
+    """All monitors of one session. While there are any, it is a tap of the session's tracks.
 
     Args:
-        changed: called when the first has come or the last has left.
+        changed: called when the first monitor has joined or the last has left.
     """
 
     def __init__(self, session_id: str, monitors: "Monitors", changed: Callable[[], None]) -> None:
@@ -68,7 +67,7 @@ class Audience:
         return not self.here and not self._elsewhere
 
     def join(self, monitor: Monitor) -> None:
-        """``monitor`` hears the session from now on. The caller checks whether one may."""
+        """``monitor`` hears the session from now on. The caller checks permission."""
         was_empty = self.is_empty
         self.here.append(monitor)
         self._monitors.joined(monitor)
@@ -94,18 +93,18 @@ class Audience:
             self._changed()
 
     def write(self, frame: PlacedFrame) -> None:
-        """A tap's: send a frame of a track here to everybody."""
+        """Called as a tap: send a frame of a track in this process to all monitors."""
         self.hear(frame)
         for process in self._elsewhere:
             self._monitors.relay.send(process, self._session_id, frame)
 
     def hear(self, frame: PlacedFrame) -> None:
-        """Send a frame to everybody in this process."""
+        """Send a frame to all monitors in this process."""
         for monitor in self.here:
             monitor.hear(frame)
 
     def close(self) -> None:
-        """A tap's: nothing to do, the audience outlives the tracks that it listens to."""
+        """Called as a tap. Does nothing: the audience outlives the tracks."""
 
 
 class MonitoredSession(Protocol):
@@ -114,10 +113,10 @@ class MonitoredSession(Protocol):
 
 
 class Monitors:
-    """What listening in shares in one process. Belongs to one event loop.
+    """All listening in of one process. Belongs to one event loop.
 
     Args:
-        relay: makes the way to other processes.
+        relay: makes the relay to other processes.
         sessions: those live in this process, by id.
     """
 
@@ -133,7 +132,7 @@ class Monitors:
         self._sessions = sessions
         self._here = 0
         self._elsewhere: dict[str, tuple[frozenset[str], float]] = {}
-        """Other processes: the sessions each listens to, and until when that is believed."""
+        """Other processes: the sessions each listens to, and until when its lease lasts."""
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -142,18 +141,18 @@ class Monitors:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody listens in this process."""
+        """Whether this process has no monitors."""
         return self._here == 0
 
     def drain(self) -> None:
-        """Ask everybody to leave."""
+        """Ask all monitors to leave."""
         self.draining = True
         for session in self._sessions.values():
             for monitor in session.audience.here:
                 monitor.go_away()
 
     async def close(self) -> None:
-        """Returns once nothing arrives from other processes any more."""
+        """Stop receiving from other processes; returns when that is done."""
         if self._keeper is not None:
             self._keeper.cancel()
         await self.relay.close()
@@ -183,13 +182,13 @@ class Monitors:
         return {process for process, (ids, _) in self._elsewhere.items() if session_id in ids}
 
     def heard_announcement(self, process: str, session_ids: Collection[str]) -> None:
-        """``process`` listens to these sessions and no others."""
+        """``process`` listens to exactly these sessions."""
         self._elsewhere[process] = frozenset(session_ids), self._clock.time() + LEASE
         self._tell_audiences(process)
         self._keep()
 
     def heard_audio(self, session_id: str, frame: PlacedFrame) -> None:
-        """A frame of a track that another process holds."""
+        """A frame of a track of another process."""
         if (session := self._sessions.get(session_id)) is not None:
             session.audience.hear(frame)
 

@@ -1,9 +1,9 @@
-"""Carries listening in to other processes: who listens, and the audio they hear.
+"""Carries listening in between processes: announcements of interest, and audio.
 
-It goes through the channel layer, on a channel of its own and sent from the gateway's own event
-loop: audio that piles up behind a slow layer is dropped and delays no notification. A process is
-sent audio only after it has announced itself, straight to its channel. With one gateway there is
-nothing to do.
+It uses its own channel of the channel layer and sends from the gateway's event loop: when the
+layer is slow, waiting audio is dropped, and notifications are not delayed. Audio is sent only to
+processes that have announced interest, directly to their channels. A single gateway needs none of
+this.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from sessions_app.streaming.telling.monitors import Monitors
 log = logging.getLogger(__name__)
 
 WAITING_BYTES: Final = 1024 * 1024
-"""Audio that may wait for the channel layer. Beyond it, all that waits is stale and dropped."""
+"""Audio that may wait for the channel layer. When more waits, all of it is outdated and dropped."""
 
 GROUP: Final = "monitors"
 
@@ -115,7 +115,7 @@ def frame_to_wire(session_id: str, frame: PlacedFrame) -> list[Any]:
 
 
 def frame_from_wire(data: list[Any]) -> tuple[str, PlacedFrame] | None:
-    """The opposite; None for what a newer server may send and this one does not know."""
+    """The reverse; None for kinds that only a newer server knows."""
     try:
         session_id, speaker, encoding, sample_rate, start, duration, payload = data
         format = audio_format(encoding, sample_rate, 1)

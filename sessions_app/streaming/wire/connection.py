@@ -46,8 +46,8 @@ YIELD_EVERY: Final = 16
 """Messages handled before the event loop serves other connections, if more are waiting."""
 
 SPEECH_AHEAD: Final = 120.0
-"""Seconds of speech waiting for their final from which on a client that sends faster than real time
-is made to wait."""
+"""Seconds of speech waiting for transcription, from which a client that sends faster than real time
+is slowed down."""
 
 COMPLETE_WITHIN: Final = 20.0
 """Seconds beyond the drain after which an ended connection closes, complete or not."""
@@ -59,9 +59,9 @@ class Connection:
     A frame costs no query and no change of thread: see ``_read``.
 
     Args:
-        speaker: who speaks unless a frame says otherwise; ``none`` takes no audio at all.
-        allowed: for whom the token lets anyone speak.
-        since: the last segment that the client has, by its own count; None: it does not count.
+        speaker: whose audio frames carry unless they name a speaker; ``none``: no audio is taken.
+        allowed: the speakers that the token allows.
+        since: the last segment that the client says it has; None: it does not say.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Connection:
     # --- life -------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until the client or the server hangs up."""
+        """Serve until the client or the server closes the connection."""
         self.live.connect(self)
         try:
             if await self._open():
@@ -129,7 +129,7 @@ class Connection:
         speaker = self._speaker
         try:
             if speaker != "none":
-                # Shielded: a claim that nobody waits for would never be released.
+                # Shielded: a claim cancelled here would never be released.
                 await asyncio.shield(self._track(speaker).opening)
         except SessionGone as gone:
             self._gone(ended=gone.ended)
@@ -142,8 +142,8 @@ class Connection:
             self.say(StreamWarning("transcription_delayed", message))
         self._ready = True
         self._told = sequence
-        # Only now: session.ready is the first message. The read brings what has happened since the
-        # session was read for this connection.
+        # Not earlier: session.ready must be the first message. The read finds what has changed
+        # since the session was read for this connection.
         self.live.pause.follow(self, paused=ready.recording_paused)
         self.live.follow(self)
         self.live.look()
@@ -152,8 +152,8 @@ class Connection:
         return True
 
     def _told_before(self) -> int:
-        """The last segment that the client need not be sent: by its own count, else as the
-        connection before this one left it, else the last that there is."""
+        """The last segment that the client need not be sent: as the client says, else as the
+        previous connection stored it, else the session's last."""
         track = None if self._speaker == "none" else self.tracks.get(self._speaker)
         latest = self.session.segment_count
         if self._since is not None:
@@ -283,7 +283,7 @@ class Connection:
             self.close(close_codes.PROTOCOL_VIOLATION)
 
     async def _slow_down(self, messages: list[ClientMessage], size: int) -> None:
-        """More than a call sends: audio from a file is slowed down, a flood is refused."""
+        """The client sends more than a call does: slow down a file's audio, refuse a flood."""
         wait = self._messages.refill()
         if wait <= 0:
             return
@@ -304,7 +304,7 @@ class Connection:
         now = self.gateway.clock.time()
         for track in self.tracks.values():
             while track.backlog_seconds > SPEECH_AHEAD and track.runs_ahead(now):
-                # The client waits for us: that does not count as its silence.
+                # The client waits for the server, which does not count as silence.
                 self._heard = True
                 self._check_unread(size)
                 if self.outbox.closing:
@@ -323,8 +323,8 @@ class Connection:
         )
 
     def tick(self, seconds: float) -> None:
-        """See ``session.OpenConnection``. Only a speaker must send something: whether a listener is
-        still connected, the server's pings tell (``kallglot_site.sockets``)."""
+        """See ``session.OpenConnection``. Only speakers must send something: a lost listener is
+        detected by the server's pings (``kallglot_site.sockets``)."""
         metrics.FRAMES.inc(self._frames)
         self._frames = 0
         if self._heard or self._speaker == "none":
@@ -349,7 +349,7 @@ class Connection:
             self.close(close)
 
     def could_not(self) -> None:
-        """What the client asked for has failed, and will not be tried again."""
+        """The client's request has failed and is not retried."""
         self._over = self.outbox.closing or self._told_of_end
         message = "The server could not do that. Ask again."
         self.fail("internal_error", message, type="api_error")
@@ -359,7 +359,7 @@ class Connection:
         self.outbox.close(code)
 
     def go_away(self) -> None:
-        # What was sent arrives before the close does.
+        # Messages already sent arrive before the close.
         self._told = self.seen
         self.close(close_codes.GOING_AWAY)
 
@@ -368,7 +368,7 @@ class Connection:
 
     def _gone(self, *, ended: bool) -> None:
         if ended and self._ready:
-            # It ended while the client was connected: the next read says so, and for what reason.
+            # It ended while the client was connected: the next read finds the end and its reason.
             self.live.look()
         else:
             self.close(close_codes.SESSION_ENDED if ended else close_codes.NO_SUCH_OBJECT)
@@ -388,7 +388,7 @@ class Connection:
             self._end(view)
 
     def _end(self, view: SessionView) -> None:
-        """Tell the end at once. Close when the transcript is complete, for clients that read it."""
+        """Announce the end at once. Clients that read transcripts are closed when it is complete."""
         self._over = True
         if not self._told_of_end:
             self._told_of_end = True

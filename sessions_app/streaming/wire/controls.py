@@ -1,4 +1,4 @@
-"""What a client may ask of its session: mute, pause, end. In order, and off the frame path."""
+"""Handles a client's controls (mute, pause, end) in order, without holding up its audio."""
 
 import asyncio
 import logging
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 MAX_WAITING: Final = 16
 ATTEMPTS: Final = 5
 FINISH_WITHIN: Final = 10.0
-"""Seconds to finish what a client asked for last, after it has gone."""
+"""Seconds to finish a client's last requests after it has disconnected."""
 
 
 class ControllingConnection(PauseClient, Protocol):
-    """The connection that asks."""
+    """The connection whose client sends controls."""
 
     def say(self, message: ServerMessage) -> None: ...
 
@@ -44,8 +44,8 @@ class ControllingConnection(PauseClient, Protocol):
 
 
 class Controls:
-    """Of one connection. Mute and the pause of the transcription apply to its own tracks; the
-    pause of the recording to the whole session (``live.pause``)."""
+    """The controls of one connection. Mute and the pause of the transcription apply to its own
+    tracks, the pause of the recording to the whole session (``live.pause``)."""
 
     def __init__(self, connection: ControllingConnection, live: LiveSession) -> None:
         self._connection = connection
@@ -55,7 +55,7 @@ class Controls:
         self._worker: asyncio.Task[None] | None = None
 
     def apply_to(self, track: LiveTrack) -> None:
-        """A track that is opened later obeys what was asked for before."""
+        """Apply earlier controls to a track that is opened later."""
         if self._muted:
             track.mute(True)
         if self._transcription_paused:
@@ -86,7 +86,7 @@ class Controls:
             self._connection.say(answer(speaker))
 
     async def _keep(self, **switches: bool) -> None:
-        """For the next connection of the same speaker."""
+        """Store switches for the speaker's next connection."""
         for track in list(self._connection.tracks.values()):
             await track.begun()
             if track.claim is not None:
@@ -98,7 +98,7 @@ class Controls:
     async def _end(self, reason: str) -> None:
         connection = self._connection
         for track in connection.tracks.values():
-            # What was sent before the end belongs to the session, even if it is just starting.
+            # Audio sent before the end belongs to the session, even if that is just starting.
             await track.begun()
         await in_database(session_end, session=connection.session, reason=reason)
 
@@ -131,7 +131,7 @@ class Controls:
             self._queue.task_done()
 
     def close(self) -> None:
-        """The connection is gone. What it asked for last is still done."""
+        """The connection has closed. Its last requests are still carried out."""
         if self._worker is None:
             return
         worker, self._worker = self._worker, None

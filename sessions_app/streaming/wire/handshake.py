@@ -1,7 +1,7 @@
-"""Who connects, for whom, and in which protocol: from the upgrade to a request.
+"""Turns a WebSocket upgrade into a request: token, speaker and protocol.
 
-Clients of Kallglot's own protocol say it in the address and the headers. Twilio's address takes no
-query string and no header of ours: its first messages say it.
+Clients of Kallglot's own protocol send these in the URL and the headers. Twilio sends neither a
+query string nor custom headers, so its first messages carry them.
 """
 
 import asyncio
@@ -43,23 +43,23 @@ class Refused(Exception):
 
 
 class HungUp(Exception):
-    """The client left before it had said who it is."""
+    """The client disconnected before it had sent its token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Not authenticated yet."""
+    """What a client asks for. Not authenticated yet."""
 
     session_id: str
     token: str = field(repr=False)
     speaker: ListeningSpeaker
     clock: ClockMode
     since: int | None = None
-    """The last segment that the client has, by its own count."""
+    """The last segment that the client says it has."""
 
 
 class Handshake:
-    """Of one connection. ``codec`` is the one to answer in, as far as it is known.
+    """The handshake of one connection. ``codec`` encodes answers; it is the best known so far.
 
     Args:
         scope: the accepted WebSocket's, routed.
@@ -72,11 +72,11 @@ class Handshake:
         self.codec: Codec = self._kallglot("customer")
 
     async def request(self, receive: Receive) -> Request:
-        """Reads no message of a client that has its token in the address or the headers.
+        """Reads no message if the token is in the URL or the headers.
 
         Raises:
-            Refused: the client asks for something unknown, or leaves out what it must say.
-            HungUp: the client has gone.
+            Refused: the client asks for something unknown, or leaves out something required.
+            HungUp: the client has disconnected.
         """
         query = self._scope["query_string"].decode("latin-1")
         bearer = _bearer(self._scope["headers"])
@@ -134,7 +134,7 @@ class Handshake:
         return Request(self._session_id, start.token, start.speaker, "arrival")
 
     async def _start(self, receive: Receive) -> StreamStart:
-        # Twilio sends its first message at once. A client that does not has forgotten the token.
+        # Twilio sends its first message at once. Any other client forgot its token.
         async with asyncio.timeout(limits.FIRST_MESSAGE_WITHIN):
             data = await _next(receive)
         if not is_twilio(data):

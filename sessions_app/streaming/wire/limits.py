@@ -1,4 +1,4 @@
-"""How much one connection may send, in numbers."""
+"""Limits on what one connection may send."""
 
 from typing import Any, Final
 
@@ -16,26 +16,26 @@ PINGS_PER_SECOND: Final = 10.0
 PINGS_AT_ONCE: Final = 50.0
 
 SHORTEST_AUDIO_FRAME: Final = 0.01
-"""Seconds. A client that sends too many frames of at least that is slowed down, not refused."""
+"""Seconds. A client that sends too many frames at least this long is slowed down, not refused."""
 
 MALFORMED_IN_A_ROW: Final = 20
 MALFORMED_COST: Final = 10.0
 
 FIRST_MESSAGE_WITHIN: Final = 2.0
-"""Seconds for the first message of a client without a token in its address."""
+"""Seconds for the first message of a client without a token in its URL."""
 
 AUTHENTICATE_WITHIN: Final = 5.0
-"""Seconds for a token that comes in a message and not with the address."""
+"""Seconds for a token that comes in a message, not in the URL."""
 
 MESSAGES_BEFORE_TOKEN: Final = 20
 
 WAITING_MESSAGES: Final = 1000
 WAITING_BYTES: Final = 16 * 1024 * 1024
-"""What may wait unread in a server that reads from its clients without limit."""
+"""Limits on unread messages in a server that reads from its clients without limit."""
 
 OUTBOX_MESSAGES: Final = 512
 OUTBOX_BYTES: Final = 2 * 1024 * 1024
-"""What may wait for a client that does not read."""
+"""Limits on messages that wait for a client that does not read."""
 
 
 def unread_messages(receive: Any) -> int:

@@ -1,4 +1,4 @@
-"""What goes out to one client: bounded, in order, and closed with a code."""
+"""The bounded queue of messages to one client, closed with a code."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 class Outbox:
     """A queue and the task that empties it. ``overflowed`` is called when the client does not
-    read what it is sent: the connection is to be dropped."""
+    read: the connection must then be dropped."""
 
     def __init__(self, send: Send, overflowed: Callable[[], object]) -> None:
         self._send = send
@@ -45,7 +45,7 @@ class Outbox:
         self._wake.set()
 
     def close(self, code: int) -> None:
-        """Send what is waiting, then close. The first code counts."""
+        """Send the waiting messages, then close. Only the first call's code counts."""
         if self._code is None:
             self._code = code
             metrics.CLOSED.labels(str(code)).inc()
@@ -67,6 +67,6 @@ class Outbox:
             log.info("could not send to a client: %s", type(error).__name__)
 
     async def finish(self, within: float) -> None:
-        """Wait until all is sent, ``within`` seconds at most, then stop."""
+        """Wait until everything is sent, at most ``within`` seconds, then stop."""
         await asyncio.wait({self._task}, timeout=within if self.closing else 0)
         self._task.cancel()
