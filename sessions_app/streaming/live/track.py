@@ -155,8 +155,6 @@ class LiveTrack:
             previous.stop_speaking()
             await previous.begun()
             position = previous.position
-            self.told_before = previous.told_sequence
-            self._before = previous.switches  # the row may not have them yet
         claim = self.claim = await in_database(
             track_claim,
             session_id=self.session_id,
@@ -165,10 +163,15 @@ class LiveTrack:
             position=position,
         )
         self._position = claim.position
-        if self.told_before is None:
-            self.told_before = claim.told_sequence
-        if previous is None:
-            self._before = Switches(claim.muted, claim.transcription_paused)
+        self.told_before = claim.told_sequence
+        self._before = Switches(claim.muted, claim.transcription_paused)
+        if previous is not None and previous.generation != claim.generation - 1:
+            previous = None  # the speaker has been elsewhere since, and the row knows more
+        if previous is not None:
+            # The row may not hold these yet.
+            if previous.told_sequence is not None:
+                self.told_before = previous.told_sequence
+            self._before = previous.switches
         self._host.track_claimed(self)
         context = TrackContext(
             session_id=self.session_id,

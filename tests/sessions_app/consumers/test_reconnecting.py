@@ -4,6 +4,8 @@ import pytest
 from channels.db import database_sync_to_async
 
 from sessions_app.models import Segment, Session
+from sessions_app.services import claims
+from sessions_app.services.claims import Beat
 from sessions_app.services.sessions import recording_pause_set
 from tests.factories import SegmentFactory
 from tests.fakes.audio import silence, speech
@@ -182,3 +184,31 @@ async def test_a_muted_speaker_is_still_muted_after_a_reconnect(gateway, session
         await client.ping()
     await gateway.drain()
     assert [tape.seconds for tape in tapes] == pytest.approx([0.0, 0.3])
+
+
+async def test_who_comes_back_from_another_server_goes_on_as_it_was_left_there(
+    gateway, engine, session, tapes
+):
+    def speak_elsewhere() -> None:
+        claim = claims.track_claim(session_id=session.id, speaker="customer", owner="elsewhere")
+        claims.track_switch_set(claim=claim, muted=True)
+        claims.tracks_beat([Beat(claim, 9.0, heard=True, replaced=False, told_sequence=2)])
+        claims.track_release(claim=claim, position=9.5, told_sequence=3)
+
+    engine.hold()
+    async with StreamClient(session, clock="media") as client:
+        await client.next("session.ready")
+        client.send_audio(speech(1.5))
+        await client.ping()
+    # This server is still busy with what was said here when the client comes back.
+    for sequence in (1, 2, 3):
+        await in_db(store)(session, sequence)
+    await in_db(speak_elsewhere)()
+    async with StreamClient(session, clock="media") as client:
+        ready = await client.next("session.ready")
+        assert (ready["sequence"], ready["muted"]) == (3, True)
+        client.send_audio(silence(0.5))
+        await client.ping()
+        engine.release()
+    await gateway.drain()
+    assert tapes[-1].seconds == 0
