@@ -388,7 +388,7 @@ class Connection:
             self._end(view)
 
     def _end(self, view: SessionView) -> None:
-        """Announce the end at once. Clients that read transcripts are closed when it is complete."""
+        """Announce the end at once. Close when the transcript is complete, for its readers."""
         self._over = True
         if not self._told_of_end:
             self._told_of_end = True
