@@ -13,12 +13,12 @@ from kallglot_site.accounts.models import AuditEntry, Organization
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.ids import new_id
 from kallglot_site.api.models import IdempotentResponse, RequestCount
-from kallglot_site.planner_statistics import WORTH_COUNTING, statistics_refresh
+from kallglot_site.planner_statistics import MINIMUM_ROWS, statistics_refresh
 from recordings_app.models import Assembly, Deletion, Recording, RecordingFile, SpoolPart
 from sessions_app.models import ReplacedOwner, Segment, Session, Track
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event, EventCounter
 
-ROWS: Final = WORTH_COUNTING + 2000
+ROWS: Final = MINIMUM_ROWS + 2000
 SPAN: Final = datetime.timedelta(days=730)
 """The age of the oldest session."""
 LIVE: Final = 20
