@@ -71,6 +71,8 @@ class RecordingPause:
         self._refresh = refresh
         self._asked: set[object] = set()
         """Pauses asked for here that the session's row may not show yet."""
+        self._row_paused = False
+        """What the session's row said when it was last read."""
         self._clients: dict[PauseClient, _Told] = {}
         self._acknowledging: set[asyncio.Task[None]] = set()
 
@@ -85,6 +87,9 @@ class RecordingPause:
         async def store() -> None:
             await self._store(True, client)
             self._asked.discard(request)
+            if not self._row_paused:
+                # Another server has resumed before that read, which the request still overruled.
+                await self._refresh()
 
         return store
 
@@ -120,13 +125,13 @@ class RecordingPause:
         """The session's row and those of its tracks have been read."""
         if view is None:
             return
-        paused = view.state.recording_paused
+        paused = self._row_paused = view.state.recording_paused
         if paused != self.active and (paused or not self._asked):
             self._apply(paused)
         if paused == self.active:
             self._acknowledge(view)
-        if view.pause_settled:
-            self._tell(paused)
+            if view.pause_settled:
+                self._tell(paused)
 
     def _apply(self, paused: bool) -> None:
         self.active = paused
