@@ -97,7 +97,7 @@ async def _authenticate(request: Request) -> StreamGrant:
         kind = ERROR_CODES[refused.code].type
         raise Refused(refused.close_code, refused.code, refused.message, kind) from None
     if request.speaker not in grant.speakers:
-        message = f"The token does not allow to speak as {request.speaker}."
+        message = f"The token does not allow speaking as {request.speaker}."
         raise Refused(
             close_codes.NOT_AUTHENTICATED,
             "invalid_token",

@@ -253,7 +253,7 @@ class ListenInConsumer(StaffSocket):
                 await asyncio.wait({after})
                 if after.cancelled() or after.exception() is not None:
                     return
-            # Of its own pool, which refuses nothing: whoever was admitted is in the audit log.
+            # Its own pool never refuses work, so every admitted listener is in the audit log.
             await in_database_of(
                 executors.LISTEN_IN_AUDIT,
                 audit_record,

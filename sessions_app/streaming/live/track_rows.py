@@ -1,4 +1,4 @@
-"""What a live track reads and writes in the database, and what happens while that is away."""
+"""Database reads and writes of a live track, with retries while the database is unavailable."""
 
 import asyncio
 import datetime
@@ -18,17 +18,17 @@ from sessions_app.streaming.database import in_database
 log = logging.getLogger(__name__)
 
 HANDOVER_WAIT: Final = 1.0
-"""Seconds to wait until a replaced owner on another server has noted where its audio ends."""
+"""Seconds to wait for a replaced owner on another server to store where its audio ends."""
 
 LONGEST_BACKOFF: Final = 5.0
-"""Seconds between two attempts to start a session."""
+"""Most seconds between two attempts to start a session."""
 
 RELEASE_ATTEMPTS: Final = 5
 
 
 async def start_session(session_id: str, arrived: float, media_zero_ms: int | None) -> Zero | None:
-    """Store that the first audio has arrived (Unix time), and read the session's zero. Repeated
-    until it succeeds: the audio waits. None: the session has ended or was erased."""
+    """Store that the first audio has arrived (Unix time), and read the session's zero. Retried
+    until it succeeds, while the audio waits. None: the session has ended or was erased."""
     backoff = 0.2
     while True:
         try:
@@ -45,7 +45,7 @@ async def start_session(session_id: str, arrived: float, media_zero_ms: int | No
 
 
 async def await_handover(claim: Claim) -> HandedOver | None:
-    """What the replaced owner knows; None: it has not said so in time."""
+    """Where the replaced owner's audio ends; None: it has not stored that in time."""
     for _ in range(20):
         handed_over = await in_database(track_handed_over, claim)
         if handed_over is not None:
@@ -55,8 +55,8 @@ async def await_handover(claim: Claim) -> HandedOver | None:
 
 
 async def hand_over(claim: Claim, *, position: float, told_sequence: int | None) -> None:
-    """Note what the new owner waits for. It waits a second, then goes on from what it knows, so
-    this is tried once."""
+    """Store what the new owner waits for. Tried only once: after a second, the new owner continues
+    from the position it knows."""
     try:
         await in_database(
             track_hand_over, claim=claim, position=position, told_sequence=told_sequence
@@ -66,7 +66,7 @@ async def hand_over(claim: Claim, *, position: float, told_sequence: int | None)
 
 
 async def release(claim: Claim, *, position: float, told_sequence: int | None) -> None:
-    """Give up a claim. If that fails every time, the lease runs out and a sweep does it."""
+    """Release a claim. If every attempt fails, the lease expires and a sweep releases it."""
     for attempt in range(1, RELEASE_ATTEMPTS + 1):
         try:
             await in_database(

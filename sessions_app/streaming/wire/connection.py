@@ -138,7 +138,7 @@ class Connection:
         ready = self._session_ready(sequence)
         self.say(ready)
         if speaker != "none" and self.gateway.expected_delay > DELAY_TOLD:
-            message = "Many people are talking: transcripts are late, nothing is lost."
+            message = "This server is busy: transcripts are delayed, but none is lost."
             self.say(StreamWarning("transcription_delayed", message))
         self._ready = True
         self._told = sequence
@@ -249,7 +249,7 @@ class Connection:
             track.feed(frame)
 
     def _may_not_speak(self, speaker: Speaker) -> ProtocolError:
-        message = f"The token does not allow to speak as {speaker}."
+        message = f"The token does not allow speaking as {speaker}."
         if self._speaker == "none":
             message = "This connection only listens (speaker=none): it takes no audio."
         return ProtocolError("invalid_field_value", message, "speaker")
