@@ -225,8 +225,10 @@ def track_switch_set(*, claim: Claim, **switches: bool) -> None:
 
 @transaction.atomic
 def track_hand_over(*, claim: Claim, position: float, told_sequence: int | None) -> None:
-    """As a replaced owner: store where the audio ends and what the client has been sent, so that
-    the new owner continues there."""
+    """As a replaced owner: note where the audio ends and what the client was told, so that the new
+    owner goes on from there."""
+    # The session first, as everywhere: the same owner may be releasing its claim by now.
+    session_lock(claim.session_id)
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
     if told_sequence is not None:
         behind = Q(told_sequence=None) | Q(told_sequence__lt=told_sequence)
