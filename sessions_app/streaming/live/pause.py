@@ -14,9 +14,9 @@ Resuming goes the same way. While a pause asked for here has not been stored, a 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sessions_app.live_events import SessionPaused, SessionResumed
 from sessions_app.services.claims import Claim, track_pause_applied
@@ -62,7 +62,7 @@ class RecordingPause:
         self,
         session_id: str,
         tracks: Callable[[], Iterable[PausableTrack]],
-        refresh: Step,
+        refresh: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self.active = False
         """Whether the tracks of this process are paused."""
@@ -74,12 +74,16 @@ class RecordingPause:
         self._row_paused = False
         """What the session's row said when it was last read."""
         self._clients: dict[PauseClient, _Told] = {}
-        self._acknowledging: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     # --- asked ------------------------------------------------------------------------------
 
-    def ask_pause(self, client: PauseClient) -> Step:
-        """Pause the tracks of this process now; the returned step pauses those of other servers."""
+    def ask_pause(self, client: PauseClient) -> tuple[Step, Callable[[], None]]:
+        """Pause the tracks of this process now.
+
+        Of what is returned, the step pauses all others. Call the second when the step is given up:
+        the session's row alone decides then.
+        """
         request = object()
         self._asked.add(request)
         self._apply(True)
@@ -91,7 +95,11 @@ class RecordingPause:
                 # Another server has resumed before that read, which the request still overruled.
                 await self._refresh()
 
-        return store
+        def give_up() -> None:
+            self._asked.discard(request)
+            self._in_background(self._refresh())
+
+        return store, give_up
 
     def ask_resume(self, client: PauseClient) -> Step:
         """The returned step resumes. Pauses requested after this call are not affected."""
@@ -142,9 +150,12 @@ class RecordingPause:
         for track in self._tracks():
             state = view.track_of(track.claim) if track.claim is not None else None
             if track.claim is not None and state and state.pause_applied != self.active:
-                task = asyncio.create_task(self._note_applied(track.claim, self.active))
-                self._acknowledging.add(task)
-                task.add_done_callback(self._acknowledging.discard)
+                self._in_background(self._note_applied(track.claim, self.active))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _note_applied(self, claim: Claim, paused: bool) -> None:
         try:

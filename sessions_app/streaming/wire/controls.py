@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from kallglot_site.sockets import close_codes
@@ -21,6 +22,9 @@ from sessions_app.streaming.wire.protocols.base import (
 )
 
 log = logging.getLogger(__name__)
+
+GiveUp = Callable[[], None]
+"""Called when a step will not be tried again."""
 
 MAX_WAITING: Final = 16
 ATTEMPTS: Final = 5
@@ -51,7 +55,7 @@ class Controls:
         self._connection = connection
         self._live = live
         self._muted = self._transcription_paused = False
-        self._queue: asyncio.Queue[Step] = asyncio.Queue(MAX_WAITING)
+        self._queue: asyncio.Queue[tuple[Step, GiveUp]] = asyncio.Queue(MAX_WAITING)
         self._worker: asyncio.Task[None] | None = None
 
     def apply_to(self, track: LiveTrack) -> None:
@@ -75,7 +79,7 @@ class Controls:
                     track.pause_transcription(paused)
                 self._later(lambda: self._pause_transcription(paused))
             case "pause_recording":
-                self._later(self._live.pause.ask_pause(self._connection))
+                self._later(*self._live.pause.ask_pause(self._connection))
             case "resume_recording":
                 self._later(self._live.pause.ask_resume(self._connection))
 
@@ -104,10 +108,11 @@ class Controls:
 
     # --- one after the other ----------------------------------------------------------------
 
-    def _later(self, step: Step) -> None:
+    def _later(self, step: Step, give_up: GiveUp = lambda: None) -> None:
         try:
-            self._queue.put_nowait(step)
+            self._queue.put_nowait((step, give_up))
         except asyncio.QueueFull:
+            give_up()
             message = "Too many controls at once."
             self._connection.fail(
                 "rate_limit_exceeded", message, close_codes.TOO_FAST, "rate_limit_error"
@@ -118,17 +123,28 @@ class Controls:
 
     async def _work(self) -> None:
         while True:
-            step = await self._queue.get()
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    await step()
-                    break
-                except Exception:
-                    log.exception("a control of %s failed", self._connection.session.id)
-                    await asyncio.sleep(0.2 * attempt)
-            else:
+            step, give_up = await self._queue.get()
+            done = False
+            try:
+                done = await self._try(step)
+            finally:
+                if not done:
+                    give_up()
+                self._queue.task_done()
+            if not done:
                 self._connection.could_not()
-            self._queue.task_done()
+
+    async def _try(self, step: Step) -> bool:
+        """Whether it has succeeded in the end."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await step()
+            except Exception:
+                log.exception("a control of %s failed", self._connection.session.id)
+                await asyncio.sleep(0.2 * attempt)
+            else:
+                return True
+        return False
 
     def close(self) -> None:
         """The connection has closed. Its last requests are still carried out."""
@@ -144,6 +160,10 @@ _finishing: set[asyncio.Task[None]] = set()
 """The event loop itself keeps no reference to a task."""
 
 
-async def _finish(queue: asyncio.Queue[Step], worker: asyncio.Task[None]) -> None:
+async def _finish(queue: asyncio.Queue[tuple[Step, GiveUp]], worker: asyncio.Task[None]) -> None:
     await asyncio.wait({asyncio.ensure_future(queue.join())}, timeout=FINISH_WITHIN)
     worker.cancel()
+    while not queue.empty():
+        _, give_up = queue.get_nowait()
+        give_up()
+        queue.task_done()

@@ -102,7 +102,55 @@ async def test_a_second_pause_holds_before_it_is_stored(gateway, session, tapes,
         await client.next("session.paused")
 
 
-async def test_a_client_that_joins_a_paused_session_is_paused(gateway, session, tapes):
+async def test_a_pause_that_could_not_be_stored_does_not_stay(gateway, session, tapes, monkeypatch):
+    def away(**values: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(controls, "ATTEMPTS", 1)
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        with monkeypatch.context() as patch:
+            patch.setattr(pause, "recording_pause_set", away)
+            client.send(type="session.control", action="pause_recording")
+            await client.next("session.error")
+        await gateway.session(session.id).refresh()
+        client.send_audio(silence(0.5))
+        await client.ping()
+    await gateway.drain()
+    assert tapes[0].seconds == pytest.approx(0.5)
+
+
+async def test_pauses_asked_for_too_fast_do_not_outlast_the_connection(
+    gateway, session, tapes, monkeypatch
+):
+    go_on = threading.Event()
+
+    def slowly(*, session_id: str, paused: bool) -> None:
+        go_on.wait(TIMEOUT)
+        recording_pause_set(session_id=session_id, paused=paused)
+
+    monkeypatch.setattr(pause, "recording_pause_set", slowly)
+    async with StreamClient(session, speaker="agent") as agent:
+        await agent.next("session.ready")
+        async with StreamClient(session, speaker="none") as client:
+            await client.next("session.ready")
+            for _ in range(controls.MAX_WAITING + 2):
+                client.send(type="session.control", action="pause_recording")
+            assert await client.closed() == 4429
+            go_on.set()
+        await agent.next("session.paused")
+        for finishing in list(controls._finishing):
+            await finishing
+        # As on another server, whose requests end none of those that are known here.
+        await in_db(recording_pause_set)(session_id=session.id, paused=False)
+        await agent.next("session.resumed")
+        agent.send_audio(silence(0.5))
+        await agent.ping()
+    await gateway.drain()
+    assert tapes[0].seconds == pytest.approx(0.5)
+
+
+async def test_who_joins_a_paused_session_is_paused(gateway, session, tapes):
     async with StreamClient(session) as customer:
         customer.send_audio(silence(0.5))
         customer.send(type="session.control", action="pause_recording")

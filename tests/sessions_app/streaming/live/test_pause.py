@@ -50,13 +50,14 @@ def client(row: Row) -> Client:
 
 async def test_a_pause_that_another_server_ends_at_once_does_not_stay(row, client):
     row.crossing = [False]
-    await row.pause.ask_pause(client)()
+    store, _ = row.pause.ask_pause(client)
+    await store()
     assert not row.pause.active
     assert client.told == [SessionResumed]
 
 
 async def test_nobody_is_told_of_an_end_that_does_not_hold_here_yet(row, client):
-    store = row.pause.ask_pause(client)
+    store, _ = row.pause.ask_pause(client)
     other = Client()
     row.pause.follow(other, paused=True)
     await row.refresh()
