@@ -238,7 +238,8 @@ class FinalTranscriber:
                 text,
                 start,
                 round(utterance.end, 3),
-                round(min(max(result.confidence, 0.0), 1.0), 4),
+                # This order makes 0 of a NaN, which would be refused and stored again without end.
+                round(min(max(0.0, result.confidence), 1.0), 4),
             )
         )
 

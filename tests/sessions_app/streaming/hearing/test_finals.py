@@ -8,6 +8,7 @@ from sessions_app.engines.base import (
     EngineRejected,
     EngineTimeout,
     EngineUnavailable,
+    Transcription,
 )
 from sessions_app.live_events import StreamWarning
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
@@ -69,6 +70,13 @@ class TestFinalsAreNeverDropped:
         await call.say(speech(1), silence(1))
         assert await call.drain()
         assert [final.text for final in call.finals] == ["Hello."]
+
+    async def test_a_confidence_that_is_no_number_counts_as_none(self):
+        call = quiet_call()
+        call.engine.answer = lambda request: Transcription("Hello.", "en", 1.0, float("nan"))
+        await call.say(speech(1), silence(1))
+        assert await call.drain()
+        assert [final.confidence for final in call.finals] == [0.0]
 
     async def test_a_bug_in_the_engine_does_not_stop_the_call(self):
         call = quiet_call()
