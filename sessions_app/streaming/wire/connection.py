@@ -120,10 +120,14 @@ class Connection:
             metrics.FRAMES.inc(self._frames)
             for track in self.tracks.values():
                 track.finish(ended=self._told_of_end)
-            self._controls.close()
+            finishing = self._controls.close()
             self.live.pause.unfollow(self)
             self.live.unfollow(self)
-            self.live.disconnect(self)
+            if finishing is None:
+                self.live.disconnect(self)
+            else:
+                # Until a pause that was asked for last is stored, only the live session knows it.
+                finishing.add_done_callback(lambda _: self.live.disconnect(self))
 
     async def _open(self) -> bool:
         speaker = self._speaker

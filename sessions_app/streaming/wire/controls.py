@@ -146,14 +146,16 @@ class Controls:
                 return True
         return False
 
-    def close(self) -> None:
-        """The connection has closed. Its last requests are still carried out."""
+    def close(self) -> "asyncio.Task[None] | None":
+        """The connection has closed. Its last requests are still carried out, by the task that is
+        returned; None: there are none."""
         if self._worker is None:
-            return
+            return None
         worker, self._worker = self._worker, None
         finishing = asyncio.create_task(_finish(self._queue, worker))
         _finishing.add(finishing)
         finishing.add_done_callback(_finishing.discard)
+        return finishing
 
 
 _finishing: set[asyncio.Task[None]] = set()

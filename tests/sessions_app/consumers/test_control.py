@@ -150,7 +150,7 @@ async def test_pauses_asked_for_too_fast_do_not_outlast_the_connection(
     assert tapes[0].seconds == pytest.approx(0.5)
 
 
-async def test_who_joins_a_paused_session_is_paused(gateway, session, tapes):
+async def test_a_client_that_joins_a_paused_session_is_paused(gateway, session, tapes):
     async with StreamClient(session) as customer:
         customer.send_audio(silence(0.5))
         customer.send(type="session.control", action="pause_recording")

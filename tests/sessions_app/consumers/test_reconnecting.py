@@ -1,5 +1,8 @@
 """What a client that reconnects is sent, and what the server remembers of it."""
 
+import asyncio
+import threading
+
 import pytest
 from channels.db import database_sync_to_async
 
@@ -7,9 +10,10 @@ from sessions_app.models import Segment, Session
 from sessions_app.services import claims
 from sessions_app.services.claims import Beat
 from sessions_app.services.sessions import recording_pause_set
+from sessions_app.streaming.live import pause
 from tests.factories import SegmentFactory
 from tests.fakes.audio import silence, speech
-from tests.fakes.sockets import StreamClient
+from tests.fakes.sockets import TIMEOUT, StreamClient
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -212,3 +216,29 @@ async def test_who_comes_back_from_another_server_goes_on_as_it_was_left_there(
         engine.release()
     await gateway.drain()
     assert tapes[-1].seconds == 0
+
+
+async def test_a_pause_holds_for_a_client_that_reconnects_before_it_is_stored(
+    gateway, session, tapes, monkeypatch
+):
+    go_on = threading.Event()
+
+    def slowly(*, session_id: str, paused: bool) -> None:
+        go_on.wait(TIMEOUT)
+        recording_pause_set(session_id=session_id, paused=paused)
+
+    monkeypatch.setattr(pause, "recording_pause_set", slowly)
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        client.send(type="session.control", action="pause_recording")
+        await client.ping()
+    while gateway.session(session.id).tracks:  # noqa: ASYNC110 - the old track is released
+        await asyncio.sleep(0.01)
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["recording_paused"] is True
+        client.send_audio(silence(0.5))
+        await client.ping()
+        go_on.set()
+        await gateway.session(session.id).refresh()
+    await gateway.drain()
+    assert [tape.seconds for tape in tapes] == [0.0, 0.0]
