@@ -132,6 +132,6 @@ def _engines() -> Iterator[CheckMessage]:
         except EngineMisconfigured as error:
             yield Error(
                 f"{name} is not usable: {error}",
-                hint="docs/engines.md lists the engines and how their URLs are written.",
+                hint="See docs/engines.md: it lists the engines and how their URLs are written.",
                 id="kallglot.E010",
             )

@@ -20,11 +20,17 @@ def operator_errors_reported() -> Iterator[None]:
     """
     # The settings may raise before Django is set up, so the imports are here.
     from django.core.exceptions import ImproperlyConfigured
+    from django.db import OperationalError
 
     try:
         yield
     except ImproperlyConfigured as error:
         _end(str(error))
+    except OperationalError as error:
+        from kallglot_site.log_config import redact
+
+        reason = str(error).strip().partition("\n")[0]
+        _end(f"DATABASE_URL: no answer from this service: {redact(reason)}")
     except PermissionError as error:
         _end(f"{error.filename or error}: permission denied for user {_user()}.")
     except SystemExit as error:

@@ -10,6 +10,7 @@ from django.db import transaction
 from kallglot_site.accounts.dashboard.passwords import password_reset_path
 from kallglot_site.accounts.members import audit_record_everywhere
 from kallglot_site.accounts.models import User
+from kallglot_site.running import running_url
 
 
 class Command(BaseCommand):
@@ -19,8 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("email", metavar="EMAIL")
         parser.add_argument(
             "--url",
-            default=settings.PUBLIC_URL or "http://127.0.0.1:8000",
-            help="the dashboard's address, for the link (default: %(default)s)",
+            default=settings.PUBLIC_URL or running_url() or "http://127.0.0.1:8000",
+            help="the dashboard's address, for the link (default: the public URL, or where `up` "
+            "serves: %(default)s)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -79,7 +79,7 @@ class Command(OperatorCommand):
     def _organization(self, *, demo: bool) -> None:
         if Organization.objects.exists():
             self._say(
-                "Sign in with the email and password of before. Lost the password?\n"
+                "Sign in with what was shown at the first start. Lost the password?\n"
                 f"  {sys.executable} manage.py password_reset EMAIL"
             )
             return

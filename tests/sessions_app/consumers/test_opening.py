@@ -116,7 +116,7 @@ async def test_a_pause_set_by_another_server_right_after_a_claim_also_pauses_a_s
         await claiming.reached()
         await in_db(recording_pause_set)(session_id=session.id, paused=True)
         await gateway.session(session.id).refresh()
-        acknowledging = gateway.session(session.id).pause._acknowledging
+        acknowledging = gateway.session(session.id).pause._background
         await asyncio.gather(*acknowledging)  # the first speaker's pause is noted
         await gateway.session(session.id).refresh()  # every notification has been handled
         claiming.go_on()
