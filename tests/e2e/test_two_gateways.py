@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -20,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from sessions_app.media import Samples
+from tests.e2e.proxy import Proxy
 from tests.e2e.scripted_engine import ScriptedEngine
 from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port, own_keys
 from tests.fakes.audio import silence, speech
@@ -309,32 +311,35 @@ def test_a_client_that_moves_to_another_gateway_gets_every_final_in_order(instal
     assert told == [1, 2, 3, 4]
 
 
-def test_an_unreachable_channel_layer_does_not_delay_a_call(installation):
-    lonely = Installation(
-        {**installation.environment, "REDIS_URL": "redis://127.0.0.1:1/0"}, installation.key
+def test_a_channel_layer_that_does_not_answer_does_not_delay_a_call(installation):
+    url = installation.environment["REDIS_URL"]
+    parts = urlsplit(url)
+    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 6379)
+    away = Installation(
+        {
+            **installation.environment,
+            "REDIS_URL": url.replace(parts.netloc, f"127.0.0.1:{proxy.port}"),
+        },
+        installation.key,
     )
-    # Throttling and web sessions need Redis too: this test is about the stream only.
-    port = free_port()
-    process = subprocess.Popen(
-        [*MANAGE, "gateway", f"--port={port}"],
-        env=lonely.environment,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-    )
-    installation.gateways.append(Gateway(port, process))
-    session_id = new_session(installation, installation.gateways[0])
-    with installation.gateways[0].client(installation.key) as client:
+    gateway = away.start()
+    installation.gateways.append(gateway)  # to be stopped with the others
+    working = installation.gateways[0]
+    session_id = new_session(installation, working)
+    # Throttling and web sessions need Redis too: the token comes from another gateway.
+    with working.client(installation.key) as client:
         token = client.get(f"/v1/sessions/{session_id}").json()["stream"]["token"]
-    address = f"ws://127.0.0.1:{port}/v1/sessions/{session_id}/connect?token={token}&clock=media"
-    transport = httpx.HTTPTransport(retries=10)
-    with httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT) as client:
-        client.get(f"http://127.0.0.1:{port}/healthz")
-    with connect(address, open_timeout=TIMEOUT, proxy=None) as socket:
+    address = f"ws://127.0.0.1:{gateway.port}/v1/sessions/{session_id}/connect"
+    with (
+        proxy.hung(),
+        connect(f"{address}?token={token}&clock=media", open_timeout=TIMEOUT, proxy=None) as socket,
+    ):
         customer = Party(socket)
         customer.say()
         customer.next("transcript.final")
         customer.send(type="session.end")
         assert customer.next("session.ended")["reason"] == "completed"
+    proxy.close()
 
 
 # --- listening in ---------------------------------------------------------------------------------
