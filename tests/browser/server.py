@@ -12,7 +12,11 @@ import uvicorn
 def served() -> Iterator[str]:
     """The address of the running server. Engines load with the first call."""
     config = uvicorn.Config(
-        "kallglot_site.asgi:application", port=0, lifespan="off", log_level="warning", ws="auto"
+        "kallglot_site.asgi:application",
+        port=0,
+        lifespan="off",
+        ws="auto",
+        log_config=None,  # it would change loggers for the tests after this one
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

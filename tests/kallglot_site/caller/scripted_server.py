@@ -140,7 +140,7 @@ async def served(server: ScriptedServer, certificate: Path | None = None) -> Asy
     config = uvicorn.Config(
         server,
         port=0,
-        log_level="critical",
+        log_config=None,  # it would change loggers for the tests after this one
         lifespan="off",
         ssl_certfile=certificate,
         ssl_keyfile=certificate,
