@@ -68,7 +68,7 @@ def test_it_tells_how_to_create_the_first_organization(server):
 
 def test_a_second_up_on_the_same_data_is_refused(server):
     refused = up(server, 1)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert f"Another `up` is running on {server.data_dir}, serving {server.url}" in refused.stderr
 
 
@@ -84,7 +84,7 @@ def test_a_port_in_use_gives_a_plain_error(tmp_path):
             timeout=TIMEOUT,
             check=False,
         )
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert f"Cannot listen on 127.0.0.1 port {port}" in refused.stderr
     assert "--port" in refused.stderr
 
@@ -99,8 +99,8 @@ def test_a_wrong_setting_stops_the_start_with_a_plain_error(tmp_path):
         timeout=TIMEOUT,
         check=False,
     )
-    assert refused.returncode == 1
-    assert "Set it to what customers call, such as https://api.example.com." in refused.stderr
+    assert refused.returncode == 2
+    assert "Set it to the URL that customers use, such as https://api.example.com." in refused.stderr
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
