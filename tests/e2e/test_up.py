@@ -100,7 +100,9 @@ def test_a_wrong_setting_stops_the_start_with_a_plain_error(tmp_path):
         check=False,
     )
     assert refused.returncode == 2
-    assert "Set it to the URL that customers use, such as https://api.example.com." in refused.stderr
+    assert (
+        "Set it to the URL that customers use, such as https://api.example.com." in refused.stderr
+    )
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
