@@ -85,12 +85,16 @@ async def healthz(scope: Any) -> Page:
 
 
 async def readyz(scope: Any) -> Page:
-    """200 when calls can be taken; else 503, with the reason at each check that failed."""
+    """200 when calls can be taken; else 503, with the reason at each check that failed.
+
+    ``degraded`` says what does not work although calls can be taken, such as translation.
+    """
     answers = await asyncio.gather(*(check() for check in CHECKS.values()))
     ready = all(check["ok"] for check in answers)
     content = {
         "status": "ready" if ready else "unavailable",
         "checks": dict(zip(CHECKS, answers, strict=True)),
+        "degraded": runtime.missing_engines(),
     }
     return Page(content, 200 if ready else 503)
 

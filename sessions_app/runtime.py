@@ -1,19 +1,29 @@
 """This process's engines and gateway, made once from the settings.
 
-``start`` loads the engines (seconds), ``unready_reason`` says why calls cannot be taken yet,
+``start`` loads the transcriber (seconds), ``unready_reason`` says why calls cannot be taken yet,
 ``drain`` closes the connections and finishes transcribing. The server process calls them. A
 connection that comes before ``start`` makes the gateway, and the engines begin to load.
+
+Transcription needs neither the translator nor the synthesizer: they load in the background, and a
+process without them is ready all the same.
 """
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypeVar
 
 from django.conf import settings
 
 from sessions_app.clock import SystemClock
-from sessions_app.engines.base import EngineError, Transcriber
-from sessions_app.engines.registry import transcriber_from_url
+from sessions_app.engines import metrics
+from sessions_app.engines.base import Engine, EngineError, Synthesizer, Transcriber, Translator
+from sessions_app.engines.registry import (
+    synthesizer_from_url,
+    transcriber_from_url,
+    translator_from_url,
+)
 from sessions_app.engines.urls import EngineContext
 from sessions_app.streaming.live.gateway import Gateway
 from sessions_app.streaming.live.session import LiveSession
@@ -22,17 +32,69 @@ from sessions_app.streaming.telling.monitors import Monitors
 log = logging.getLogger(__name__)
 
 _CLOCK: Final = SystemClock()
+_E = TypeVar("_E", bound=Engine)
+
+RESTART_PAUSES: Final = (1.0, 5.0, 15.0, 60.0)
+"""Seconds before a translator or synthesizer is started again; the last one repeats."""
+
+
+class _OptionalEngine:
+    """A translator or synthesizer: while it cannot start, it is started again and again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.problem: str | None = f"the {engine.kind} is loading"
+        self._starting: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start(), name=f"start {self.engine.name}")
+
+    async def close(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._starting
+        await self.engine.close()
+
+    async def _start(self) -> None:
+        ready = metrics.READY.labels(self.engine.kind, self.engine.name)
+        attempt = 0
+        while self.problem is not None:
+            try:
+                await self.engine.start()
+            except Exception as error:  # transcription goes on whatever this engine does
+                ready.set(0)
+                told = str(error) if isinstance(error, EngineError) else type(error).__name__
+                self.problem = f"the {self.engine.kind} cannot start: {told}"
+                log.warning("%s; it is tried again", self.problem)
+                await asyncio.sleep(RESTART_PAUSES[min(attempt, len(RESTART_PAUSES) - 1)])
+                attempt += 1
+            else:
+                ready.set(1)
+                self.problem = None
 
 
 class _Runtime:
     """What belongs to one event loop."""
 
-    def __init__(self, transcriber: Transcriber | None = None) -> None:
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        translator: Translator | None = None,
+        synthesizer: Synthesizer | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.transcriber = transcriber or transcriber_from_url(
-            settings.TRANSCRIBER_URL, EngineContext(data_dir=settings.DATA_DIR)
+        self.transcriber = transcriber
+        self.gateway = Gateway(
+            transcriber=transcriber,
+            translator=translator,
+            synthesizer=synthesizer,
+            clock=_CLOCK,
         )
-        self.gateway = Gateway(transcriber=self.transcriber, clock=_CLOCK)
+        self.optional = [
+            _OptionalEngine(engine) for engine in (translator, synthesizer) if engine is not None
+        ]
         self.loaded = False
         self.failure: str | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -50,6 +112,34 @@ class _Runtime:
             log.exception("the transcription engine cannot start")
         else:
             self.loaded = True
+        for each in self.optional:
+            each.start()
+
+    async def close(self) -> None:
+        for each in self.optional:
+            await each.close()
+        await self.transcriber.close()
+
+
+def _configured() -> _Runtime:
+    context = EngineContext(data_dir=settings.DATA_DIR)
+    return _Runtime(
+        transcriber_from_url(settings.TRANSCRIBER_URL, context),
+        _optional(lambda: translator_from_url(settings.TRANSLATOR_URL, context))
+        if settings.TRANSLATOR_URL
+        else None,
+        _optional(lambda: synthesizer_from_url(settings.SYNTHESIZER_URL, context))
+        if settings.SYNTHESIZER_URL
+        else None,
+    )
+
+
+def _optional(make: Callable[[], _E]) -> _E | None:
+    try:
+        return make()
+    except EngineError:
+        log.exception("an engine is misconfigured and is not used")
+        return None
 
 
 _runtime: _Runtime | None = None
@@ -58,7 +148,7 @@ _runtime: _Runtime | None = None
 def _current() -> _Runtime:
     global _runtime
     if _runtime is None or _runtime.loop is not asyncio.get_running_loop():
-        _runtime = _Runtime()
+        _runtime = _configured()
     return _runtime
 
 
@@ -89,6 +179,17 @@ async def start() -> None:
     await _current().start()
 
 
+def missing_engines() -> dict[str, str]:
+    """Why translation and speech do not work now, by kind of engine. From any thread.
+
+    A kind that works, or that no setting names, is not in it.
+    """
+    runtime = _runtime
+    if runtime is None:
+        return {}
+    return {each.engine.kind: each.problem for each in runtime.optional if each.problem}
+
+
 def unready_reason() -> str | None:
     """Why this process cannot take calls now; None: it can. From any thread."""
     runtime = _runtime
@@ -108,11 +209,15 @@ async def drain() -> None:
         return
     await runtime.gateway.drain()
     await runtime.gateway.close()
-    await runtime.transcriber.close()
+    await runtime.close()
 
 
-def use(transcriber: Transcriber) -> Gateway:
-    """Serve the running loop with this engine instead of the configured one."""
+def use(
+    transcriber: Transcriber,
+    translator: Translator | None = None,
+    synthesizer: Synthesizer | None = None,
+) -> Gateway:
+    """Serve the running loop with these engines instead of the configured ones."""
     global _runtime
-    _runtime = _Runtime(transcriber)
+    _runtime = _Runtime(transcriber, translator, synthesizer)
     return _runtime.gateway

@@ -10,8 +10,8 @@ import enum
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -75,6 +75,7 @@ class TranscriptionRequest:
     vocabulary: tuple[str, ...] = ()
     context: str = ""  # the words that this speaker said just before
     priority: Priority = Priority.FINAL
+    english: bool = False  # also give the English of it, if the engine can
 
     @property
     def duration(self) -> float:
@@ -88,6 +89,8 @@ class Transcription:
 
     ``language`` is the language of ``text``. ``detected_language`` is the language detected in the
     audio, also when the request named another one (``None``: the engine did not detect).
+    ``english`` is the English of it, if it was asked for, the engine makes it and another language
+    was spoken.
     """
 
     text: str
@@ -96,6 +99,24 @@ class Transcription:
     confidence: float
     detected_language: str | None = None
     detected_probability: float = 0.0
+    english: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """One segment to translate, as ISO 639-1 ``source`` and ``target`` (a region is ignored).
+
+    ``glossary`` holds in both directions. ``context`` is what was said just before, in the order
+    and the languages in which it was said. ``english`` is the English that the transcriber made of
+    the same speech, if any (see ``Translator.wants_english``).
+    """
+
+    text: str
+    source: str
+    target: str
+    glossary: Mapping[str, str] = field(default_factory=dict)
+    context: tuple[str, ...] = ()
+    english: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,7 +269,8 @@ class Transcriber(Engine):
                 raise EngineOverloaded(f"{self.name} is full: the request only waited") from None
             raise
         metrics.AUDIO.labels(self.name, request.priority.name.lower()).inc(request.duration)
-        return replace(result, text=_storable(result.text))
+        english = None if result.english is None else _storable(result.english)
+        return replace(result, text=_storable(result.text), english=english)
 
     @property
     def backlog_seconds(self) -> float:
@@ -291,21 +313,35 @@ class Translator(Engine):
 
     def supports(self, source: str, target: str) -> bool:
         """Whether ``source`` can be translated into ``target``."""
-        return (source, target) in self.pairs()
+        return (_base(source), _base(target)) in self.pairs()
+
+    def via(self, source: str, target: str) -> str | None:
+        """The third language through which the pair is translated; ``None``: directly."""
+        return None
+
+    def wants_english(self, source: str, target: str) -> bool:
+        """Whether ``TranslationRequest.english`` would be used for this pair."""
+        return False
 
     async def translate(
         self,
-        text: str,
-        source: str,
-        target: str,
+        request: TranslationRequest,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> str:
-        """Translate one segment. Raises ``EngineError``."""
-        return await self._call(lambda: self._translate(text, source, target), timeout)
+        """Translate one segment. ``timeout`` is in seconds. Raises ``EngineError``."""
+        request = replace(request, source=_base(request.source), target=_base(request.target))
+        if request.source == request.target or not request.text.strip():
+            return request.text
+        return _storable(await self._call(lambda: self._translate(request), timeout))
 
     @abstractmethod
-    async def _translate(self, text: str, source: str, target: str) -> str: ...
+    async def _translate(self, request: TranslationRequest) -> str:
+        """``source`` and ``target`` have no region and differ; ``text`` is not blank."""
+
+
+def _base(language: str) -> str:
+    return language.split("-")[0].lower()
 
 
 class Synthesizer(Engine):
@@ -327,7 +363,7 @@ class Synthesizer(Engine):
         An attempt is repeated only while nothing has been yielded. Raises ``EngineError``, and
         ``EngineRejected`` for a language that is not among ``languages``.
         """
-        if language.split("-")[0].lower() not in self.languages:
+        if _base(language) not in self.languages:
             raise EngineRejected(f"{self.name} does not speak {language}")
         chunks = self._stream(lambda: self._synthesize(text, language, voice), timeout)
         async with contextlib.aclosing(chunks):

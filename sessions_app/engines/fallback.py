@@ -21,6 +21,7 @@ from sessions_app.engines.base import (
     Transcriber,
     Transcription,
     TranscriptionRequest,
+    TranslationRequest,
     Translator,
 )
 
@@ -228,12 +229,26 @@ class FallbackTranslator(_FallbackEngine[Translator], Translator):
         )
 
     def supports(self, source: str, target: str) -> bool:
-        return any(engine.supports(source, target) for engine in self._chain.configured)
+        return self._best(source, target) is not None
 
-    async def _translate(self, text: str, source: str, target: str) -> str:
+    def via(self, source: str, target: str) -> str | None:
+        best = self._best(source, target)
+        return None if best is None else best.via(source, target)
+
+    def wants_english(self, source: str, target: str) -> bool:
+        return any(
+            engine.wants_english(source, target)
+            for engine in self._chain.configured
+            if engine.supports(source, target)
+        )
+
+    def _best(self, source: str, target: str) -> Translator | None:
+        return next((e for e in self._chain.configured if e.supports(source, target)), None)
+
+    async def _translate(self, request: TranslationRequest) -> str:
         return await self._chain.ask(
-            lambda engine: engine.translate(text, source, target),
-            lambda engine: engine.supports(source, target),
+            lambda engine: engine.translate(request),
+            lambda engine: engine.supports(request.source, request.target),
         )
 
 

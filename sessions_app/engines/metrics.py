@@ -53,6 +53,12 @@ BACKLOG = Gauge(
     ["engine"],
 )
 
+READY = Gauge(
+    "kallglot_engine_ready",
+    "1: the translator or synthesizer is loaded; 0: it cannot start and is tried again",
+    ["kind", "engine"],
+)
+
 
 def observe_call(kind: str, engine: str, outcome: str, seconds: float) -> None:
     """Record one request to an engine and its duration."""

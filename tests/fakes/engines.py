@@ -13,6 +13,7 @@ from sessions_app.engines.base import (
     Transcriber,
     Transcription,
     TranscriptionRequest,
+    TranslationRequest,
     Translator,
 )
 
@@ -114,24 +115,57 @@ class FakeTranscriber(Transcriber):
 
 
 class FakeTranslator(Translator):
-    """Raises the scripted errors, then marks texts with the target language."""
+    """Raises the scripted errors, then marks texts with the target language.
+
+    ``requests`` and ``texts`` hold what was asked. ``hold()`` makes requests wait until
+    ``release()``. ``english`` are the pairs for which it wants the transcriber's English.
+    """
 
     attempts = 1
 
-    def __init__(self, *errors: Exception, known: set[tuple[str, str]] | None = None) -> None:
-        self.name = "fake"
+    def __init__(
+        self,
+        *errors: Exception,
+        known: set[tuple[str, str]] | None = None,
+        english: set[tuple[str, str]] | None = None,
+        name: str = "fake",
+    ) -> None:
+        self.name = name
         self.errors = deque(errors)
         self.known = frozenset(known or {("en", "es"), ("es", "en")})
-        self.texts: list[str] = []
+        self.english = frozenset(english or ())
+        self.requests: list[TranslationRequest] = []
+        self.closed = False
+        self._gate = asyncio.Event()
+        self._gate.set()
+
+    @property
+    def texts(self) -> list[str]:
+        return [request.text for request in self.requests]
+
+    def hold(self) -> None:
+        """Make requests wait."""
+        self._gate.clear()
+
+    def release(self) -> None:
+        """Answer waiting and later requests."""
+        self._gate.set()
+
+    async def close(self) -> None:
+        self.closed = True
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         return self.known
 
-    async def _translate(self, text: str, source: str, target: str) -> str:
-        self.texts.append(text)
+    def wants_english(self, source: str, target: str) -> bool:
+        return (source, target) in self.english
+
+    async def _translate(self, request: TranslationRequest) -> str:
+        self.requests.append(request)
+        await self._gate.wait()
         if self.errors:
             raise self.errors.popleft()
-        return f"[{target}] {text}"
+        return f"[{request.target}] {request.text}"
 
 
 class FakeSynthesizer(Synthesizer):

@@ -174,3 +174,11 @@ async def test_with_a_metrics_token_only_its_bearer_gets_metrics(settings):
 
 def test_health_pages_are_answered_before_django():
     assert isinstance(application.application_mapping["http"], HealthPages)
+
+
+async def test_readyz_is_ready_without_a_translator_and_says_so(all_fine, monkeypatch):
+    reason = {"translator": "the translator cannot start: no model"}
+    monkeypatch.setattr("sessions_app.runtime.missing_engines", lambda: reason)
+    answer = await asked("/readyz")
+    assert answer.status == 200
+    assert answer.json["degraded"] == reason

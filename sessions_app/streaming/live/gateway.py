@@ -14,7 +14,7 @@ from django.conf import settings
 
 from sessions_app import signals
 from sessions_app.clock import Clock, SystemClock
-from sessions_app.engines.base import Transcriber
+from sessions_app.engines.base import Synthesizer, Transcriber, Translator
 from sessions_app.live_events import SpokenEvent
 from sessions_app.services.claims import tracks_beat
 from sessions_app.session_view import session_states
@@ -45,8 +45,17 @@ DELAY_REFUSED: Final = 120.0
 class Gateway:
     """Belongs to the event loop in which it is made."""
 
-    def __init__(self, *, transcriber: Transcriber, clock: Clock | None = None) -> None:
-        self.context = ProcessContext(transcriber, clock or SystemClock())
+    def __init__(
+        self,
+        *,
+        transcriber: Transcriber,
+        translator: Translator | None = None,
+        synthesizer: Synthesizer | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.context = ProcessContext(
+            transcriber, clock or SystemClock(), translator=translator, synthesizer=synthesizer
+        )
         self.sessions: dict[str, LiveSession] = {}
         self.monitors = Monitors(LayerRelay, SystemClock(), self.sessions)
         self.name = f"{socket.gethostname()[:32]}.{os.getpid()}.{uuid.uuid4().hex[:8]}"

@@ -9,6 +9,7 @@ from sessions_app.engines.base import (
     EngineTimeout,
     EngineUnavailable,
     TranscriptionRequest,
+    TranslationRequest,
 )
 from sessions_app.engines.fallback import (
     COOLDOWN,
@@ -160,7 +161,7 @@ async def test_the_languages_of_an_engine_that_is_left_out_are_not_offered() -> 
 async def test_only_translators_that_support_the_pair_are_asked() -> None:
     german, spanish = FakeTranslator(known={("de", "en")}), FakeTranslator(known={("es", "en")})
     chain = FallbackTranslator([german, spanish])
-    assert await chain.translate("hola", "es", "en") == "[en] hola"
+    assert await chain.translate(TranslationRequest("hola", "es", "en")) == "[en] hola"
     assert german.texts == []
     assert chain.supports("de", "en")
     assert not chain.supports("en", "de")
