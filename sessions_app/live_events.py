@@ -52,11 +52,17 @@ class FinalTranscript:
 
 @dataclass(frozen=True, slots=True)
 class TranslationFinal:
-    """A segment in another language."""
+    """A segment in the other party's language, exactly as it is stored.
+
+    ``sequence`` counts the session's translations from 1 in the order in which they were committed;
+    None before that.
+    """
 
     segment_id: str
+    speaker: Speaker
     language: str
     text: str
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,16 @@ class Session(models.Model):
     vocabulary = models.JSONField(default=list)
     metadata = models.JSONField(default=dict)
 
+    # Of the translation. Servers of earlier versions insert rows without these columns.
+    barge_in = models.BooleanField(default=True, db_default=True)
+    original_volume = models.FloatField(
+        default=0.0, db_default=0.0, help_text="0 to 1: how loud the other party's own voice is."
+    )
+    agent_voice = models.CharField(max_length=64, null=True, blank=True)
+    customer_voice = models.CharField(max_length=64, null=True, blank=True)
+    glossary = models.JSONField(default=dict, db_default={}, blank=True)
+    subtitles = models.BooleanField(default=True, db_default=True)
+
     duration = models.FloatField(default=0.0, help_text="End of the latest audio, in seconds.")
     word_count = models.PositiveIntegerField(default=0)
     transcript_status = models.CharField(
@@ -65,6 +75,9 @@ class Session(models.Model):
     )
     segment_count = models.PositiveIntegerField(
         default=0, help_text="The sequence number of the latest segment."
+    )
+    translation_count = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="The sequence number of the latest translation."
     )
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -122,11 +135,17 @@ class Session(models.Model):
 
 
 class Segment(models.Model):
-    """One utterance of one speaker. Only its translation is added later.
+    """One utterance of one speaker. Later its translation is added, and whether its speech to the
+    listener was interrupted.
 
     ``sequence`` counts from 1 in commit order within the session (the counter is in the locked
-    session row), so that a read of "everything after N" misses nothing.
+    session row), so that a read of "everything after N" misses nothing. ``translated_sequence``
+    counts the session's translations in the same way.
     """
+
+    class Source(models.TextChoices):
+        HUMAN = "human"
+        AI = "ai"
 
     id = IdField(prefix="seg")
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="segments")
@@ -135,6 +154,16 @@ class Segment(models.Model):
     language = models.CharField(max_length=16)
     text = models.TextField()
     translation = models.TextField(null=True, blank=True)
+    translation_language = models.CharField(max_length=16, null=True, blank=True)
+    translated_sequence = models.PositiveIntegerField(null=True, blank=True)
+    source = models.CharField(
+        max_length=8, choices=Source, default=Source.HUMAN, db_default=Source.HUMAN
+    )
+    interrupted = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether the listener stopped the speech that was made of it.",
+    )
     start_time = models.FloatField(help_text="Seconds on the session's timeline.")
     end_time = models.FloatField()
     confidence = models.FloatField(help_text="0 to 1, from the engine's log-probabilities.")
@@ -142,7 +171,12 @@ class Segment(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["session", "sequence"], name="segment_order")
+            models.UniqueConstraint(fields=["session", "sequence"], name="segment_order"),
+            models.UniqueConstraint(
+                fields=["session", "translated_sequence"],
+                condition=Q(translated_sequence__isnull=False),
+                name="translation_order",
+            ),
         ]
         indexes = [models.Index(fields=["session", "start_time", "id"], name="segments_by_time")]
 
@@ -178,6 +212,9 @@ class Track(models.Model):
     transcription_paused = models.BooleanField(default=False)
     told_sequence = models.PositiveIntegerField(
         null=True, blank=True, help_text="The last segment that the speaker's client has for sure."
+    )
+    told_translation = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The same for translations (`translated_sequence`)."
     )
 
     class Meta:

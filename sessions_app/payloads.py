@@ -15,6 +15,7 @@ SESSION_STARTED = "session.started"
 SESSION_ENDED = "session.ended"
 TRANSCRIPT_SEGMENT = "transcript.segment"
 TRANSCRIPT_READY = "transcript.ready"
+TRANSLATION_SEGMENT = "translation.segment"
 
 
 def moment(value: datetime.datetime | None) -> str | None:
@@ -46,6 +47,13 @@ def session_payload(session: Session, stream: dict[str, Any] | None = None) -> d
             "channels": session.recording_channels,
         },
         "transcription": {"partials": session.partials, "vocabulary": session.vocabulary},
+        "translation": {
+            "barge_in": session.barge_in,
+            "original_volume": session.original_volume,
+            "voice": {"agent": session.agent_voice, "customer": session.customer_voice},
+            "glossary": session.glossary,
+            "subtitles": session.subtitles,
+        },
         "transcript": {
             "available": session.segment_count > 0,
             "word_count": session.word_count,
@@ -73,6 +81,8 @@ def segment_payload(segment: Segment, *, include_translation: bool = True) -> di
         "start_time": round(segment.start_time, 3),
         "end_time": round(segment.end_time, 3),
         "confidence": round(segment.confidence, 3),
+        "source": segment.source,
+        "interrupted": segment.interrupted,
     }
 
 

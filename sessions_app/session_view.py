@@ -2,13 +2,14 @@
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from django.utils import timezone
 
-from sessions_app.live_events import FinalTranscript
+from sessions_app.live_events import FinalTranscript, TranslationFinal
 from sessions_app.models import Segment, Session, Track
 from sessions_app.services.claims import Claim
 
@@ -26,6 +27,7 @@ class SessionState:
     segment_count: int
     recording_paused: bool
     transcript_status: str
+    translation_count: int = 0
 
     @property
     def ended(self) -> bool:
@@ -49,6 +51,7 @@ class SessionState:
             self.segment_count,
             self.recording_paused,
             self.transcript_status,
+            self.translation_count,
         )
 
 
@@ -66,11 +69,13 @@ class TrackState:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as it stands: state, tracks, and the requested segments with their sequence."""
+    """A session as it stands: state, tracks, and the requested segments and translations with their
+    sequences."""
 
     state: SessionState
     tracks: tuple[TrackState, ...]
     segments: tuple[tuple[int, FinalTranscript], ...]
+    translations: tuple[tuple[int, TranslationFinal], ...] = ()
 
     @property
     def pause_settled(self) -> bool:
@@ -85,10 +90,15 @@ class SessionView:
                 return track
         return None
 
-    def is_told(self, seen: int | None) -> bool:
-        """Whether the transcript is complete and known up to ``seen``, its last segment. One read
-        brings ``SEGMENTS_PER_LOOK`` segments at most."""
-        return self.state.complete and (seen or 0) >= self.state.segment_count
+    def is_told(self, seen: int | None, seen_translation: int | None = None) -> bool:
+        """Whether the transcript is complete and known up to ``seen``, its last segment, and
+        ``seen_translation``, the last translation. One read brings ``SEGMENTS_PER_LOOK`` segments
+        and as many translations at most."""
+        return (
+            self.state.complete
+            and (seen or 0) >= self.state.segment_count
+            and (seen_translation or 0) >= self.state.translation_count
+        )
 
 
 _STATE: Final = tuple(field.name for field in dataclasses.fields(SessionState))
@@ -104,9 +114,13 @@ def session_states(session_ids: Sequence[str]) -> dict[str, SessionState]:
     return states
 
 
-def session_view(session_id: str, after: int | None) -> SessionView | None:
-    """The session with its tracks and the segments after ``after`` (None: none of them)."""
-    # The session is read first: a segment counted there is certain to be found below.
+def session_view(
+    session_id: str, after: int | None, after_translation: int | None = None
+) -> SessionView | None:
+    """The session with its tracks, the segments after ``after`` and the translations after
+    ``after_translation`` (None: none of them)."""
+    # The session is read first: what is counted there is certain to be found below, unless a
+    # segment has been translated again meanwhile and has a later number.
     row = Session.objects.filter(id=session_id).values_list(*_STATE).first()
     if row is None:
         return None
@@ -121,7 +135,27 @@ def session_view(session_id: str, after: int | None) -> SessionView | None:
             session_id=session_id, sequence__gt=after, sequence__lte=after + SEGMENTS_PER_LOOK
         ).order_by("sequence")
         segments = tuple((segment.sequence, final_transcript(segment)) for segment in found)
-    return SessionView(state, tracks, segments)
+    translations: tuple[tuple[int, TranslationFinal], ...] = ()
+    if after_translation is not None and state.translation_count > after_translation:
+        known = segments[-1][0] if len(segments) == SEGMENTS_PER_LOOK else None
+        translations = _translations(session_id, after_translation, state.translation_count, known)
+    return SessionView(state, tracks, segments, translations)
+
+
+def _translations(
+    session_id: str, after: int, until: int, known: int | None
+) -> tuple[tuple[int, TranslationFinal], ...]:
+    """In the order in which they were stored, and none before its segment: ``known`` is the last
+    segment read (None: all of them)."""
+    found = Segment.objects.filter(
+        session_id=session_id, translated_sequence__gt=after, translated_sequence__lte=until
+    ).order_by("translated_sequence")[:SEGMENTS_PER_LOOK]
+    followed = itertools.takewhile(lambda each: known is None or each.sequence <= known, found)
+    return tuple(
+        (segment.translated_sequence, translation_final(segment))
+        for segment in followed
+        if segment.translated_sequence is not None
+    )
 
 
 def _track_state(track: Track, now: datetime.datetime) -> TrackState:
@@ -146,4 +180,15 @@ def final_transcript(segment: Segment) -> FinalTranscript:
         end_time=segment.end_time,
         confidence=segment.confidence,
         sequence=segment.sequence,
+    )
+
+
+def translation_final(segment: Segment) -> TranslationFinal:
+    """The stored translation of ``segment``."""
+    return TranslationFinal(
+        segment_id=segment.id,
+        speaker=segment.speaker,  # type: ignore[arg-type]  # the column holds nothing else
+        language=segment.translation_language or "",
+        text=segment.translation or "",
+        sequence=segment.translated_sequence,
     )

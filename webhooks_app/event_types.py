@@ -50,6 +50,13 @@ _TYPES = (
         "A speaker finished an utterance: its text, and its translation if there is one yet.",
     ),
     EventType(
+        "translation.segment",
+        "segment",
+        Scope.SESSIONS_READ,
+        "A segment was translated into the other party's language: the segment with its "
+        "`translation`.",
+    ),
+    EventType(
         "transcript.ready",
         "transcript",
         Scope.SESSIONS_READ,

@@ -63,6 +63,16 @@ _SESSION = _object(
             }
         ),
         "recording": _object({"enabled": _FLAG, "channels": _one_of("mixed", "dual")}),
+        "transcription": _object({"partials": _FLAG, "vocabulary": _array(_STRING)}),
+        "translation": _object(
+            {
+                "barge_in": _FLAG,
+                "original_volume": {"type": "number", "minimum": 0, "maximum": 1},
+                "voice": _object({"agent": _nullable(_STRING), "customer": _nullable(_STRING)}),
+                "glossary": {"type": "object", "additionalProperties": _STRING},
+                "subtitles": _FLAG,
+            }
+        ),
         "transcript": _object({"available": _FLAG, "word_count": _COUNT}),
         "duration": _SECONDS,
         "metadata": {"type": "object", "additionalProperties": _STRING},
@@ -84,6 +94,8 @@ _SEGMENT = _object(
         "start_time": _SECONDS,
         "end_time": _SECONDS,
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "source": _one_of("human", "ai"),
+        "interrupted": _FLAG,
     }
 )
 _TRANSCRIPT = _object(

@@ -11,7 +11,7 @@ from kallglot_site.api.operations import (
     register_component,
     register_id,
 )
-from sessions_app.models import Session
+from sessions_app.models import Segment, Session
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _SECONDS: dict[str, Any] = {"type": "number", "minimum": 0, "description": "In seconds."}
@@ -38,6 +38,13 @@ SESSION_EXAMPLE: dict[str, Any] = {
     },
     "recording": {"enabled": True, "channels": "dual"},
     "transcription": {"partials": True, "vocabulary": ["Kallglot"]},
+    "translation": {
+        "barge_in": True,
+        "original_volume": 0.0,
+        "voice": {"agent": None, "customer": None},
+        "glossary": {},
+        "subtitles": True,
+    },
     "transcript": {"available": False, "word_count": 0},
     "duration": 0.0,
     "metadata": {"ticket": "4711"},
@@ -110,6 +117,21 @@ _SESSION = object_schema(
                 "vocabulary": {"type": "array", "items": _TEXT},
             },
         },
+        "translation": {
+            "type": "object",
+            "required": ["barge_in", "original_volume", "voice", "glossary", "subtitles"],
+            "properties": {
+                "barge_in": {"type": "boolean"},
+                "original_volume": {"type": "number", "minimum": 0, "maximum": 1},
+                "voice": {
+                    "type": "object",
+                    "required": ["agent", "customer"],
+                    "properties": {"agent": nullable(_TEXT), "customer": nullable(_TEXT)},
+                },
+                "glossary": {"type": "object", "additionalProperties": _TEXT},
+                "subtitles": {"type": "boolean"},
+            },
+        },
         "transcript": {
             "type": "object",
             "required": ["available", "word_count"],
@@ -139,6 +161,8 @@ _SEGMENT = {
         "start_time",
         "end_time",
         "confidence",
+        "source",
+        "interrupted",
     ],
     "properties": {
         "id": id_schema("seg"),
@@ -149,6 +173,11 @@ _SEGMENT = {
         "start_time": _SECONDS,
         "end_time": _SECONDS,
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "source": {"enum": Segment.Source.values, "description": "Who spoke: a person or an AI."},
+        "interrupted": {
+            "type": "boolean",
+            "description": "Whether the listener interrupted the speech that was made of it.",
+        },
     },
 }
 

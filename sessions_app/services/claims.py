@@ -49,8 +49,9 @@ class Claim:
     """The right to write one speaker's audio, until another owner claims the track.
 
     ``position`` is the end of the track in seconds, ``zero`` the start of the session (None: no
-    audio yet), ``handover`` whether a live owner has been replaced, ``told_sequence`` the last
-    segment that the speaker's client has for sure (None: not known).
+    audio yet), ``handover`` whether a live owner has been replaced, ``told_sequence`` and
+    ``told_translation`` the last segment and the last translation that the speaker's client has for
+    sure (None: not known).
     """
 
     track_id: str
@@ -66,6 +67,7 @@ class Claim:
     recording_enabled: bool
     handover: bool
     told_sequence: int | None
+    told_translation: int | None = None
 
 
 @transaction.atomic
@@ -118,6 +120,7 @@ def track_claim(*, session_id: str, speaker: Speaker, owner: str, position: floa
         recording_enabled=session.recording_enabled,
         handover=handover,
         told_sequence=track.told_sequence,
+        told_translation=track.told_translation,
     )
 
 
@@ -131,6 +134,7 @@ class HandedOver:
 
     position: float
     told_sequence: int | None
+    told_translation: int | None = None
 
 
 def track_handed_over(claim: Claim) -> HandedOver | None:
@@ -142,8 +146,8 @@ def track_handed_over(claim: Claim) -> HandedOver | None:
         return None
     track = Track.objects.filter(id=claim.track_id).first()
     if track is None:
-        return HandedOver(claim.position, claim.told_sequence)
-    return HandedOver(track.position, track.told_sequence)
+        return HandedOver(claim.position, claim.told_sequence, claim.told_translation)
+    return HandedOver(track.position, track.told_sequence, track.told_translation)
 
 
 # --- while a claim lasts --------------------------------------------------------------------------
@@ -154,7 +158,8 @@ class Beat:
     """The state of one live track. ``heard``: audio has come since the previous beat.
 
     ``replaced``: another owner has claimed it; this process only finishes the audio it has.
-    ``told_sequence``: the last segment that its client has for sure (None: not known).
+    ``told_sequence``, ``told_translation``: the last segment and the last translation that its
+    client has for sure (None: not known).
     """
 
     claim: Claim
@@ -162,6 +167,7 @@ class Beat:
     heard: bool
     replaced: bool
     told_sequence: int | None = None
+    told_translation: int | None = None
 
 
 def tracks_beat(beats: Sequence[Beat]) -> list[str]:
@@ -176,9 +182,19 @@ def tracks_beat(beats: Sequence[Beat]) -> list[str]:
     owned = [beat for beat in beats if not beat.replaced]
     renewed = _execute_many(
         "UPDATE sessions_app_track SET lease_expires_at = %s, found_expired_at = NULL, "
-        "position = %s, told_sequence = COALESCE(%s, told_sequence) "
-        "WHERE id = %s AND generation = %s",
-        [(lease, b.position, b.told_sequence, b.claim.track_id, b.claim.generation) for b in owned],
+        "position = %s, told_sequence = COALESCE(%s, told_sequence), "
+        "told_translation = COALESCE(%s, told_translation) WHERE id = %s AND generation = %s",
+        [
+            (
+                lease,
+                each.position,
+                each.told_sequence,
+                each.told_translation,
+                each.claim.track_id,
+                each.claim.generation,
+            )
+            for each in owned
+        ],
     )
     _execute_many(
         "UPDATE sessions_app_session SET last_audio_at = %s, "
@@ -224,15 +240,22 @@ def track_switch_set(*, claim: Claim, **switches: bool) -> None:
 
 
 @transaction.atomic
-def track_hand_over(*, claim: Claim, position: float, told_sequence: int | None) -> None:
+def track_hand_over(
+    *,
+    claim: Claim,
+    position: float,
+    told_sequence: int | None,
+    told_translation: int | None = None,
+) -> None:
     """As a replaced owner: note where the audio ends and what the client was told, so that the new
     owner goes on from there."""
     # The session first, as everywhere: the same owner may be releasing its claim by now.
     session_lock(claim.session_id)
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
-    if told_sequence is not None:
-        behind = Q(told_sequence=None) | Q(told_sequence__lt=told_sequence)
-        Track.objects.filter(behind, id=claim.track_id).update(told_sequence=told_sequence)
+    for column, told in (("told_sequence", told_sequence), ("told_translation", told_translation)):
+        if told is not None:
+            behind = Q((column, None)) | Q((f"{column}__lt", told))
+            Track.objects.filter(behind, id=claim.track_id).update(**{column: told})
     ReplacedOwner.objects.filter(track_id=claim.track_id, generation=claim.generation).update(
         handed_over=True
     )
@@ -242,17 +265,25 @@ def track_hand_over(*, claim: Claim, position: float, told_sequence: int | None)
 
 
 @transaction.atomic
-def track_release(*, claim: Claim, position: float, told_sequence: int | None = None) -> None:
+def track_release(
+    *,
+    claim: Claim,
+    position: float,
+    told_sequence: int | None = None,
+    told_translation: int | None = None,
+) -> None:
     """Give up a claim whose audio is stored. The last owner to do so completes the transcript."""
     session = session_lock(claim.session_id)
     if session is None:
         return
     current = Track.objects.filter(id=claim.track_id, generation=claim.generation)
+    told = {"told_sequence": told_sequence, "told_translation": told_translation}
     current.update(
-        owner="", lease_expires_at=None, sealed_at=timezone.now() if session.is_ended else None
+        owner="",
+        lease_expires_at=None,
+        sealed_at=timezone.now() if session.is_ended else None,
+        **{column: sequence for column, sequence in told.items() if sequence is not None},
     )
-    if told_sequence is not None:
-        current.update(told_sequence=told_sequence)
     ReplacedOwner.objects.filter(track_id=claim.track_id, generation=claim.generation).delete()
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
     if session.duration < position:

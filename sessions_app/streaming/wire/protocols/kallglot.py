@@ -272,6 +272,7 @@ def _fields_of(message: ServerMessage) -> tuple[str, Json]:
         case TranslationFinal():
             return "translation.final", {
                 "segment_id": message.segment_id,
+                "speaker": message.speaker,
                 "language": message.language,
                 "text": message.text,
             }

@@ -106,7 +106,7 @@ MESSAGES: list[base.ServerMessage] = [
     events.SpeechStopped("agent", 2.5),
     events.PartialTranscript("seg_1", "customer", None, "Hel", 1.0),
     events.FinalTranscript("seg_1", "customer", "en", "Hello.", 1.0, 2.0, 0.9),
-    events.TranslationFinal("seg_1", "es", "Hola."),
+    events.TranslationFinal("seg_1", "agent", "es", "Hola."),
     events.StreamWarning("sequence_gap", "3 missing", "agent"),
 ]
 

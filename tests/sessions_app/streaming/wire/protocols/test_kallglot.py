@@ -253,8 +253,14 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
             },
         ),
         (
-            events.TranslationFinal("seg_1", "es", "Hola."),
-            {"type": "translation.final", "segment_id": "seg_1", "language": "es", "text": "Hola."},
+            events.TranslationFinal("seg_1", "agent", "es", "Hola."),
+            {
+                "type": "translation.final",
+                "segment_id": "seg_1",
+                "speaker": "agent",
+                "language": "es",
+                "text": "Hola.",
+            },
         ),
         (
             events.AudioOutput("seg_1", "agent", 4, AudioFormat("mulaw", 8000), b"\xff\xff", True),
