@@ -18,43 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sessions_app.engines import metrics
+from sessions_app.engines.failures import EngineError as EngineError
+from sessions_app.engines.failures import EngineMisconfigured as EngineMisconfigured
+from sessions_app.engines.failures import EngineOverloaded as EngineOverloaded
+from sessions_app.engines.failures import EngineRejected as EngineRejected
+from sessions_app.engines.failures import EngineTimeout as EngineTimeout
+from sessions_app.engines.failures import EngineUnavailable as EngineUnavailable
+from sessions_app.engines.translation_guard import translate_guarded
 
 T = TypeVar("T")
-
-
-class EngineError(Exception):
-    """An engine failed. ``retryable`` says whether trying again can help."""
-
-    retryable = False
-
-
-class EngineUnavailable(EngineError):
-    """The engine cannot be reached, is not loaded, or crashed."""
-
-    retryable = True
-
-
-class EngineTimeout(EngineUnavailable):
-    """The engine accepted the request and gave no answer within the deadline."""
-
-
-class EngineOverloaded(EngineUnavailable):
-    """The engine works but is full: its queue or connection pool is full, or it answered 429.
-
-    ``retry_after`` is in seconds, if known.
-    """
-
-    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class EngineRejected(EngineError):
-    """The engine refuses this request: retrying the same request cannot help."""
-
-
-class EngineMisconfigured(EngineError):
-    """A wrong URL, or a missing model, package or key: the operator must change the setup."""
 
 
 class Priority(enum.IntEnum):
@@ -303,9 +275,15 @@ class Transcriber(Engine):
 
 
 class Translator(Engine):
-    """Text to text."""
+    """Text to text. Values such as numbers and codes stay, and the glossary holds.
+
+    ``keeps_placeholders``: the engine leaves unknown words as they are, so that terms of the
+    glossary can be put in afterwards. ``knows_glossary``: ``_translate`` uses the request's.
+    """
 
     kind = "translator"
+    keeps_placeholders: bool = True
+    knows_glossary: bool = False
 
     @abstractmethod
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -333,7 +311,16 @@ class Translator(Engine):
         request = replace(request, source=_base(request.source), target=_base(request.target))
         if request.source == request.target or not request.text.strip():
             return request.text
-        return _storable(await self._call(lambda: self._translate(request), timeout))
+        request = replace(request, text=_storable(request.text))
+        return _storable(await self._call(lambda: self._guarded(request), timeout))
+
+    async def _guarded(self, request: TranslationRequest) -> str:
+        return await translate_guarded(
+            self._translate,
+            request,
+            placeholders=self.keeps_placeholders,
+            glossary=self.knows_glossary,
+        )
 
     @abstractmethod
     async def _translate(self, request: TranslationRequest) -> str:

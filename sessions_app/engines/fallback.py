@@ -7,7 +7,7 @@ tried again, so that the preferred engine comes back by itself.
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from sessions_app.engines import metrics
@@ -15,6 +15,7 @@ from sessions_app.engines.base import (
     Engine,
     EngineError,
     EngineMisconfigured,
+    EngineRejected,
     EngineUnavailable,
     SpeechAudio,
     Synthesizer,
@@ -24,6 +25,7 @@ from sessions_app.engines.base import (
     TranslationRequest,
     Translator,
 )
+from sessions_app.engines.glossary import missing_terms
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ T = TypeVar("T")
 FAILURES_TO_OPEN = 2
 COOLDOWN = 15.0  # s that an engine is skipped after repeated failures
 
+TRANSLATION_TIMEOUT = 5.0  # s for every translator but the last
 HANG_TIMEOUT = 10.0  # s, added to the audio's length, for every transcriber but the last
 
 
@@ -61,11 +64,16 @@ class CircuitBreaker:
 
 
 class Chain(Generic[E]):
-    """Engines in order of preference, each with its circuit breaker."""
+    """Engines in order of preference, each with its circuit breakers.
+
+    An engine that does several things, such as pairs of languages, has a breaker for each, since
+    one may fail while the others work.
+    """
 
     def __init__(self, engines: list[E], clock: Callable[[], float] = time.monotonic) -> None:
         self.engines = engines
-        self._breakers = {engine: CircuitBreaker(clock) for engine in engines}
+        self._clock = clock
+        self._breakers: dict[tuple[E, Hashable], CircuitBreaker] = {}
         self._misconfigured: set[E] = set()
 
     @property
@@ -88,6 +96,7 @@ class Chain(Generic[E]):
     async def start(self) -> None:
         """Start all engines. Misconfigured ones are left out; an error only if all of them are."""
         errors: list[EngineError] = []
+        self._misconfigured.clear()
         for engine in self.engines:
             try:
                 await engine.start()
@@ -96,7 +105,7 @@ class Chain(Generic[E]):
                 errors.append(error)
                 log.warning("engine %s is left out of the fallback chain: %s", engine.name, error)
             except EngineError as error:
-                self._breakers[engine].failed()
+                self._breaker(engine, None).failed()
                 log.warning("engine %s did not start: %s", engine.name, error)
         if not self.configured:
             raise _combined(errors)
@@ -112,36 +121,43 @@ class Chain(Generic[E]):
         if errors:
             raise errors[0]
 
-    def usable(self) -> Iterator[E]:
+    def usable(
+        self, suits: Callable[[E], bool] = lambda engine: True, part: Hashable = None
+    ) -> Iterator[E]:
         """Engines to ask, best first. When all breakers are open: the first engine all the same."""
-        closed = [engine for engine in self.configured if self._breakers[engine].closed]
-        yield from closed or self.configured[:1]
+        suiting = [engine for engine in self.configured if suits(engine)]
+        closed = [engine for engine in suiting if self._breaker(engine, part).closed]
+        yield from closed or suiting[:1]
 
-    def record(self, engine: E, error: EngineError | None) -> None:
+    def record(self, engine: E, error: EngineError | None, part: Hashable = None) -> None:
         """Note the outcome of one request."""
         if error is None:
-            self._breakers[engine].succeeded()
+            self._breaker(engine, part).succeeded()
         elif error.retryable:
-            self._breakers[engine].failed()
+            self._breaker(engine, part).failed()
             metrics.FALLBACKS.labels(engine.kind, engine.name).inc()
 
     async def ask(
-        self, call: Callable[[E], Awaitable[T]], suits: Callable[[E], bool] = lambda engine: True
+        self,
+        call: Callable[[E], Awaitable[T]],
+        suits: Callable[[E], bool] = lambda engine: True,
+        part: Hashable = None,
     ) -> T:
         """The first answer of an engine that ``suits``; when all fail, the last error."""
         last: EngineError = EngineUnavailable("no engine of the fallback chain can do this")
-        for engine in self.usable():
-            if not suits(engine):
-                continue
+        for engine in self.usable(suits, part):
             try:
                 answer = await call(engine)
             except EngineError as error:
-                self.record(engine, error)
+                self.record(engine, error, part)
                 last = error
             else:
-                self.record(engine, None)
+                self.record(engine, None, part)
                 return answer
         raise last
+
+    def _breaker(self, engine: E, part: Hashable) -> CircuitBreaker:
+        return self._breakers.setdefault((engine, part), CircuitBreaker(self._clock))
 
 
 def _combined(errors: list[EngineError]) -> EngineError:
@@ -219,7 +235,10 @@ class FallbackTranscriber(_FallbackEngine[Transcriber], Transcriber):
 
 
 class FallbackTranslator(_FallbackEngine[Translator], Translator):
-    """A chain of translators; each is asked only for language pairs that it supports."""
+    """A chain of translators; each is asked only for language pairs that it supports.
+
+    An answer without the terms of the glossary is used only if no engine gives one with them.
+    """
 
     default_timeout = 60.0
 
@@ -245,11 +264,30 @@ class FallbackTranslator(_FallbackEngine[Translator], Translator):
     def _best(self, source: str, target: str) -> Translator | None:
         return next((e for e in self._chain.configured if e.supports(source, target)), None)
 
+    async def _guarded(self, request: TranslationRequest) -> str:
+        return await self._translate(request)  # each engine of the chain guards its answers
+
     async def _translate(self, request: TranslationRequest) -> str:
-        return await self._chain.ask(
-            lambda engine: engine.translate(request),
-            lambda engine: engine.supports(request.source, request.target),
-        )
+        second_best: list[str] = []
+
+        async def call(engine: Translator) -> str:
+            timeout = None if engine is self._chain.engines[-1] else TRANSLATION_TIMEOUT
+            answer = await engine.translate(request, timeout=timeout)
+            if missing_terms(request.text, answer, request.glossary):
+                second_best.append(answer)
+                raise EngineRejected(f"{engine.name} did not follow the glossary")
+            return answer
+
+        try:
+            return await self._chain.ask(
+                call,
+                lambda engine: engine.supports(request.source, request.target),
+                (request.source, request.target),
+            )
+        except EngineError:
+            if second_best:
+                return second_best[0]
+            raise
 
 
 class FallbackSynthesizer(_FallbackEngine[Synthesizer], Synthesizer):

@@ -18,6 +18,7 @@ from sessions_app.engines.base import (
     Transcriber,
     Translator,
 )
+from sessions_app.engines.pivot import PivotTranslator
 from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain
 
 
@@ -37,9 +38,13 @@ def transcriber_from_url(text: str, context: EngineContext) -> Transcriber:
 
 
 def translator_from_url(text: str, context: EngineContext) -> Translator:
-    """The translator, or fallback chain of translators, for ``text``."""
+    """The translator, or fallback chain of translators, for ``text``.
+
+    Pairs that no engine has are translated over a third language.
+    """
     engines: list[Translator] = _engines(text, context, translators, "translator")
-    return engines[0] if len(engines) == 1 else fallback.FallbackTranslator(engines)
+    direct = engines[0] if len(engines) == 1 else fallback.FallbackTranslator(engines)
+    return PivotTranslator(direct)
 
 
 def synthesizer_from_url(text: str, context: EngineContext) -> Synthesizer:

@@ -1,0 +1,100 @@
+"""Translates over a third language when no engine translates a pair directly."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from sessions_app.engines.base import (
+    EngineError,
+    EngineRejected,
+    TranslationRequest,
+    Translator,
+)
+
+_PREFERRED: Final = ("en", "es", "fr")
+"""The third languages tried first: most engines translate best from and into these."""
+
+
+class PivotTranslator(Translator):
+    """All pairs of another translator, and those that two of its pairs make."""
+
+    attempts = 1  # the engines retry by themselves
+    default_timeout = 60.0
+
+    def __init__(self, direct: Translator) -> None:
+        self.name = f"pivot:{direct.name}"
+        self._direct = direct
+        self._known: tuple[frozenset[tuple[str, str]], frozenset[tuple[str, str]]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._direct!r}>"
+
+    async def prepare(self) -> None:
+        await self._direct.prepare()
+
+    async def start(self) -> None:
+        await self._direct.start()
+
+    async def close(self) -> None:
+        await self._direct.close()
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        direct = self._direct.pairs()
+        if self._known is None or self._known[0] != direct:
+            self._known = (direct, direct | _joined(direct))
+        return self._known[1]
+
+    def via(self, source: str, target: str) -> str | None:
+        if self._direct.supports(source, target):
+            return self._direct.via(source, target)
+        return next(self._bridges(source, target), None)
+
+    def wants_english(self, source: str, target: str) -> bool:
+        if self._direct.supports(source, target):
+            return self._direct.wants_english(source, target)
+        via = self.via(source, target)
+        return via is not None and self._direct.wants_english(source, via)
+
+    async def translate(
+        self,
+        request: TranslationRequest,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
+    ) -> str:
+        if self._direct.supports(request.source, request.target):
+            return await self._direct.translate(request, timeout=timeout)
+        return await super().translate(request, timeout=timeout)
+
+    async def _translate(self, request: TranslationRequest) -> str:
+        error: EngineError = EngineRejected(
+            f"{self._direct.name} does not translate {request.source} into {request.target}"
+        )
+        for bridge in self._bridges(request.source, request.target):
+            try:
+                between = await self._direct.translate(replace(request, target=bridge))
+                second = TranslationRequest(between, bridge, request.target)
+                return await self._direct.translate(second)
+            except EngineError as failure:
+                error = failure
+        raise error
+
+    def _bridges(self, source: str, target: str) -> Iterator[str]:
+        source, target = source.split("-")[0].lower(), target.split("-")[0].lower()
+        pairs = self._direct.pairs()
+        if source == target:
+            return
+        third = {end for start, end in pairs if start == source and (end, target) in pairs}
+        yield from (code for code in _PREFERRED if code in third)
+        yield from sorted(third.difference(_PREFERRED))
+
+
+def _joined(pairs: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    targets: dict[str, set[str]] = {}
+    for source, target in pairs:
+        targets.setdefault(source, set()).add(target)
+    return frozenset(
+        (source, target)
+        for source, bridge in pairs
+        for target in targets.get(bridge, ())
+        if source != target
+    )
