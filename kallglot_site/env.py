@@ -253,7 +253,11 @@ class Environment(BaseModel):
         "Speech to text. With several URLs, separated by commas, each is the fallback of the one "
         "before it. See [engines](engines.md).",
     )
-    TRANSLATOR_URL: str = _engines("", "Text translation. Empty: none.")
+    TRANSLATOR_URL: str = _engines(
+        "",
+        "Text translation. Empty: what is there anyway, which is Whisper's translation into "
+        "English and the installed pairs of Apertium (`apt-get install apertium-en-es`).",
+    )
     SYNTHESIZER_URL: str = _engines("piper://,espeak://", "Text to speech.")
     RESPONDER_URL: str = _engines("", "The language model behind the AI modes. Empty: none.")
     ANALYZER_URL: str = _engines("local://", "Call analysis: `local://` or `openai+https://…`.")

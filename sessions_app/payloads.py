@@ -121,6 +121,7 @@ def language_payload(language: Language) -> dict[str, Any]:
         "transcription": language.heard,
         "speech": language.spoken,
         "translates_to": list(language.translates_to),
+        "via": dict(language.via),
     }
 
 

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from django.conf import settings
 
+from sessions_app import capabilities
 from sessions_app.clock import SystemClock
 from sessions_app.engines import metrics
 from sessions_app.engines.base import Engine, EngineError, Synthesizer, Transcriber, Translator
@@ -125,18 +126,19 @@ def _configured() -> _Runtime:
     context = EngineContext(data_dir=settings.DATA_DIR)
     return _Runtime(
         transcriber_from_url(settings.TRANSCRIBER_URL, context),
-        _optional(lambda: translator_from_url(settings.TRANSLATOR_URL, context))
-        if settings.TRANSLATOR_URL
-        else None,
-        _optional(lambda: synthesizer_from_url(settings.SYNTHESIZER_URL, context))
-        if settings.SYNTHESIZER_URL
-        else None,
+        _optional(translator_from_url, capabilities.translator_url(), context),
+        _optional(synthesizer_from_url, settings.SYNTHESIZER_URL, context),
     )
 
 
-def _optional(make: Callable[[], _E]) -> _E | None:
+def _optional(
+    make: Callable[[str, EngineContext], _E], url: str, context: EngineContext
+) -> _E | None:
+    """The engine; None: no URL, or misconfigured."""
+    if not url:
+        return None
     try:
-        return make()
+        return make(url, context)
     except EngineError:
         log.exception("an engine is misconfigured and is not used")
         return None

@@ -207,6 +207,12 @@ _LANGUAGE_OBJECT = object_schema(
         "transcription": {"type": "boolean", "description": "Whether it can be transcribed."},
         "speech": {"type": "boolean", "description": "Whether it can be synthesized."},
         "translates_to": {"type": "array", "items": _TEXT},
+        "via": {
+            "type": "object",
+            "additionalProperties": _TEXT,
+            "description": "For targets that are not translated into directly: the third language.",
+            "examples": [{"fr": "en"}],
+        },
     },
 )
 

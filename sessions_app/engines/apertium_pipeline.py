@@ -58,14 +58,22 @@ class Mode:
 
 
 def find_modes(directory: Path) -> dict[tuple[str, str], Mode]:
-    """The usable modes in ``directory``, by source and target as ISO 639-1 codes."""
+    """The usable modes in ``directory``, by source and target as ISO 639-1 codes.
+
+    A mode is usable if its programs are installed and flush at a NUL.
+    """
+    found: dict[str, bool] = {}
     modes: dict[tuple[str, str], Mode] = {}
     # The name without a variant comes first: spa-eng before spa-eng_US.
     for path in sorted(directory.glob("*-*.mode"), key=lambda path: (len(path.stem), path.stem)):
         source, _, target = path.stem.partition("-")
         pair = (_code(source), _code(target))
         mode = _read_mode(path)
-        if mode is not None and pair[0] and pair[1] and pair[0] != pair[1]:
+        for program, *_ in mode.stages if mode else ():
+            if program not in found:
+                found[program] = shutil.which(program) is not None
+        runs = mode is not None and all(found[program] for program, *_ in mode.stages)
+        if mode is not None and runs and pair[0] and pair[1] and pair[0] != pair[1]:
             modes.setdefault((pair[0], pair[1]), mode)
     return modes
 

@@ -26,8 +26,7 @@ pbt=ps pes=fa plt=mg quy=qu swh=sw uzn=uz ydd=yi zsm=ms
 """
 
 _TWO_LETTERS: Final[dict[str, str]] = {
-    three: two
-    for three, _, two in (entry.partition("=") for entry in (_STANDARD + _USUAL).split())
+    three: two for three, _, two in (entry.partition("=") for entry in (_STANDARD + _USUAL).split())
 }
 _KNOWN: Final = frozenset(_TWO_LETTERS.values())
 

@@ -24,7 +24,7 @@ class PivotTranslator(Translator):
     def __init__(self, direct: Translator) -> None:
         self.name = f"pivot:{direct.name}"
         self._direct = direct
-        self._known: tuple[frozenset[tuple[str, str]], frozenset[tuple[str, str]]] | None = None
+        self._found = _Pairs(frozenset())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._direct!r}>"
@@ -39,10 +39,14 @@ class PivotTranslator(Translator):
         await self._direct.close()
 
     def pairs(self) -> frozenset[tuple[str, str]]:
+        return self._known.joined
+
+    @property
+    def _known(self) -> "_Pairs":
         direct = self._direct.pairs()
-        if self._known is None or self._known[0] != direct:
-            self._known = (direct, direct | _joined(direct))
-        return self._known[1]
+        if self._found.direct != direct:
+            self._found = _Pairs(direct)
+        return self._found
 
     def via(self, source: str, target: str) -> str | None:
         if self._direct.supports(source, target):
@@ -62,7 +66,11 @@ class PivotTranslator(Translator):
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> str:
         if self._direct.supports(request.source, request.target):
-            return await self._direct.translate(request, timeout=timeout)
+            try:
+                return await self._direct.translate(request, timeout=timeout)
+            except EngineRejected:  # such as an engine that needs the transcriber's English
+                if next(self._bridges(request.source, request.target), None) is None:
+                    raise
         return await super().translate(request, timeout=timeout)
 
     async def _translate(self, request: TranslationRequest) -> str:
@@ -79,22 +87,31 @@ class PivotTranslator(Translator):
         raise error
 
     def _bridges(self, source: str, target: str) -> Iterator[str]:
-        source, target = source.split("-")[0].lower(), target.split("-")[0].lower()
-        pairs = self._direct.pairs()
-        if source == target:
-            return
-        third = {end for start, end in pairs if start == source and (end, target) in pairs}
+        third = self._known.between(source.split("-")[0].lower(), target.split("-")[0].lower())
         yield from (code for code in _PREFERRED if code in third)
         yield from sorted(third.difference(_PREFERRED))
 
 
-def _joined(pairs: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-    targets: dict[str, set[str]] = {}
-    for source, target in pairs:
-        targets.setdefault(source, set()).add(target)
-    return frozenset(
-        (source, target)
-        for source, bridge in pairs
-        for target in targets.get(bridge, ())
-        if source != target
-    )
+class _Pairs:
+    """The pairs that a translator has, and those that two of them make."""
+
+    def __init__(self, direct: frozenset[tuple[str, str]]) -> None:
+        self.direct = direct
+        self._targets: dict[str, set[str]] = {}
+        self._sources: dict[str, set[str]] = {}
+        for source, target in direct:
+            self._targets.setdefault(source, set()).add(target)
+            self._sources.setdefault(target, set()).add(source)
+        self.joined = direct | {
+            (source, target)
+            for source in self._targets
+            for bridge in self._targets[source]
+            for target in self._targets.get(bridge, ())
+            if source != target
+        }
+
+    def between(self, source: str, target: str) -> set[str]:
+        """The languages over which ``source`` becomes ``target``."""
+        if source == target:
+            return set()
+        return self._targets.get(source, set()) & self._sources.get(target, set())

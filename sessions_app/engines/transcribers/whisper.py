@@ -279,6 +279,7 @@ def _utterance(request: TranscriptionRequest) -> Utterance:
         prompt=_unfinished(request.context),
         vocabulary=request.vocabulary,
         partial=request.priority is Priority.PARTIAL,
+        english=request.english and request.priority is not Priority.PARTIAL,
     )
 
 
@@ -295,6 +296,7 @@ def _transcription(answer: Recognized) -> Transcription:
         confidence=answer.confidence,
         detected_language=answer.detected_language,
         detected_probability=answer.detected_probability,
+        english=answer.english,
     )
 
 

@@ -6,6 +6,7 @@ named: ``apertium:///usr/local/share/apertium/modes``. GPL: its programs are run
 """
 
 import asyncio
+import logging
 import re
 from collections import OrderedDict
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Final
 
 from sessions_app.engines.apertium_pipeline import ApertiumPipeline, find_modes
 from sessions_app.engines.base import (
+    EngineError,
     EngineMisconfigured,
     EngineRejected,
     TranslationRequest,
     Translator,
 )
 from sessions_app.engines.urls import EngineContext, EngineURL
+
+log = logging.getLogger(__name__)
 
 MODES: Final = Path("/usr/share/apertium/modes")
 _MARK: Final = re.compile(r"(?<!\w)[*#@](?=\w)")
@@ -50,8 +54,17 @@ class ApertiumTranslator(Translator):
                 "apertium:// has no language pair: for English and Spanish, "
                 "apt-get install apertium-en-es"
             )
+        error: EngineError | None = None
+        works = 0
         for pair in sorted(self._modes)[: self._most]:
-            await (await self._pipeline(pair)).translate("a")
+            try:
+                await (await self._pipeline(pair)).translate("a")
+                works += 1
+            except EngineError as failure:  # the other pairs may work
+                log.warning("apertium:// cannot translate %s-%s: %s", *pair, failure)
+                error = failure
+        if error is not None and not works:
+            raise error
 
     async def close(self) -> None:
         pipelines = list(self._pipelines.values())

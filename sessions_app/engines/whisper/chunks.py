@@ -29,10 +29,11 @@ class Chunk:
     language: str | None
     prompt: str
     partial: bool
-    translate: bool
+    english: bool
     greedy: bool
     detected: list[tuple[str, float]] = field(default_factory=list)
     decoded: "Decoded | None" = None
+    decoded_english: "Decoded | None" = None
 
     @property
     def duration(self) -> float:
@@ -76,6 +77,20 @@ class Decoded:
             chunk.speech_seconds,
             cut_off=self.cut_off,
         )
+
+
+def english_text(chunks: list[Chunk]) -> str | None:
+    """The English of all chunks with words; ``None`` if one lacks it, or all words are English."""
+    spoken = [chunk for chunk in chunks if chunk.decoded and chunk.decoded.text]
+    texts = []
+    for chunk in spoken:
+        used = chunk.decoded if chunk.language == "en" else chunk.decoded_english
+        if used is None or not used.text:
+            return None
+        texts.append(used.text)
+    if all(chunk.language == "en" for chunk in spoken):
+        return None
+    return " ".join(texts)
 
 
 def split_at_silences(audio: Audio) -> list[Audio]:

@@ -24,6 +24,7 @@ from sessions_app.engines.whisper.chunks import (
     Audio,
     Chunk,
     Decoded,
+    english_text,
     split_at_silences,
 )
 
@@ -48,7 +49,7 @@ class Utterance:
     prompt: str = ""
     vocabulary: tuple[str, ...] = ()
     partial: bool = False  # will be replaced soon: never decoded twice
-    translate: bool = False  # into English
+    english: bool = False  # also give the English of it; never for a partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Recognized:
     detected_language: str | None
     detected_probability: float
     redone: str = ""  # why it was decoded a second time, if it was
+    english: str | None = None
 
 
 class Recognizer:
@@ -163,6 +165,7 @@ class Recognizer:
         self._first_pass(spoken)
         for chunk in spoken:
             chunk.decoded = self._checked(chunk)
+            chunk.decoded_english = self._checked_english(chunk)
         return [
             self._answer(utterance, [chunk for chunk in chunks if chunk.index == index])
             for index, utterance in enumerate(utterances)
@@ -184,7 +187,7 @@ class Recognizer:
             chunks.append(
                 Chunk(
                     index, part, seconds, peak, language, prompt,
-                    utterance.partial, utterance.translate, greedy,
+                    utterance.partial, utterance.english, greedy,
                 )
             )  # fmt: skip
         return chunks
@@ -225,6 +228,25 @@ class Recognizer:
                 )
                 for row, decoded in zip(rows, results, strict=True):
                     group[row].decoded = decoded
+            self._translate(group, encoded)
+
+    def _translate(self, group: list[Chunk], encoded: Any) -> None:
+        """Decode a second time into English, for little: the encoder's work is done."""
+        rows = [row for row, chunk in enumerate(group) if self._needs_english(chunk)]
+        if not rows:
+            return
+        part = encoded if len(rows) == len(group) else self._rows(encoded, rows)
+        prompts = [self._prompt(group[row], english=True) for row in rows]
+        limit = max(group[row].token_limit for row in rows)
+        results = self._generate(part, prompts, limit, greedy=True)
+        for row, decoded in zip(rows, results, strict=True):
+            group[row].decoded_english = decoded
+
+    def _needs_english(self, chunk: Chunk) -> bool:
+        if not (chunk.english and self.multilingual) or chunk.partial or chunk.language == "en":
+            return False
+        decoded = chunk.decoded
+        return decoded is not None and bool(decoded.text) and not decoded.evidence(chunk).absent
 
     def _encode(self, chunks: list[Chunk], window: float) -> Any:
         batch = np.ascontiguousarray(np.stack([self._mel(chunk, window) for chunk in chunks]))
@@ -245,15 +267,15 @@ class Recognizer:
             if chunk.language is None:
                 chunk.language = chunk.detected[0][0]
 
-    def _prompt(self, chunk: Chunk) -> list[int]:
+    def _prompt(self, chunk: Chunk, *, english: bool = False) -> list[int]:
         tokens: list[int] = []
-        if chunk.prompt:
+        if chunk.prompt and not english:
             words = self._tokenizer.encode(" " + chunk.prompt.strip())
             tokens += [self._tokenizer.sot_prev, *words[-_MAX_PROMPT_TOKENS:]]
         tokens.append(self._tokenizer.sot)
         if self.multilingual:
             token = self._tokenizer.tokenizer.token_to_id(f"<|{chunk.language}|>")
-            task = self._tokenizer.translate if chunk.translate else self._tokenizer.transcribe
+            task = self._tokenizer.translate if english else self._tokenizer.transcribe
             tokens += [token, task]
         return [*tokens, self._tokenizer.no_timestamps]
 
@@ -302,6 +324,24 @@ class Recognizer:
         evidence = decoded.evidence(chunk)
         if hallucinations.is_hallucination(decoded.text, evidence):
             return replace(decoded, text="")
+        return replace(decoded, text=hallucinations.remove_loops(decoded.text))
+
+    def _checked_english(self, chunk: Chunk) -> Decoded | None:
+        """The English to use, guarded like the transcription; ``None``: there is none."""
+        decoded = chunk.decoded_english
+        if decoded is None or chunk.decoded is None or not chunk.decoded.text:
+            return None
+        if decoded.redo_reason(chunk) not in ("", "probability", "breaks off"):
+            encoded = self._encode([chunk], WINDOW)
+            [decoded] = self._generate(
+                encoded,
+                [self._prompt(chunk, english=True)],
+                chunk.token_limit,
+                greedy=True,
+                no_repeat_ngram_size=3,
+            )
+        if hallucinations.is_hallucination(decoded.text, decoded.evidence(chunk)):
+            return None
         return replace(decoded, text=hallucinations.remove_loops(decoded.text))
 
     def _without_prompt_echo(self, chunk: Chunk, decoded: Decoded) -> Decoded:
@@ -355,6 +395,7 @@ class Recognizer:
             detected_language=detected[0] if detected else None,
             detected_probability=detected[1] if detected else 0.0,
             redone=next((entry.redone for entry in decoded if entry.redone), ""),
+            english=english_text(chunks),
         )
 
 

@@ -1,0 +1,39 @@
+"""``whisper://``: into English, as the Whisper transcriber heard it.
+
+Whisper translates speech, not text: the transcriber makes the English of an utterance beside its
+transcript, on the audio that it has encoded anyway. Without that English this engine refuses, and
+the next one of the chain translates the text.
+"""
+
+from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+from sessions_app.engines.base import EngineRejected, TranslationRequest, Translator
+from sessions_app.engines.urls import EngineContext, EngineURL
+
+
+def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranslator":
+    """The translator; it loads nothing."""
+    url.read_options()
+    return WhisperTranslator()
+
+
+class WhisperTranslator(Translator):
+    """Gives the English that came with the transcription."""
+
+    name = "whisper-english"
+    keeps_placeholders = False
+    attempts = 1
+    _pairs = frozenset((code, "en") for code in _LANGUAGE_CODES if code != "en")
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        return self._pairs
+
+    def wants_english(self, source: str, target: str) -> bool:
+        return self.supports(source, target)
+
+    async def _translate(self, request: TranslationRequest) -> str:
+        if (request.source, request.target) not in self._pairs:
+            raise EngineRejected("whisper:// translates into English only")
+        if not request.english or not request.english.strip():
+            raise EngineRejected("the transcriber made no English of this speech")
+        return request.english
