@@ -48,7 +48,8 @@ bench: setup-dev ## Run every script in benchmarks/
 
 # The lock files contain no index URL, so they install from any package index.
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --quiet --extra models --extra speech --extra analysis
+	--no-emit-index-url --no-header --quiet --extra models --extra speech --extra translation \
+	--extra analysis
 
 lock: ## Resolve pyproject.toml into requirements/*.txt (needs uv)
 	$(COMPILE) -o requirements/runtime.txt
