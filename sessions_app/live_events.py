@@ -5,6 +5,7 @@ the arrival of the session's first audio.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sessions_app.media import AudioFormat, Speaker
 
@@ -37,7 +38,8 @@ class FinalTranscript:
     """A finished utterance, exactly as its segment is stored.
 
     ``sequence`` counts the session's segments from 1 in the order in which they were committed;
-    None before that.
+    None before that. ``english``, where asked for, is the recognizer's own translation; it is not
+    stored.
     """
 
     id: str
@@ -48,6 +50,17 @@ class FinalTranscript:
     end_time: float
     confidence: float
     sequence: int | None = None
+    english: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationPartial:
+    """Subtitles of an utterance that is still being spoken. Replaced by later ones."""
+
+    segment_id: str
+    speaker: Speaker
+    language: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,46 @@ class TranslationFinal:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationFailed:
+    """No translator could translate the segment. Its words stand in the transcript."""
+
+    segment_id: str
+    speaker: Speaker
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class WordsToSpeak:
+    """Words of ``speaker`` to be spoken to the other party, by the server it is connected to.
+
+    ``number`` counts the clauses of a segment from 0, and ``last`` ends it. ``end_time`` is where
+    the original ended.
+    """
+
+    segment_id: str
+    speaker: Speaker
+    language: str
+    text: str
+    number: int
+    last: bool
+    end_time: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordsToPassOn:
+    """An utterance of ``speaker`` that the other party understands: to be heard as it was said.
+
+    ``payload`` is mu-law at ``sample_rate`` Hz.
+    """
+
+    segment_id: str
+    speaker: Speaker
+    sample_rate: int
+    payload: bytes
+    end_time: float
+
+
+@dataclass(frozen=True, slots=True)
 class StreamWarning:
     """A problem that the call survives: ``sequence_gap``, ``audio_dropped``,
     ``transcription_delayed``, ``timestamp_reset``…"""
@@ -77,14 +130,26 @@ class StreamWarning:
 
 @dataclass(frozen=True, slots=True)
 class AudioOutput:
-    """Speech for the other party. ``speaker`` said it; ``last`` ends the segment's speech."""
+    """Speech for the other party. ``speaker`` said it; ``last`` ends the segment's speech.
 
-    segment_id: str
+    ``original``: it is the speaker's own voice, and may belong to no segment yet.
+    """
+
+    segment_id: str | None
     speaker: Speaker
     sequence: int
     format: AudioFormat
     payload: bytes
     last: bool
+    original: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AudioClear:
+    """Speech that was sent and has not been played is unwanted. ``segment_id`` None: all of it."""
+
+    segment_id: str | None
+    reason: Literal["barge_in", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +173,14 @@ class SessionEnded:
 PipelineEvent = SpeechStarted | SpeechStopped | PartialTranscript | FinalTranscript | StreamWarning
 """What one speaker's pipeline reports."""
 
-SpokenEvent = PipelineEvent | TranslationFinal | AudioOutput
+TranslationEvent = TranslationPartial | TranslationFinal | TranslationFailed
+"""What is told of what was said, in another language."""
+
+SpeechWanted = WordsToSpeak | WordsToPassOn
+"""What the server of the other party is told to speak."""
+
+ClientEvent = PipelineEvent | TranslationEvent
+"""What clients are told of what is said."""
+
+SpokenEvent = ClientEvent | SpeechWanted
 """What the followers of a session are told of what is said."""

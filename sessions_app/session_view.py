@@ -65,6 +65,7 @@ class TrackState:
     held: bool
     pause_applied: bool
     position: float
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ def _track_state(track: Track, now: datetime.datetime) -> TrackState:
         held=held and track.lease_expires_at > now,  # type: ignore[operator]  # not None: held
         pause_applied=track.pause_applied,
         position=track.position,
+        language=track.language,
     )
 
 

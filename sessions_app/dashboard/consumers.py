@@ -42,6 +42,7 @@ class Feed:
 
     def __init__(self, after: int) -> None:
         self.seen: int | None = after
+        self.seen_translation: int | None = None
         self.overflowed = False
         self.queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE_SIZE)
         self._state: dict[str, Any] | None = None
@@ -67,7 +68,7 @@ class Feed:
             if state != self._state:
                 self._state = state
                 self.queue.put_nowait(state)
-            if view.is_told(self.seen):
+            if view.is_told(self.seen, self.seen_translation):
                 if self.queue.full():
                     self.overflowed = True
                 else:

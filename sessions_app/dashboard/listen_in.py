@@ -79,6 +79,7 @@ class Earpiece:
 
     def __init__(self) -> None:
         self.seen: int | None = None
+        self.seen_translation: int | None = None
         self.close_code = NORMAL
         self._frames: deque[PlacedFrame] = deque()
         self._waiting = 0.0

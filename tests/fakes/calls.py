@@ -47,7 +47,7 @@ class Call:
             timeline=Timeline(zero=None, clock_mode=self.clock_mode),
             taps=[self.tap],
             options=self.options,
-            other_party=lambda: self.other.pipeline.spoken if self.other else None,
+            audible=lambda: [self.other.pipeline.spoken] if self.other else [],
         )
 
     def _emit(self, event):

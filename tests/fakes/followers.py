@@ -13,6 +13,7 @@ class Recorder:
 
     def __init__(self, after: int | None = None) -> None:
         self.seen = after
+        self.seen_translation: int | None = None
         self.events: list[SpokenEvent] = []
         self.views: list[SessionView | None] = []
         self._told = asyncio.Event()

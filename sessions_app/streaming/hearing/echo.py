@@ -7,7 +7,7 @@ that time: where the waveforms agree at one delay, it is echo.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,12 +91,28 @@ class SpokenAudio:
         return audio
 
 
-def own_speech(clip: Clip, other: SpokenAudio) -> Clip | None:
+def is_echo(clip: Clip, other: SpokenAudio) -> bool:
+    """Whether all of a short clip is what the other party said."""
+    reference = other.between(clip.start - LATEST, clip.end - EARLIEST, clip.rate)
+    if not len(reference) or not len(clip.samples):
+        return False
+    return _is_echo(_reduced(clip.samples, clip.rate), _reduced(reference, clip.rate))
+
+
+def own_speech(clip: Clip, others: Sequence[SpokenAudio]) -> Clip | None:
     """The part of an utterance that holds the speaker's own words; None: all of it is echo.
 
     Args:
-        other: what the other party said.
+        others: what the speaker could hear: what the other party said, what was spoken here.
     """
+    own: Clip | None = clip
+    for other in others:
+        if own is not None:
+            own = _without(own, other)
+    return own
+
+
+def _without(clip: Clip, other: SpokenAudio) -> Clip | None:
     samples, rate = clip.samples, clip.rate
     reference = other.between(clip.start - LATEST, clip.end - EARLIEST, rate)
     if not len(reference):

@@ -41,6 +41,9 @@ CUT_SEARCH: Final = 7.0
 SHORTER_DELAY_AFTER: Final = 15.0
 """Seconds of an utterance after which its endpointing delay shrinks, so that it ends in a pause."""
 
+BURST_GAP: Final = 0.2
+"""Seconds without voice that end a burst of it: see ``Endpointer.voiced``."""
+
 MAX_FRAME_ALLOWANCE: Final = 0.05
 """Seconds. Silence is measured once per frame, so half a frame is taken off the delay: the average
 wait is then the delay and not half a frame more. This is the most that is taken off."""
@@ -127,6 +130,9 @@ class Endpointer:
         self._gate = _QUIETEST_SPEECH**2  # mean square from which a window may be speech
         self._utterance: _Utterance | None = None
         self._frame_allowance = 0.0  # see MAX_FRAME_ALLOWANCE
+        self.voiced = 0.0
+        """Seconds of voice in the present burst, not always an utterance; 0 between bursts."""
+        self._unvoiced = 0.0  # seconds since the last voiced window
 
     # --- state ----------------------------------------------------------------------------
 
@@ -167,6 +173,16 @@ class Endpointer:
         """The open utterance so far, and its sample rate."""
         assert self._utterance is not None
         return self._audio_of(self._utterance), self._rate
+
+    def latest(self, seconds: float) -> tuple[Samples, int]:
+        """The end of the audio so far, at most ``seconds`` of it, and its sample rate."""
+        kept = self._utterance.windows if self._utterance is not None else [*self._recent]
+        size = round(seconds * self._rate)
+        count = found = 0
+        while found < size and count < len(kept):
+            count += 1
+            found += len(kept[-count])
+        return (np.concatenate(kept[-count:])[-size:] if count else _EMPTY), self._rate
 
     # --- input ----------------------------------------------------------------------------
 
@@ -245,17 +261,28 @@ class Endpointer:
             self._measure_noise(min(energies), count)
             self._keep_recent(samples[:whole])
             self._at += whole / self._rate
+            self._count_voice(False, count)
             return _NOTHING
         events: list[EndpointEvent] = []
         for window, energy in zip(windows, energies, strict=True):
             voiced = energy >= self._gate and self._vad.is_speech(window.tobytes(), self._rate)
             self._at += size / self._rate
+            self._count_voice(voiced, 1)
             self._adapt_floor(energy, voiced)
             if self._utterance is None:
                 self._detect_start(window, energy, voiced, events)
             else:
                 self._extend(self._utterance, window, energy, voiced, events)
         return events
+
+    def _count_voice(self, voiced: bool, windows: int) -> None:
+        if voiced:
+            self.voiced += windows * WINDOW
+            self._unvoiced = 0.0
+        else:
+            self._unvoiced += windows * WINDOW
+            if self._unvoiced >= BURST_GAP:
+                self.voiced = 0.0
 
     def _keep_recent(self, samples: Samples) -> None:
         """Keep audio that may be the beginning of an utterance."""

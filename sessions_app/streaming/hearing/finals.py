@@ -75,12 +75,14 @@ class FinalTranscriber:
         vocabulary: tuple[str, ...] = (),
         language: str | None = None,
         journal_directory: Path | None = None,
+        wants_english: Callable[[], bool] = lambda: False,
     ) -> None:
         self._speaker: Speaker = speaker
         self._transcriber = transcriber
         self._emit = emit
         self._clock = clock
         self._vocabulary = vocabulary
+        self._wants_english = wants_english
         self._language = SpeakerLanguage(language)
         self._context = ""
         self._context_end = 0.0
@@ -120,6 +122,7 @@ class FinalTranscriber:
             vocabulary=() if plain else self._vocabulary,
             context="" if plain else self._context,
             priority=priority,
+            english=priority is not Priority.PARTIAL and self._wants_english(),
         )
 
     def add(self, utterance: Utterance) -> None:
@@ -240,6 +243,7 @@ class FinalTranscriber:
                 round(utterance.end, 3),
                 # This order makes 0 of a NaN, which would be refused and stored again without end.
                 round(min(max(0.0, result.confidence), 1.0), 4),
+                english=result.english,
             )
         )
 

@@ -19,7 +19,7 @@ from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.finals import Emit, FinalTranscriber
 from sessions_app.streaming.hearing.taps import AudioTap
 from sessions_app.streaming.hearing.timeline import Timeline
-from sessions_app.streaming.hearing.utterances import UtteranceFinder
+from sessions_app.streaming.hearing.utterances import UtteranceFinder, Voice
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +30,14 @@ WARNING_EVERY: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
     """``language`` is ISO 639-1 (None: detect). ``journal_directory`` holds waiting speech when the
-    engine is minutes behind (None: the system's temporary directory)."""
+    engine is minutes behind (None: the system's temporary directory). ``wants_english``: whether
+    finals come with their English as well."""
 
     partials: bool = True
     vocabulary: tuple[str, ...] = ()
     language: str | None = None
     journal_directory: Path | None = None
+    wants_english: Callable[[], bool] = lambda: False
 
 
 class TrackPipeline:
@@ -54,7 +56,7 @@ class TrackPipeline:
         timeline: Timeline,
         taps: Sequence[AudioTap] = (),
         options: PipelineOptions | None = None,
-        other_party: Callable[[], SpokenAudio | None] = lambda: None,
+        audible: Callable[[], Sequence[SpokenAudio]] = tuple,
     ) -> None:
         options = options or PipelineOptions()
         self.speaker: Speaker = speaker
@@ -70,6 +72,7 @@ class TrackPipeline:
             vocabulary=options.vocabulary,
             language=options.language,
             journal_directory=options.journal_directory,
+            wants_english=options.wants_english,
         )
         self._utterances = UtteranceFinder(
             speaker=speaker,
@@ -78,10 +81,12 @@ class TrackPipeline:
             emit=emit,
             clock=clock,
             partials=options.partials,
-            other_party=other_party,
+            audible=audible,
         )
         self._muted = self._transcription_paused = self._recording_paused = self._closed = False
         self._tap_failed = False
+        self.on_voice: Callable[[Voice], None] | None = None
+        """Called after every frame that is listened to, while somebody is being spoken to."""
         self._warned: dict[str, tuple[float, int]] = {}
 
     @property
@@ -118,6 +123,8 @@ class TrackPipeline:
             self._record(placed)
         if not self._transcription_paused:
             self._utterances.feed(placed)
+            if self.on_voice is not None:
+                self.on_voice(self._utterances.voice)
 
     def add_tap(self, tap: AudioTap) -> None:
         """Write to ``tap`` as well, from the next frame on."""

@@ -71,6 +71,22 @@ CATCH_UP: Final = 0.25
 """If a timer fires so many seconds late, this process stalled, and not the client."""
 
 
+ECHO_CLIP: Final = 0.3
+"""Seconds of audio that show whether a voice is the speaker's own or an echo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What is heard of a speaker at one moment, before it is known to be an utterance.
+
+    ``voiced``: seconds of voice in the present burst of it, 0 between bursts; ``latest`` returns
+    the audio of the last moments.
+    """
+
+    voiced: float
+    latest: Callable[[], Clip]
+
+
 @dataclass(slots=True, eq=False)
 class _OpenUtterance:
     """The utterance being spoken."""
@@ -99,7 +115,7 @@ class UtteranceFinder:
         emit: Emit,
         clock: Clock,
         partials: bool,
-        other_party: Callable[[], SpokenAudio | None] = lambda: None,
+        audible: Callable[[], Sequence[SpokenAudio]] = tuple,
     ) -> None:
         self._speaker: Speaker = speaker
         self._transcriber = transcriber
@@ -108,7 +124,7 @@ class UtteranceFinder:
         self._clock = clock
         self._partials = partials
         self._endpointer = Endpointer()
-        self._other_party = other_party
+        self._audible = audible
         self.spoken = SpokenAudio(self._open_clip)
         """What the speaker said lately: the other party's line may return it as an echo."""
         self._open_utterance: _OpenUtterance | None = None
@@ -134,6 +150,15 @@ class UtteranceFinder:
             self._handle(events)
         if self._open_utterance is not None:
             self._request_hypothesis()
+
+    @property
+    def voice(self) -> Voice:
+        """What is heard of the speaker at this moment."""
+        return Voice(self._endpointer.voiced, self._latest)
+
+    def _latest(self) -> Clip:
+        samples, rate = self._endpointer.latest(ECHO_CLIP)
+        return Clip(self._fed_until - len(samples) / rate, samples, rate)
 
     def finish(self) -> None:
         """Close the open utterance now, whatever comes next."""
@@ -198,10 +223,9 @@ class UtteranceFinder:
         return Clip(self._endpointer.audio_start, samples, rate)
 
     def _without_echo(self, event: UtteranceClosed) -> UtteranceClosed | None:
-        """The utterance without the other party's voice; None: it was nothing else."""
-        other = self._other_party()
+        """The utterance without what the speaker could hear; None: it was nothing else."""
         clip = Clip(event.audio_start, event.audio, event.sample_rate)
-        own = clip if other is None else own_speech(clip, other)
+        own = own_speech(clip, self._audible())
         if own is None or own is clip:
             return event if own else None
         return replace(

@@ -13,10 +13,24 @@ class Owner:
 
     name: str
     warn: Callable[[StreamWarning], None]
-    told_sequence: Callable[[], int | None]
-    """The last segment that the client has certainly received; None: not known."""
+    told: "Callable[[], Told]"
     replaced: Callable[[], None]
     session_gone: Callable[[], None]
+
+
+class Told(NamedTuple):
+    """The last segment, and the last translation, that a client has certainly received; None: not
+    known."""
+
+    sequence: int | None = None
+    translation: int | None = None
+
+    def or_before(self, before: "Told") -> "Told":
+        """What is known, else what was known ``before``."""
+        return Told(
+            before.sequence if self.sequence is None else self.sequence,
+            before.translation if self.translation is None else self.translation,
+        )
 
 
 class Switches(NamedTuple):

@@ -1,19 +1,23 @@
 """One call in this process: its tracks, connections, followers and monitors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
 from django.conf import settings
 
-from sessions_app.live_events import SpokenEvent
+from sessions_app.live_events import FinalTranscript, SpokenEvent
 from sessions_app.media import Speaker
 from sessions_app.models import Session
 from sessions_app.session_view import SessionState
 from sessions_app.streaming import metrics
+from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
 from sessions_app.streaming.hearing.timeline import ClockMode
+from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.live.context import ProcessContext
+from sessions_app.streaming.live.interpretation import MODES, Interpretation
 from sessions_app.streaming.live.owner import Owner
 from sessions_app.streaming.live.pause import RecordingPause
 from sessions_app.streaming.live.segment_queue import SegmentQueue
@@ -57,6 +61,8 @@ class LiveSession:
         self.segments = SegmentQueue(session_id)
         self.pause = RecordingPause(session_id, lambda: self.tracks, self.refresh)
         self.audience = Audience(session_id, monitors, self._set_monitor_taps)
+        self.interpretation: Interpretation | None = None
+        """Only in the modes that translate."""
         self._fanout = Fanout(session_id, self._observers)
         self._speaking: dict[Speaker, LiveTrack] = {}
         self._gone = gone
@@ -92,7 +98,7 @@ class LiveSession:
     def _left(self) -> None:
         users = (self.connections, self.tracks, self._fanout.followers, self.audience.here)
         if not any(users):
-            self._fanout.stop()
+            self.stop()
             self._gone(self)
 
     # --- tracks -----------------------------------------------------------------------------
@@ -101,18 +107,29 @@ class LiveSession:
         self, session: Session, speaker: Speaker, *, owner: Owner, clock_mode: ClockMode
     ) -> LiveTrack:
         """Claim the speaker's track, replacing its owner: see ``LiveTrack.opening``."""
-        track = LiveTrack(
-            self,
-            speaker,
-            owner=owner,
-            clock_mode=clock_mode,
-            options=_pipeline_options(session, speaker),
-        )
+        interpretation = self.interpreted(session)
+        options = _pipeline_options(session, speaker)
+        if interpretation is not None:
+            options = replace(options, wants_english=lambda: interpretation.wants_english(speaker))
+        track = LiveTrack(self, speaker, owner=owner, clock_mode=clock_mode, options=options)
         self.tracks.append(track)
         metrics.TRACKS.inc()
         if self.pause.active:
             track.pause_recording(True)
         return track
+
+    def interpreted(self, session: Session) -> Interpretation | None:
+        """The session's translation, begun if needed; None: its mode does not translate."""
+        if self.interpretation is None and session.mode in MODES:
+            self.interpretation = Interpretation(
+                session,
+                context=self.context,
+                segments=self.segments,
+                audience=self.audience,
+                now=lambda: self.now,
+                publish=self.publish,
+            )
+        return self.interpretation
 
     def speaking(self, speaker: Speaker) -> LiveTrack | None:
         """The track that holds the speaker's claim in this process."""
@@ -149,6 +166,39 @@ class LiveSession:
     def position(self) -> float:
         """The end of the session's audio here, in seconds; 0: no track. From any thread."""
         return max((track.position for track in list(self._speaking.values())), default=0.0)
+
+    @property
+    def now(self) -> float | None:
+        """The time on the session's timeline; None: no track here has begun."""
+        zero = next((each.zero for each in self.tracks if each.zero is not None), None)
+        return None if zero is None else self.context.clock.time() - zero
+
+    def audible_to(self, speaker: Speaker) -> list[SpokenAudio]:
+        """What a party can hear, so that its line may return it: the other party, and what is
+        spoken to it."""
+        other = self._speaking.get("agent" if speaker == "customer" else "customer")
+        audible = [other.spoken] if other is not None and other.spoken is not None else []
+        if self.interpretation is not None:
+            audible += self.interpretation.audible_to(speaker)
+        return audible
+
+    def voice_watch(self, speaker: Speaker) -> Callable[[Voice], None] | None:
+        """What is told of a party's voice with every frame; None: nobody needs to know."""
+        interpretation = self.interpretation
+        if interpretation is None:
+            return None
+        return lambda voice: interpretation.voice(speaker, voice)
+
+    def said(self, final: FinalTranscript, spoken: SpokenAudio | None) -> None:
+        """A track here has a final, which is being stored; ``spoken`` is its recent audio."""
+        if self.interpretation is not None:
+            self.interpretation.said(final, spoken)
+
+    async def all_said(self, speaker: Speaker) -> None:
+        """Wait until the finals of a party, and their translations, are stored."""
+        await self.segments.flush()
+        if self.interpretation is not None:
+            await self.interpretation.finish(speaker)
 
     def _set_monitor_taps(self) -> None:
         tap = None if self.audience.is_empty else self.audience
@@ -191,8 +241,10 @@ class LiveSession:
         return [self.pause, *claimed]
 
     def stop(self) -> None:
-        """The process ends: stop reading the session."""
+        """The process ends, or nobody is left: stop reading the session."""
         self._fanout.stop()
+        if self.interpretation is not None:
+            self.interpretation.close()
 
 
 def _pipeline_options(session: Session, speaker: Speaker) -> PipelineOptions:

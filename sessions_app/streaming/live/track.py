@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import logging
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from django.conf import settings
@@ -18,10 +19,11 @@ from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.pipeline import PipelineOptions, TrackPipeline
 from sessions_app.streaming.hearing.taps import AudioTap, TrackContext, taps_close, taps_for
 from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
+from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.live import track_rows
 from sessions_app.streaming.live.context import ProcessContext
 from sessions_app.streaming.live.early_audio import EarlyAudio, Switch
-from sessions_app.streaming.live.owner import Owner, Switches
+from sessions_app.streaming.live.owner import Owner, Switches, Told
 from sessions_app.streaming.live.pause import RecordingPause
 from sessions_app.streaming.live.segment_queue import SegmentQueue
 
@@ -51,6 +53,18 @@ class TrackHost(Protocol):
         """Unix time at which the clock was 0, the same for all tracks of the session here."""
 
     def publish(self, event: SpokenEvent) -> None: ...
+
+    def audible_to(self, speaker: Speaker) -> list[SpokenAudio]:
+        """What a party can hear, so that its line may return it."""
+
+    def voice_watch(self, speaker: Speaker) -> Callable[[Voice], None] | None:
+        """What is told of a party's voice with every frame; None: nobody needs to know."""
+
+    def said(self, final: FinalTranscript, spoken: SpokenAudio | None) -> None:
+        """A final of this track is being stored."""
+
+    async def all_said(self, speaker: Speaker) -> None:
+        """Wait until all that a party has said is stored."""
 
 
 class LiveTrack:
@@ -86,8 +100,8 @@ class LiveTrack:
         self._position = 0.0
         self._before = Switches()
         self._switched: dict[str, bool] = {}
-        self.told_before: int | None = None
-        """The last segment that the previous owner's client had certainly received."""
+        self.told_before = Told()
+        """What the previous owner's client had certainly received."""
         self._heard = False
         self._replaced = False
         self._ended = False
@@ -120,23 +134,23 @@ class LiveTrack:
         return self.claim.generation if self.claim is not None else 0
 
     @property
-    def told_sequence(self) -> int | None:
-        """The last segment that the speaker's client has certainly received; None: not known."""
-        told = self._owner.told_sequence()
-        return self.told_before if told is None else told
+    def told(self) -> Told:
+        """What the speaker's client has certainly received."""
+        return self._owner.told().or_before(self.told_before)
 
     @property
     def spoken(self) -> SpokenAudio | None:
         """The speaker's recent audio; None: none yet."""
         return self._pipeline.spoken if self._pipeline is not None else None
 
-    def _other_party(self) -> SpokenAudio | None:
-        other = self._host.speaking("agent" if self.speaker == "customer" else "customer")
-        return other.spoken if other is not None else None
+    @property
+    def zero(self) -> float | None:
+        """The session's zero in the clock's seconds; None: not known yet."""
+        return self._pipeline.timeline.zero if self._pipeline is not None else None
 
     def runs_ahead(self, now: float) -> bool:
         """Whether audio arrives faster than real time."""
-        zero = self._pipeline.timeline.zero if self._pipeline is not None else None
+        zero = self.zero
         return zero is not None and self.position > now - zero + 1.0
 
     # --- opening ----------------------------------------------------------------------------
@@ -163,14 +177,13 @@ class LiveTrack:
             position=position,
         )
         self._position = claim.position
-        self.told_before = claim.told_sequence
+        self.told_before = Told(claim.told_sequence, claim.told_translation)
         self._before = Switches(claim.muted, claim.transcription_paused)
         if previous is not None and previous.generation != claim.generation - 1:
             previous = None  # the speaker has been elsewhere since, and the row knows more
         if previous is not None:
             # The row may not hold these yet.
-            if previous.told_sequence is not None:
-                self.told_before = previous.told_sequence
+            self.told_before = previous.told.or_before(self.told_before)
             self._before = previous.switches
         self._host.track_claimed(self)
         context = TrackContext(
@@ -186,7 +199,7 @@ class LiveTrack:
             handed_over = await track_rows.await_handover(claim)
             if handed_over is not None:
                 self._position = max(self._position, handed_over.position)
-                self.told_before = handed_over.told_sequence
+                self.told_before = Told(handed_over.told_sequence, handed_over.told_translation)
         if claim.zero is not None:
             self._begin(claim.zero, claim.media_zero_ms)
         elif (first := self._early.first) is not None:
@@ -229,8 +242,9 @@ class LiveTrack:
             ),
             taps=self._taps,
             options=self._options,
-            other_party=self._other_party,
+            audible=lambda: self._host.audible_to(self.speaker),
         )
+        pipeline.on_voice = self._host.voice_watch(self.speaker)
         if self._monitors is not None:
             pipeline.add_tap(self._monitors)
         if self.claim is not None:
@@ -253,6 +267,7 @@ class LiveTrack:
             assert self.claim is not None
             spoken = SpokenSegment(self.claim.track_id, self.claim.generation, event)
             self._host.segments.add(spoken)
+            self._host.said(event, self.spoken)
         elif isinstance(event, StreamWarning):
             self._owner.warn(event)
         else:
@@ -263,7 +278,7 @@ class LiveTrack:
         if self.claim is None:
             return None
         heard, self._heard = self._heard, False
-        return Beat(self.claim, self.position, heard, self._replaced, self.told_sequence)
+        return Beat(self.claim, self.position, heard, self._replaced, *self.told)
 
     # --- switches ---------------------------------------------------------------------------
 
@@ -321,9 +336,7 @@ class LiveTrack:
         """Another connection, perhaps on another server, has claimed the track."""
         if self._handing_over is None:
             self._handing_over = asyncio.create_task(
-                track_rows.hand_over(
-                    claim, position=self.position, told_sequence=self.told_sequence
-                )
+                track_rows.hand_over(claim, position=self.position, told=self.told)
             )
         self.stop_speaking()
 
@@ -351,9 +364,7 @@ class LiveTrack:
             log.exception("a track of %s could not be finished", self.session_id)
         finally:
             if self.claim is not None:
-                await track_rows.release(
-                    self.claim, position=self.position, told_sequence=self.told_sequence
-                )
+                await track_rows.release(self.claim, position=self.position, told=self.told)
             self._host.track_released(self)
 
     async def _drain(self) -> None:
@@ -373,4 +384,4 @@ class LiveTrack:
                 break
         self._position = pipeline.position
         pipeline.close()
-        await self._host.segments.flush()
+        await self._host.all_said(self.speaker)

@@ -14,6 +14,7 @@ from sessions_app.services.claims import (
 )
 from sessions_app.services.sessions import Zero, session_start
 from sessions_app.streaming.database import in_database
+from sessions_app.streaming.live.owner import Told
 
 log = logging.getLogger(__name__)
 
@@ -54,23 +55,31 @@ async def await_handover(claim: Claim) -> HandedOver | None:
     return None
 
 
-async def hand_over(claim: Claim, *, position: float, told_sequence: int | None) -> None:
+async def hand_over(claim: Claim, *, position: float, told: Told) -> None:
     """Store what the new owner waits for. Tried only once: after a second, the new owner continues
     from the position it knows."""
     try:
         await in_database(
-            track_hand_over, claim=claim, position=position, told_sequence=told_sequence
+            track_hand_over,
+            claim=claim,
+            position=position,
+            told_sequence=told.sequence,
+            told_translation=told.translation,
         )
     except Exception:
         log.exception("could not hand over a track of %s", claim.session_id)
 
 
-async def release(claim: Claim, *, position: float, told_sequence: int | None) -> None:
+async def release(claim: Claim, *, position: float, told: Told) -> None:
     """Release a claim. If every attempt fails, the lease expires and a sweep releases it."""
     for attempt in range(1, RELEASE_ATTEMPTS + 1):
         try:
             await in_database(
-                track_release, claim=claim, position=position, told_sequence=told_sequence
+                track_release,
+                claim=claim,
+                position=position,
+                told_sequence=told.sequence,
+                told_translation=told.translation,
             )
         except Exception:
             log.exception("could not release a track of %s", claim.session_id)

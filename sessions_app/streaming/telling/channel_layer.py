@@ -12,7 +12,10 @@ from sessions_app.live_events import (
     SpeechStopped,
     SpokenEvent,
     StreamWarning,
-    TranslationFinal,
+    TranslationFailed,
+    TranslationPartial,
+    WordsToPassOn,
+    WordsToSpeak,
 )
 from sessions_app.notifications import (
     RETRY_AFTER,
@@ -108,7 +111,16 @@ def send_event(session_id: str, event: SpokenEvent) -> None:
 
 _SENT: Final = {
     kind.__name__: kind
-    for kind in (SpeechStarted, SpeechStopped, PartialTranscript, StreamWarning, TranslationFinal)
+    for kind in (
+        SpeechStarted,
+        SpeechStopped,
+        PartialTranscript,
+        StreamWarning,
+        TranslationPartial,
+        TranslationFailed,
+        WordsToSpeak,
+        WordsToPassOn,
+    )
 }
 
 

@@ -8,7 +8,7 @@ directly, best effort, because nothing depends on them.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from sessions_app.live_events import PartialTranscript, SpokenEvent
@@ -34,10 +34,11 @@ class Observer(Protocol):
 
 
 class Follower(Observer, Protocol):
-    """Also receives events of speech. ``seen`` is the sequence of the latest segment delivered;
-    None: deliver only new segments."""
+    """Also receives events of speech. ``seen`` is the sequence of the latest segment delivered,
+    ``seen_translation`` of the latest translation; None: deliver only new ones."""
 
     seen: int | None
+    seen_translation: int | None
 
     def deliver(self, event: SpokenEvent) -> None:
         """A party has spoken or is speaking. Must return at once."""
@@ -114,9 +115,10 @@ class Fanout:
 
     async def _look(self) -> None:
         observers, followers = self._observers(), list(self.followers)
-        after = [each.seen for each in followers if each.seen is not None]
+        after = _lowest(each.seen for each in followers)
+        after_translation = _lowest(each.seen_translation for each in followers)
         try:
-            view = await in_database(session_view, self._session_id, min(after, default=None))
+            view = await in_database(session_view, self._session_id, after, after_translation)
             observing, following = self._observers(), self.followers
             # Observers that joined during the read may know newer state, such as their own claim.
             # They are told what the next read finds.
@@ -140,6 +142,7 @@ class Fanout:
     ) -> None:
         if view is not None:
             self._deliver_segments(view, followers)
+            self._deliver_translations(view, followers)
             settled = view.pause_settled and not (view.state.ended and not view.state.complete)
             self.unsettled = not settled
         for observer in (*observers, *followers):
@@ -157,3 +160,19 @@ class Fanout:
         self._finals.extend(final.id for _, final in view.segments)
         if len(view.segments) == SEGMENTS_PER_LOOK:
             self._wanted = True
+
+    def _deliver_translations(self, view: SessionView, followers: list[Follower]) -> None:
+        latest = view.state.translation_count
+        for follower in followers:
+            seen = latest if follower.seen_translation is None else follower.seen_translation
+            follower.seen_translation = seen
+            for sequence, translation in view.translations:
+                if sequence > seen:
+                    follower.seen_translation = sequence
+                    follower.deliver(translation)
+        if view.translations and view.translations[-1][0] < latest:
+            self._wanted = True
+
+
+def _lowest(numbers: Iterable[int | None]) -> int | None:
+    return min((each for each in numbers if each is not None), default=None)

@@ -57,6 +57,7 @@ class Audience:
 
     def __init__(self, session_id: str, monitors: "Monitors", changed: Callable[[], None]) -> None:
         self.here: list[Monitor] = []
+        self._parties: list[Monitor] = []
         self._session_id = session_id
         self._monitors = monitors
         self._changed = changed
@@ -64,7 +65,12 @@ class Audience:
 
     @property
     def is_empty(self) -> bool:
-        return not self.here and not self._elsewhere
+        return not self.has_listeners and not self._elsewhere
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody in this process listens."""
+        return bool(self.here or self._parties)
 
     def join(self, monitor: Monitor) -> None:
         """``monitor`` hears the session from now on. The caller checks permission."""
@@ -79,6 +85,23 @@ class Audience:
             return
         self.here.remove(monitor)
         self._monitors.left()
+        if self.is_empty:
+            self._changed()
+
+    def join_party(self, party: Monitor) -> None:
+        """The call itself listens: a party is passed what the other says. It is no monitor of the
+        staff's, and does not count as one."""
+        was_empty = self.is_empty
+        self._parties.append(party)
+        self._monitors.announce()
+        if was_empty:
+            self._changed()
+
+    def leave_party(self, party: Monitor) -> None:
+        if party not in self._parties:
+            return
+        self._parties.remove(party)
+        self._monitors.announce()
         if self.is_empty:
             self._changed()
 
@@ -100,7 +123,7 @@ class Audience:
 
     def hear(self, frame: PlacedFrame) -> None:
         """Send a frame to all monitors in this process."""
-        for monitor in self.here:
+        for monitor in (*self.here, *self._parties):
             monitor.hear(frame)
 
     def close(self) -> None:
@@ -131,6 +154,7 @@ class Monitors:
         self._clock = clock
         self._sessions = sessions
         self._here = 0
+        self._listened: list[str] = []
         self._elsewhere: dict[str, tuple[frozenset[str], float]] = {}
         """Other processes: the sessions each listens to, and until when its lease lasts."""
         self._keeper: asyncio.Task[None] | None = None
@@ -171,10 +195,13 @@ class Monitors:
     def _count(self, change: int) -> None:
         self._here += change
         metrics.MONITORS.set(self._here)
-        self._announce()
+        self.announce()
 
-    def _announce(self) -> None:
-        self.relay.announce([id for id, each in self._sessions.items() if each.audience.here])
+    def announce(self) -> None:
+        """Tell the other processes which sessions are listened to here."""
+        self._listened = [id for id, each in self._sessions.items() if each.audience.has_listeners]
+        self.relay.announce(self._listened)
+        self._keep()
 
     # --- in other processes -----------------------------------------------------------------
 
@@ -211,8 +238,8 @@ class Monitors:
             self._keeper = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        while self._here or self._elsewhere:
+        while self._listened or self._elsewhere:
             await self._clock.sleep(ANNOUNCE_EVERY)
-            if self._here:
-                self._announce()
+            if self._listened:
+                self.announce()
             self._expire()

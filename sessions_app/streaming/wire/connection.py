@@ -9,18 +9,19 @@ from django.conf import settings
 
 from kallglot_site.sockets import close_codes
 from kallglot_site.sockets.token_bucket import TokenBucket
-from sessions_app.live_events import AudioOutput, SessionEnded, SpokenEvent, StreamWarning
-from sessions_app.media import AudioFrame, Speaker
+from sessions_app.live_events import SessionEnded, SpokenEvent, StreamWarning
+from sessions_app.media import AudioFormat, AudioFrame, Speaker
 from sessions_app.models import Session
 from sessions_app.services.claims import SessionGone
 from sessions_app.session_view import SessionView
 from sessions_app.streaming import metrics
 from sessions_app.streaming.hearing.timeline import ClockMode
 from sessions_app.streaming.live.gateway import DELAY_TOLD, Gateway
-from sessions_app.streaming.live.owner import Owner
+from sessions_app.streaming.live.owner import Owner, Told
 from sessions_app.streaming.live.track import LiveTrack
 from sessions_app.streaming.wire import limits
 from sessions_app.streaming.wire.controls import Controls
+from sessions_app.streaming.wire.listening import Listening
 from sessions_app.streaming.wire.outbox import Outbox
 from sessions_app.streaming.wire.protocols.base import (
     AudioInput,
@@ -82,19 +83,23 @@ class Connection:
         self.live = gateway.session(session.id)
         self.tracks: dict[Speaker, LiveTrack] = {}
         self.seen: int | None = session.segment_count
+        self.seen_translation: int | None = session.translation_count
         self.outbox = outbox
         self._codec = codec
         self._speaker: ListeningSpeaker = speaker
         self._allowed = allowed
         self._clock: ClockMode = clock
         self._since = since
-        self._told: int | None = None
+        self._told = Told()
         self._receive = receive
+        self.output_format = AudioFormat("mulaw", 8000)
+        """What the client is spoken to in: as it speaks itself."""
         self._controls = Controls(self, self.live)
+        self._listening = Listening(self, self.live, session, speaker)
         self._owner = Owner(
             gateway.connection_name(),
             warn=self.deliver,
-            told_sequence=lambda: self._told,
+            told=lambda: self._told,
             replaced=self._replaced,
             session_gone=lambda: self._gone(ended=True),
         )
@@ -120,6 +125,7 @@ class Connection:
             metrics.FRAMES.inc(self._frames)
             for track in self.tracks.values():
                 track.finish(ended=self._told_of_end)
+            self._listening.close()
             finishing = self._controls.close()
             self.live.pause.unfollow(self)
             self.live.unfollow(self)
@@ -138,33 +144,35 @@ class Connection:
         except SessionGone as gone:
             self._gone(ended=gone.ended)
             return False
-        self.seen = sequence = self._told_before()
-        ready = self._session_ready(sequence)
+        told = self._told_before()
+        self.seen, self.seen_translation = told
+        ready = self._session_ready(told.sequence or 0)
         self.say(ready)
         if speaker != "none" and self.gateway.expected_delay > DELAY_TOLD:
             message = "This server is busy: transcripts are delayed, but none is lost."
             self.say(StreamWarning("transcription_delayed", message))
         self._ready = True
-        self._told = sequence
+        self._told = told
         # Not earlier: session.ready must be the first message. The read finds what has changed
         # since the session was read for this connection.
         self.live.pause.follow(self, paused=ready.recording_paused)
+        self._listening.open()
         self.live.follow(self)
         self.live.look()
         if self.gateway.draining:
             self.go_away()
         return True
 
-    def _told_before(self) -> int:
-        """The last segment that the client need not be sent: as the client says, else as the
-        previous connection stored it, else the session's last."""
+    def _told_before(self) -> Told:
+        """What the client need not be sent: as the client says, else as the previous connection
+        stored it, else the session's latest."""
         track = None if self._speaker == "none" else self.tracks.get(self._speaker)
-        latest = self.session.segment_count
+        before = Told() if track is None else track.told_before
         if self._since is not None:
-            return min(self._since, latest)
-        if track is not None and track.told_before is not None:
-            return track.told_before
-        return latest
+            before = Told(min(self._since, self.session.segment_count), before.translation)
+            if before.translation is None and self._since < self.session.segment_count:
+                before = Told(before.sequence, 0)
+        return before.or_before(Told(self.session.segment_count, self.session.translation_count))
 
     def _session_ready(self, sequence: int) -> SessionReady:
         claims = [track.claim for track in self.tracks.values() if track.claim is not None]
@@ -217,7 +225,7 @@ class Connection:
             size = len(data)
             self._heard = True
             # A client that sends has received what it was sent before.
-            self._told = self.seen
+            self._told = Told(self.seen, self.seen_translation)
             if self._over or size > limits.LARGEST_MESSAGE:
                 self._refuse_more(size)
                 continue
@@ -249,6 +257,8 @@ class Connection:
                     self._malformed_message(self._may_not_speak(frame.speaker))
                     return
                 track = self._track(frame.speaker)
+            if frame.format is not self.output_format:
+                self.output_format = frame.format
             self._frames += 1
             track.feed(frame)
 
@@ -364,7 +374,7 @@ class Connection:
 
     def go_away(self) -> None:
         # Messages already sent arrive before the close.
-        self._told = self.seen
+        self._told = Told(self.seen, self.seen_translation)
         self.close(close_codes.GOING_AWAY)
 
     def _replaced(self) -> None:
@@ -380,15 +390,16 @@ class Connection:
     # --- what happens in the session --------------------------------------------------------
 
     def deliver(self, event: SpokenEvent) -> None:
-        """See ``fanout.Follower``. Speech goes to the other party only."""
-        if type(event) is AudioOutput and (self._speaker == "none" or event.speaker in self.tracks):
-            return
-        self.say(event)
+        """See ``fanout.Follower``."""
+        if (told := self._listening.told(event)) is not None:
+            self.say(told)
 
     def observe(self, view: SessionView | None) -> None:
         if view is None:
             self._gone(ended=False)
-        elif view.state.ended:
+            return
+        self._listening.observe(view)
+        if view.state.ended:
             self._end(view)
 
     def _end(self, view: SessionView) -> None:
@@ -400,5 +411,5 @@ class Connection:
             wait = settings.DRAIN_TIMEOUT + COMPLETE_WITHIN
             loop = asyncio.get_running_loop()
             loop.call_later(wait, self.outbox.close, close_codes.NORMAL)
-        if view.is_told(self.seen) or not self._codec.tells_transcripts:
+        if view.is_told(self.seen, self.seen_translation) or not self._codec.tells_transcripts:
             self.close(close_codes.NORMAL)

@@ -105,11 +105,8 @@ async def test_speech_for_the_party_is_sent_to_twilio_and_then_marked(gateway, s
     async with TwilioClient(session) as twilio:
         await begin_to_speak(twilio, gateway)
         mulaw = AudioFormat("mulaw", 8000)
-        for speech in (
-            AudioOutput("seg_0", "customer", 0, mulaw, b"\x00" * 160, True),  # not for itself
-            AudioOutput("seg_1", "agent", 0, mulaw, b"\x7f" * 160, True),
-        ):
-            gateway.session(session.id).publish(speech)
+        [connection] = gateway.session(session.id).connections
+        connection.say(AudioOutput("seg_1", "agent", 0, mulaw, b"\x7f" * 160, True))
         assert await twilio.next() == {
             "event": "media",
             "streamSid": STREAM_SID,

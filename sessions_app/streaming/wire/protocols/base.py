@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from sessions_app.live_events import (
+    AudioClear,
+    AudioOutput,
+    ClientEvent,
     SessionEnded,
     SessionPaused,
     SessionResumed,
-    SpokenEvent,
 )
 from sessions_app.media import AudioFormat, AudioFrame, Speaker
 
@@ -147,7 +149,9 @@ class SessionError:
 
 
 ServerMessage = (
-    SpokenEvent
+    ClientEvent
+    | AudioOutput
+    | AudioClear
     | SessionReady
     | SessionPaused
     | SessionResumed

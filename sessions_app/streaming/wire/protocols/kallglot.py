@@ -10,6 +10,7 @@ from typing import Any, Final, cast, get_args
 import orjson
 
 from sessions_app.live_events import (
+    AudioClear,
     AudioOutput,
     FinalTranscript,
     PartialTranscript,
@@ -19,7 +20,9 @@ from sessions_app.live_events import (
     SpeechStarted,
     SpeechStopped,
     StreamWarning,
+    TranslationFailed,
     TranslationFinal,
+    TranslationPartial,
 )
 from sessions_app.media import (
     ENCODINGS,
@@ -269,15 +272,24 @@ def _fields_of(message: ServerMessage) -> tuple[str, Json]:
                 "message": message.message,
                 "speaker": message.speaker,
             }
-        case TranslationFinal():
-            return "translation.final", {
+        case TranslationFinal() | TranslationPartial():
+            final = isinstance(message, TranslationFinal)
+            return "translation.final" if final else "translation.partial", {
                 "segment_id": message.segment_id,
                 "speaker": message.speaker,
                 "language": message.language,
                 "text": message.text,
             }
+        case TranslationFailed():
+            return "translation.failed", {
+                "segment_id": message.segment_id,
+                "speaker": message.speaker,
+                "code": message.code,
+            }
         case AudioOutput():
             return "audio.output", _speech(message)
+        case AudioClear():
+            return "audio.clear", {"segment_id": message.segment_id, "reason": message.reason}
         case Pong():
             return "pong", {"timestamp_ms": message.timestamp_ms}
         case _:
@@ -360,4 +372,5 @@ def _speech(output: AudioOutput) -> Json:
             "payload": binascii.b2a_base64(output.payload, newline=False).decode("ascii"),
         },
         "last": output.last,
+        "original": output.original,
     }

@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from sessions_app import media
-from sessions_app.live_events import AudioOutput
+from sessions_app.live_events import AudioClear, AudioOutput
 from sessions_app.media import AudioFormat, AudioFrame, Speaker
 from sessions_app.streaming.wire.protocols.base import (
     ArrivalClock,
@@ -118,18 +118,22 @@ class TwilioCodec:
 
     def encode(self, message: ServerMessage) -> tuple[str, ...]:
         """Audio output ends with the segment's id as a mark: Twilio returns it once played."""
+        if type(message) is AudioClear:
+            return (self._message("clear"),)
         if type(message) is not AudioOutput:
             return ()
         messages: list[str] = []
         if payload := _as_played(message):
             encoded = binascii.b2a_base64(payload, newline=False).decode("ascii")
             messages.append(self._message("media", {"payload": encoded}))
-        if message.last:
+        if message.last and message.segment_id is not None:
             messages.append(self._message("mark", {"name": message.segment_id}))
         return tuple(messages)
 
-    def _message(self, event: str, content: Json) -> str:
-        document = {"event": event, "streamSid": self._stream_sid, event: content}
+    def _message(self, event: str, content: Json | None = None) -> str:
+        document: Json = {"event": event, "streamSid": self._stream_sid}
+        if content is not None:
+            document[event] = content
         return orjson.dumps(document).decode()
 
 

@@ -45,38 +45,38 @@ def spoken(samples: Samples, start: float = 0.0) -> SpokenAudio:
 @pytest.mark.parametrize("level", [-12.0, -30.0])
 def test_an_echo_holds_no_own_speech(level, delay):
     said = voice(4.0, seed=1)
-    assert own_speech(Clip(0.0, line(said, delay=delay, level=level), RATE), spoken(said)) is None
+    assert own_speech(Clip(0.0, line(said, delay=delay, level=level), RATE), [spoken(said)]) is None
 
 
 def test_an_echo_is_recognized_while_its_original_is_still_being_spoken():
     said = voice(4.0, seed=1)
     audio = SpokenAudio(lambda: Clip(0.0, said, RATE))
-    assert own_speech(Clip(0.0, line(said), RATE), audio) is None
+    assert own_speech(Clip(0.0, line(said), RATE), [audio]) is None
 
 
 def test_other_words_at_the_same_time_are_kept_whole():
     mine, theirs = voice(4.0, seed=1), voice(4.0, seed=2)
     both = (mine.astype(int) + line(theirs)[: len(mine)]).astype(np.int16)
     clip = Clip(0.0, both, RATE)
-    assert own_speech(clip, spoken(theirs)) is clip
+    assert own_speech(clip, [spoken(theirs)]) is clip
 
 
 def test_the_same_words_a_moment_later_are_kept():
     said = voice(2.0, seed=1)
     clip = Clip(3.5, said, RATE)
-    assert own_speech(clip, spoken(said)) is clip
+    assert own_speech(clip, [spoken(said)]) is clip
 
 
 def test_words_that_are_as_loud_as_the_other_party_s_are_kept():
     said = voice(2.0, seed=1)
     clip = Clip(0.1, said, RATE)
-    assert own_speech(clip, spoken(said)) is clip
+    assert own_speech(clip, [spoken(said)]) is clip
 
 
 def test_of_an_echo_that_own_words_follow_only_these_are_kept():
     theirs, mine = voice(4.0, seed=1), voice(3.0, seed=2)
     clip = Clip(10.0, np.concatenate([line(theirs), mine]), RATE)
-    own = own_speech(clip, spoken(theirs, start=10.0))
+    own = own_speech(clip, [spoken(theirs, start=10.0)])
     assert own is not None
     assert 13.0 <= own.start <= 14.12
     assert own.end == pytest.approx(clip.end)
@@ -85,7 +85,7 @@ def test_of_an_echo_that_own_words_follow_only_these_are_kept():
 def test_other_rates_are_compared_too():
     said = voice(4.0, seed=1)
     echoed = np.repeat(line(said), 2)  # at 16 kHz
-    assert own_speech(Clip(0.0, echoed, 2 * RATE), spoken(said)) is None
+    assert own_speech(Clip(0.0, echoed, 2 * RATE), [spoken(said)]) is None
 
 
 def test_speech_is_kept_for_as_long_as_an_echo_of_it_may_be_judged_and_no_longer():

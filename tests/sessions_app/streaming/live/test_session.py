@@ -147,11 +147,11 @@ async def test_the_poll_repeats_a_failed_read(gateway, session, monkeypatch):
         await live.refresh()  # the poll finds nothing newer than what is known here
         reads = []
 
-        def fail_once(session_id: str, after: int | None) -> Any:
+        def fail_once(session_id: str, *after: int | None) -> Any:
             reads.append(session_id)
             if len(reads) == 1:
                 raise OperationalError("the database is away")
-            return session_view(session_id, after)
+            return session_view(session_id, *after)
 
         monkeypatch.setattr(fanout, "session_view", fail_once)
         with following(gateway, session.id, after=0) as (_, late):
@@ -164,8 +164,8 @@ async def test_a_follower_that_joins_during_a_read_is_told_only_what_was_read_af
     # A party claims its track and joins: what was read before knows nothing of that claim.
     reading, go_on = threading.Event(), threading.Event()
 
-    def slowly(session_id: str, after: int | None) -> Any:
-        view = session_view(session_id, after)
+    def slowly(session_id: str, *after: int | None) -> Any:
+        view = session_view(session_id, *after)
         reading.set()
         go_on.wait(10)
         return view

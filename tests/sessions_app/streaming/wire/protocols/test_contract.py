@@ -106,7 +106,10 @@ MESSAGES: list[base.ServerMessage] = [
     events.SpeechStopped("agent", 2.5),
     events.PartialTranscript("seg_1", "customer", None, "Hel", 1.0),
     events.FinalTranscript("seg_1", "customer", "en", "Hello.", 1.0, 2.0, 0.9),
+    events.AudioClear("seg_1", "barge_in"),
+    events.TranslationPartial("seg_1", "agent", "es", "Ho"),
     events.TranslationFinal("seg_1", "agent", "es", "Hola."),
+    events.TranslationFailed("seg_1", "agent", "translation_unavailable"),
     events.StreamWarning("sequence_gap", "3 missing", "agent"),
 ]
 
@@ -126,6 +129,6 @@ def test_every_server_message_can_be_encoded(make, message):
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_twilio_is_sent_audio_output_only(message):
     said = [json.loads(each) for each in started_twilio().encode(message)]
-    spoken = isinstance(message, events.AudioOutput)
-    assert [each["event"] for each in said] == (["media", "mark"] if spoken else [])
+    wanted = {events.AudioOutput: ["media", "mark"], events.AudioClear: ["clear"]}
+    assert [each["event"] for each in said] == wanted.get(type(message), [])
     assert all(each["streamSid"] == STREAM_SID for each in said)

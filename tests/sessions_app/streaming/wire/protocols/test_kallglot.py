@@ -276,6 +276,30 @@ def test_a_refused_audio_start_leaves_the_earlier_one_in_force(codec):
                     "payload": "//8=",
                 },
                 "last": True,
+                "original": False,
+            },
+        ),
+        (
+            events.AudioClear(None, "barge_in"),
+            {"type": "audio.clear", "segment_id": None, "reason": "barge_in"},
+        ),
+        (
+            events.TranslationPartial("seg_1", "agent", "es", "Ho"),
+            {
+                "type": "translation.partial",
+                "segment_id": "seg_1",
+                "speaker": "agent",
+                "language": "es",
+                "text": "Ho",
+            },
+        ),
+        (
+            events.TranslationFailed("seg_1", "agent", "translation_unavailable"),
+            {
+                "type": "translation.failed",
+                "segment_id": "seg_1",
+                "speaker": "agent",
+                "code": "translation_unavailable",
             },
         ),
         (

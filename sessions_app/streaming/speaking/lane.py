@@ -1,0 +1,378 @@
+"""Speaks to one party: words become speech, in order, never two at once, and give way to its voice.
+
+A sentence is synthesized while the one before it is heard. What waits is bounded: when the other
+party speaks faster than it can be spoken, the oldest sentences that nobody has begun to hear are
+dropped, with a warning; their text stands in the transcript.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+
+from sessions_app.clock import Clock
+from sessions_app.engines.base import EngineError, Synthesizer
+from sessions_app.live_events import (
+    AudioClear,
+    SpeechWanted,
+    StreamWarning,
+    WordsToPassOn,
+    WordsToSpeak,
+)
+from sessions_app.media import PlacedFrame, Resampler, Samples, Speaker, decode, resample
+from sessions_app.streaming.hearing.echo import is_echo
+from sessions_app.streaming.hearing.utterances import Voice
+from sessions_app.streaming.speaking.interruptions import HOLD_AFTER, Interruption, Verdict
+from sessions_app.streaming.speaking.metrics import SPEECH_END_TO_FIRST_SOUND
+from sessions_app.streaming.speaking.output import BLOCK, PacedOutput
+
+log = logging.getLogger(__name__)
+
+LONGEST_QUEUE: Final = 40.0
+"""Seconds of speech that may wait; beyond that the oldest is dropped."""
+
+SYNTHESIZED_AHEAD: Final = 20.0
+"""Seconds of speech made before it is needed."""
+
+CHUNK_TIMEOUT: Final = 10.0
+"""Seconds that a synthesizer may take for the next piece of a sentence."""
+
+SECONDS_OF_A_CHARACTER: Final = 0.07
+"""How long a character takes to say, about, before its speech has been made."""
+
+
+@dataclass(slots=True, eq=False)
+class _Speech:
+    """One clause or passed-on utterance on its way to the listener."""
+
+    segment_id: str
+    speaker: Speaker
+    last: bool
+    end_time: float
+    words: WordsToSpeak | None  # None: passed on as it was said
+    audio: deque[Samples] = field(default_factory=deque)
+    made: int = 0  # samples
+    sent: int = 0
+    complete: bool = False  # no more audio will be made
+    rate: int = 0
+
+    @property
+    def waiting(self) -> float:
+        """Seconds not yet sent; estimated where they are not made yet."""
+        if not self.complete and not self.made and self.words is not None:
+            return len(self.words.text) * SECONDS_OF_A_CHARACTER
+        return (self.made - self.sent) / self.rate if self.rate else 0.0
+
+    def take(self, size: int) -> Samples | None:
+        """The next ``size`` samples, fewer only at the end. None: they are not made yet, or
+        nothing is left."""
+        left = self.made - self.sent
+        # The last block is kept back until it is known to be the last.
+        if not left or (left <= size and not self.complete):
+            return None
+        taken: list[Samples] = []
+        wanted = min(size, left)
+        while wanted:
+            piece = self.audio.popleft()
+            if len(piece) > wanted:
+                self.audio.appendleft(piece[wanted:])
+                piece = piece[:wanted]
+            taken.append(piece)
+            wanted -= len(piece)
+        block = taken[0] if len(taken) == 1 else np.concatenate(taken)
+        self.sent += len(block)
+        return block
+
+
+class Lane:
+    """For one connection of a party. Belongs to the event loop.
+
+    Args:
+        warn: tells the client.
+        interrupted: called with a segment's id when some of its speech was not heard.
+        heard: called with each block of made speech as the listener will hear it.
+        voice: of the party that speaks here; None: any of the language.
+        original_volume: of the other party's own voice beneath the speech, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        listener: Speaker,
+        *,
+        output: PacedOutput,
+        synthesizer: Synthesizer | None,
+        clock: Clock,
+        warn: Callable[[StreamWarning], None],
+        interrupted: Callable[[str], None],
+        heard: Callable[[PlacedFrame], None] = lambda frame: None,
+        voice: str | None = None,
+        barge_in: bool = True,
+        original_volume: float = 0.0,
+    ) -> None:
+        self.listener: Speaker = listener
+        self.output = output
+        self._synthesizer = synthesizer
+        self._clock = clock
+        self._warn = warn
+        self._interrupted = interrupted
+        self._heard = heard
+        self._voice = voice
+        self._barge_in = barge_in
+        self._volume = original_volume
+        self._speeches: deque[_Speech] = deque()
+        self._interruption = Interruption()
+        self._paused = False
+        self._closed = False
+        self._beneath: deque[Samples] = deque()
+        self._wake = asyncio.Event()
+        self._player: asyncio.Task[None] | None = None
+        self._maker: asyncio.Task[None] | None = None
+        self._making: _Speech | None = None
+        self._silent_engine = False
+        self._dropping = False
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether speech is under way: waiting, being sent, or still heard."""
+        return bool(self._speeches) or self.output.is_playing
+
+    # --- what is to be said -------------------------------------------------------------------
+
+    def add(self, wanted: SpeechWanted) -> None:
+        """Speak after everything that was added before. Never waits."""
+        if self._closed:
+            return
+        if isinstance(wanted, WordsToPassOn):
+            self._speeches.append(self._as_said(wanted))
+        elif self._synthesizer is not None:
+            self._speeches.append(
+                _Speech(wanted.segment_id, wanted.speaker, wanted.last, wanted.end_time, wanted)
+            )
+        self._make_room()
+        self._run()
+
+    def pass_on(self, frame: PlacedFrame) -> None:
+        """The other party's own voice, as it comes: heard at once, or beneath the speech."""
+        if self._closed or self._paused:
+            return
+        if not self._speeches:
+            self.output.pass_on(frame)
+        elif self._volume:
+            self._beneath.append(self.output.converted(frame))
+
+    def pass_on_beneath(self, frame: PlacedFrame) -> None:
+        """The same for words that are also translated: never louder than ``original_volume``."""
+        if self._closed or self._paused or not self._volume:
+            return
+        if self._speeches:
+            self._beneath.append(self.output.converted(frame))
+        else:
+            self.output.pass_on(frame, self._volume)
+
+    def _as_said(self, wanted: WordsToPassOn) -> _Speech:
+        rate = self.output.rate
+        samples = resample(decode(wanted.payload, "mulaw"), wanted.sample_rate, rate)
+        return _Speech(
+            wanted.segment_id, wanted.speaker, True, wanted.end_time, None,
+            deque([samples]), made=len(samples), complete=True, rate=rate,
+        )  # fmt: skip
+
+    def _make_room(self) -> None:
+        dropped: list[_Speech] = []
+        while len(self._speeches) > 2 and self._waiting > LONGEST_QUEUE:
+            # The first is being heard.
+            dropped.append(self._speeches[1])
+            del self._speeches[1]
+        if not dropped:
+            self._dropping = self._dropping and self._waiting > LONGEST_QUEUE / 2
+            return
+        for segment_id in dict.fromkeys(each.segment_id for each in dropped):
+            self._interrupted(segment_id)
+        if not self._dropping:
+            self._dropping = True
+            message = "Speech was left out: the other party speaks faster than it can be spoken."
+            self._warn(StreamWarning("speech_dropped", message, dropped[0].speaker))
+        if self._making in dropped and self._maker is not None:
+            self._maker.cancel()
+            self._maker = None
+
+    @property
+    def _waiting(self) -> float:
+        return sum(each.waiting for each in self._speeches)
+
+    # --- giving way ---------------------------------------------------------------------------
+
+    def listen(self, voice: Voice) -> None:
+        """What is heard of the listener, told with every frame of it."""
+        if not self._barge_in:
+            return
+        if not self.is_speaking:
+            self._interruption.nothing_to_say(voice.voiced)
+            return
+        voiced = voice.voiced
+        if voiced >= HOLD_AFTER and is_echo(voice.latest(), self.output.spoken):
+            voiced = 0.0
+        was_held = self._interruption.held
+        verdict = self._interruption.judge(voiced, self._clock.time())
+        if verdict is Verdict.STOP:
+            self.stop("barge_in")
+        elif was_held and verdict is Verdict.SPEAK:
+            self._wake.set()
+
+    def pause(self, paused: bool) -> None:
+        """Nothing is spoken while the recording is paused; what waits goes on afterwards."""
+        self._paused = paused
+        self._wake.set()
+
+    def stop(self, reason: Literal["barge_in", "ended"]) -> None:
+        """Drop everything that has not been heard."""
+        if not self.is_speaking:
+            return
+        segments = list(dict.fromkeys(each.segment_id for each in self._speeches))
+        self._speeches.clear()
+        self._beneath.clear()
+        if self._maker is not None:
+            self._maker.cancel()
+            self._maker = None
+        only = segments[0] if len(segments) == 1 else None
+        self.output.clear(AudioClear(only, reason))
+        for segment_id in segments:
+            self._interrupted(segment_id)
+        self._wake.set()
+
+    def close(self) -> None:
+        """The connection is gone, or everything is said."""
+        self._closed = True
+        self._speeches.clear()
+        for task in (self._player, self._maker):
+            if task is not None:
+                task.cancel()
+
+    # --- tasks --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._wake.set()
+        if self._player is None or self._player.done():
+            self._player = asyncio.create_task(self._play())
+        if self._maker is None or self._maker.done():
+            self._maker = asyncio.create_task(self._make())
+
+    async def _make(self) -> None:
+        """Synthesize what waits, in order."""
+        while (speech := self._next_to_make()) is not None:
+            while self._made_ahead > SYNTHESIZED_AHEAD:
+                await self._clock.sleep(BLOCK)
+            self._making = speech
+            try:
+                await self._synthesize(speech)
+                self._silent_engine = False
+            except EngineError as error:
+                log.warning("speech failed: %s", type(error).__name__)
+                self._warn_of_silence(speech)
+            except Exception as error:  # an engine's bug; its text may hold words of the call
+                log.error("synthesizer is broken: %s", type(error).__name__)
+                self._warn_of_silence(speech)
+            finally:
+                speech.complete = True
+                self._wake.set()
+
+    def _next_to_make(self) -> _Speech | None:
+        return next((each for each in self._speeches if not each.complete), None)
+
+    @property
+    def _made_ahead(self) -> float:
+        return sum((each.made - each.sent) / each.rate for each in self._speeches if each.rate)
+
+    async def _synthesize(self, speech: _Speech) -> None:
+        assert self._synthesizer is not None
+        assert speech.words is not None
+        words = speech.words
+        rate = speech.rate = self.output.rate
+        resampler: Resampler | None = None
+        chunks = self._synthesizer.stream(
+            words.text, words.language, self._voice, timeout=CHUNK_TIMEOUT
+        )
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                samples = chunk.samples
+                if chunk.sample_rate != rate:
+                    resampler = resampler or Resampler(chunk.sample_rate, rate)
+                    samples = resampler.feed(samples)
+                self._add_audio(speech, samples)
+        if resampler is not None:
+            self._add_audio(speech, resampler.flush())
+
+    def _add_audio(self, speech: _Speech, samples: Samples) -> None:
+        if len(samples):
+            speech.audio.append(samples)
+            speech.made += len(samples)
+            self._wake.set()
+
+    def _warn_of_silence(self, speech: _Speech) -> None:
+        """Once per outage."""
+        if self._silent_engine:
+            return
+        self._silent_engine = True
+        message = "Translated words cannot be spoken now. They are in the transcript."
+        self._warn(StreamWarning("speech_unavailable", message, speech.speaker))
+
+    async def _play(self) -> None:
+        """Send what is made, at the pace of a call."""
+        while self._speeches:
+            self._wake.clear()
+            speech = self._speeches[0]
+            if not self._may_send(speech):
+                if speech.complete and speech.made == speech.sent:
+                    self._speeches.popleft()
+                else:
+                    await self._wake.wait()
+                continue
+            await self.output.room()
+            # The listener may have spoken meanwhile.
+            if self._speeches and self._speeches[0] is speech and self._may_send(speech):
+                self._send_block(speech)
+
+    def _may_send(self, speech: _Speech) -> bool:
+        left = speech.made - speech.sent
+        enough = speech.complete or left > self._block
+        return bool(left) and enough and not self._interruption.held and not self._paused
+
+    @property
+    def _block(self) -> int:
+        return round(BLOCK * self.output.rate)
+
+    def _send_block(self, speech: _Speech) -> None:
+        first = not speech.sent
+        block = speech.take(self._block)
+        if block is None:
+            return
+        if first and (now := self.output.now) is not None:
+            SPEECH_END_TO_FIRST_SOUND.observe(max(0.0, now - speech.end_time))
+        ends = speech.complete and speech.made == speech.sent
+        original = speech.words is None
+        frame = self.output.play(
+            self._mixed(block),
+            segment_id=speech.segment_id,
+            speaker=speech.speaker,
+            last=ends and speech.last,
+            original=original,
+        )
+        if frame is not None and not original:
+            self._heard(frame)
+
+    def _mixed(self, block: Samples) -> Samples:
+        if not self._beneath:
+            return block
+        beneath = np.concatenate(self._beneath)
+        self._beneath.clear()
+        if len(beneath) > len(block):
+            self._beneath.append(beneath[len(block) :])
+        mixed = block.astype(np.float32)
+        size = min(len(beneath), len(block))
+        mixed[:size] += self._volume * beneath[:size]
+        return np.clip(mixed, -32768, 32767).astype(np.int16)

@@ -1,0 +1,155 @@
+"""Sends speech to one connection at the pace of a call, in the connection's own encoding."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from sessions_app.clock import Clock
+from sessions_app.live_events import AudioClear, AudioOutput
+from sessions_app.media import AudioFormat, PlacedFrame, Resampler, Samples, Speaker, decode, encode
+from sessions_app.streaming.hearing.echo import Clip, SpokenAudio
+
+AHEAD: Final = 0.3
+"""Seconds of speech that the client may have been sent and not played: what a clear must drop."""
+
+BLOCK: Final = 0.1
+"""Seconds of audio in one message."""
+
+LONGEST_CLIP: Final = 10.0
+"""Seconds of unbroken speech that are kept in one piece."""
+
+Send = Callable[[AudioOutput | AudioClear], None]
+
+
+class PacedOutput:
+    """One connection's. Sends block by block, and knows what the listener hears at which time.
+
+    Args:
+        send: puts a message into the connection's outbox. Must not wait.
+        format: what the connection sends itself, read for every block.
+        now: the time on the session's timeline; None: it has not begun.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Send,
+        format: Callable[[], AudioFormat],
+        clock: Clock,
+        now: Callable[[], float | None],
+    ) -> None:
+        self._send = send
+        self._format = format
+        self._clock = clock
+        self._now = now
+        self._sequence = 0
+        self._played_until = 0.0  # on the clock: when all that was sent will have been heard
+        self._open: list[Samples] = []
+        self._open_start = 0.0  # on the timeline
+        self._passing: tuple[AudioFormat, AudioFormat, Resampler | None] | None = None
+        self.spoken = SpokenAudio(self._open_clip)
+        """What was sent lately: the listener's line may return it as an echo."""
+        self._rate = 8000
+
+    @property
+    def rate(self) -> int:
+        """Hz at which blocks are wanted."""
+        return self._format().sample_rate
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether the listener still hears what was sent."""
+        return self._played_until > self._clock.time()
+
+    @property
+    def now(self) -> float | None:
+        """Seconds on the session's timeline; None: it has not begun."""
+        return self._now()
+
+    async def room(self) -> None:
+        """Wait until the next block would not be sent too early."""
+        wait = self._played_until - self._clock.time() - (AHEAD - BLOCK)
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    def play(
+        self, samples: Samples, *, segment_id: str | None, speaker: Speaker, last: bool,
+        original: bool,
+    ) -> PlacedFrame | None:  # fmt: skip
+        """Send a block now. Returns it as it will be heard, on the session's timeline."""
+        format = self._format().mono
+        now = self._clock.time()
+        heard_at = max(self._played_until, now)
+        on_timeline = self._now()
+        start = None if on_timeline is None else on_timeline + heard_at - now
+        if start is not None:
+            self._remember(samples, start, format.sample_rate, gap=heard_at > self._played_until)
+        duration = len(samples) / format.sample_rate
+        self._played_until = heard_at + duration
+        payload = encode(samples, format.encoding)
+        self._put(payload, format, segment_id, speaker, last=last, original=original)
+        if start is None:
+            return None
+        return PlacedFrame(speaker, format, payload, start, duration)
+
+    def pass_on(self, frame: PlacedFrame, volume: float = 1.0) -> None:
+        """Send the other party's own voice as it comes."""
+        format = self._format().mono
+        if frame.format == format and volume == 1.0:
+            payload = frame.payload
+        else:
+            samples = self.converted(frame)
+            if not len(samples):
+                return
+            if volume != 1.0:
+                samples = np.asarray(samples * volume, dtype=np.int16)
+            payload = encode(samples, format.encoding)
+        self._put(payload, format, None, frame.speaker, last=False, original=True)
+
+    def converted(self, frame: PlacedFrame) -> Samples:
+        """The samples of a frame at the connection's rate; a stream of frames stays continuous."""
+        format = self._format().mono
+        if self._passing is None or self._passing[:2] != (frame.format, format):
+            differs = frame.format.sample_rate != format.sample_rate
+            resampler = Resampler(frame.format.sample_rate, format.sample_rate) if differs else None
+            self._passing = frame.format, format, resampler
+        samples = decode(frame.payload, frame.format.encoding)
+        resampler = self._passing[2]
+        return samples if resampler is None else resampler.feed(samples)
+
+    def clear(self, message: AudioClear) -> None:
+        """Tell the client to drop what it has not played."""
+        self._played_until = 0.0
+        self._close_clip()
+        self._send(message)
+
+    def _put(
+        self, payload: bytes, format: AudioFormat, segment_id: str | None, speaker: Speaker,
+        *, last: bool, original: bool,
+    ) -> None:  # fmt: skip
+        self._sequence += 1
+        self._send(
+            AudioOutput(segment_id, speaker, self._sequence, format, payload, last, original)
+        )
+
+    # --- what is heard ------------------------------------------------------------------------
+
+    def _remember(self, samples: Samples, start: float, rate: int, *, gap: bool) -> None:
+        long = sum(map(len, self._open)) > LONGEST_CLIP * rate
+        if gap or long or rate != self._rate:
+            self._close_clip()
+        if not self._open:
+            self._open_start, self._rate = start, rate
+        self._open.append(samples)
+
+    def _close_clip(self) -> None:
+        clip = self._open_clip()
+        self._open = []
+        if clip is not None:
+            self.spoken.add(clip)
+
+    def _open_clip(self) -> Clip | None:
+        if not self._open:
+            return None
+        return Clip(self._open_start, np.concatenate(self._open), self._rate)

@@ -1,0 +1,87 @@
+"""What a party is spoken to on its connection, in the modes that translate."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from sessions_app.live_events import (
+    ClientEvent,
+    FinalTranscript,
+    SpokenEvent,
+    StreamWarning,
+    TranslationFinal,
+    WordsToPassOn,
+    WordsToSpeak,
+)
+from sessions_app.media import Speaker
+from sessions_app.models import Session
+from sessions_app.session_view import SessionView
+from sessions_app.streaming.live.interpretation import Interpretation, SpokenTo
+from sessions_app.streaming.live.session import LiveSession
+from sessions_app.streaming.speaking.lane import Lane
+from sessions_app.streaming.wire.protocols.base import ListeningSpeaker
+
+
+class ListeningConnection(SpokenTo, Protocol):
+    @property
+    def tracks(self) -> Collection[Speaker]:
+        """The parties that speak on this connection."""
+
+
+class Listening:
+    """Of one connection. Does nothing for a silent listener, and in modes that do not translate."""
+
+    def __init__(
+        self,
+        connection: ListeningConnection,
+        live: LiveSession,
+        session: Session,
+        speaker: ListeningSpeaker,
+    ) -> None:
+        self._connection = connection
+        self._live = live
+        self._session = session
+        self._speaker: ListeningSpeaker = speaker
+        self._interpretation: Interpretation | None = None
+        self._lane: Lane | None = None
+        self._failing = False
+
+    def open(self) -> None:
+        """The party hears what is said from now on."""
+        if self._speaker == "none":
+            return
+        interpretation = self._interpretation = self._live.interpreted(self._session)
+        if interpretation is not None:
+            self._lane = interpretation.open_lane(self._speaker, self._connection)
+            self._lane.pause(self._live.pause.active)
+
+    def close(self) -> None:
+        if self._interpretation is not None and self._lane is not None:
+            self._interpretation.close_lane(self._lane)
+        self._lane = None
+
+    def told(self, event: SpokenEvent) -> ClientEvent | None:
+        """Use an event of the session. Returns what the client is told of it."""
+        if isinstance(event, WordsToSpeak | WordsToPassOn):
+            # A connection that speaks for both parties hears neither.
+            if self._lane is not None and event.speaker not in self._connection.tracks:
+                self._lane.add(event)
+            return None
+        if isinstance(event, FinalTranscript):
+            if self._live.interpretation is not None:
+                self._live.interpretation.conversation.observe(event)
+        elif isinstance(event, TranslationFinal):
+            self._failing = False
+        elif isinstance(event, StreamWarning) and event.code == "translation_unavailable":
+            # Each party's interpreter warns of the same outage.
+            known, self._failing = self._failing, True
+            return None if known else event
+        return event
+
+    def observe(self, view: SessionView) -> None:
+        """The session has been read again."""
+        if self._lane is None or self._interpretation is None:
+            return
+        self._lane.pause(self._live.pause.active)
+        self._interpretation.observe(view)
+        if view.state.ended:
+            self._lane.stop("ended")

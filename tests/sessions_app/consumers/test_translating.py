@@ -1,0 +1,374 @@
+"""Two parties with two languages: what each of them hears and reads."""
+
+import asyncio
+import base64
+
+import numpy as np
+import pytest
+from channels.db import database_sync_to_async
+
+from sessions_app import runtime
+from sessions_app.engines.base import EngineUnavailable, SpeechAudio, Synthesizer
+from sessions_app.media import decode
+from sessions_app.models import Segment, Session
+from tests.factories import SessionFactory
+from tests.fakes.audio import silence, speech
+from tests.fakes.engines import FakeTranslator, heard
+from tests.fakes.sockets import StreamClient
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("gateway", "event_loop_never_blocks"),
+]
+
+in_db = database_sync_to_async
+
+
+class Voices(Synthesizer):
+    """Speaks 0.3 s for each word."""
+
+    name = "voices"
+    languages = frozenset({"en", "es", "de"})
+    attempts = 1
+
+    def __init__(self):
+        self.asked = []
+        self.errors = []
+
+    async def _synthesize(self, text, language, voice):
+        self.asked.append((text, language, voice))
+        if self.errors:
+            raise self.errors.pop()
+        for _ in text.split():
+            yield SpeechAudio(np.full(2400, 1000, np.int16), 8000)
+
+
+@pytest.fixture
+def translator():
+    return FakeTranslator(known={("en", "es"), ("es", "en")})
+
+
+@pytest.fixture
+def voices():
+    return Voices()
+
+
+@pytest.fixture
+async def gateway(engine, translator, voices, settings, monkeypatch):
+    monkeypatch.setattr(runtime, "_runtime", None)
+    settings.DRAIN_TIMEOUT = 5.0
+    gateway = runtime.use(engine, translator, voices)
+    yield gateway
+    await gateway.drain()
+    await gateway.close()
+
+
+def bidirectional(cast, **fields):
+    values = {"source_language": "es", "target_language": "en"} | fields
+    mode = Session.Mode.BIDIRECTIONAL_TRANSLATION
+    return SessionFactory(organization=cast.organization, mode=mode, **values)
+
+
+@pytest.fixture
+def session(cast):
+    return bidirectional(cast)
+
+
+async def speak(client, seconds=1.0, pause=1.2):
+    """An utterance, at the pace of a call: the clocks here are real."""
+    spoken = np.concatenate([speech(seconds), silence(pause)])
+    for start in range(0, len(spoken), 800):
+        client.send_audio(spoken[start : start + 800])
+        await asyncio.sleep(0.1)
+
+
+def hears(text, language):
+    """Whatever is said next, in partials as well."""
+    return lambda request: heard(text, language)
+
+
+async def ready(*clients):
+    for client in clients:
+        await client.next("session.ready")
+
+
+def spoken_seconds(client, **fields):
+    """Seconds of speech that the client was sent."""
+    outputs = [
+        each
+        for each in client.heard
+        if each["type"] == "audio.output" and fields.items() <= each.items()
+    ]
+    return sum(len(base64.b64decode(each["audio"]["payload"])) for each in outputs) / 8000
+
+
+async def test_each_party_hears_the_other_in_its_own_language(engine, voices, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("Hola buenos días.", "es")
+        await speak(customer)
+        final = await agent.next("transcript.final")
+        translation = await agent.next("translation.final")
+        assert translation == {
+            "type": "translation.final",
+            "session_id": session.id,
+            "segment_id": final["id"],
+            "speaker": "customer",
+            "language": "en",
+            "text": "[en] Hola buenos días.",
+        }
+        while not (output := await agent.next("audio.output"))["last"]:
+            assert output["segment_id"] == final["id"]
+            assert output["speaker"] == "customer"
+            assert output["original"] is False
+        engine.answer = hears("Hello.", "en")
+        await speak(agent)
+        while not (await customer.next("audio.output"))["last"]:
+            pass
+        assert [each["text"] for each in customer.heard if each["type"] == "translation.final"] == [
+            "[en] Hola buenos días.",
+            "[es] Hello.",
+        ]
+    assert [(text, language) for text, language, _ in voices.asked] == [
+        ("[en] Hola buenos días.", "en"),
+        ("[es] Hello.", "es"),
+    ]
+    assert spoken_seconds(agent, speaker="customer") == pytest.approx(1.2, abs=0.01)
+    assert spoken_seconds(agent, speaker="agent") == 0
+    assert spoken_seconds(customer, speaker="customer") == 0
+    assert spoken_seconds(customer, speaker="agent") == pytest.approx(0.6, abs=0.01)
+    stored = await in_db(list)(Segment.objects.order_by("sequence"))
+    assert [(each.translation, each.translation_language) for each in stored] == [
+        ("[en] Hola buenos días.", "en"),
+        ("[es] Hello.", "es"),
+    ]
+
+
+async def test_a_silent_listener_reads_and_hears_nothing(engine, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+        StreamClient(session, speaker="none") as listener,
+    ):
+        await ready(customer, agent, listener)
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        await listener.next("translation.final")
+        while not (await agent.next("audio.output"))["last"]:
+            pass
+        await listener.ping()
+    assert "audio.output" not in {each["type"] for each in listener.heard}
+
+
+async def test_no_speech_is_made_for_a_party_that_is_not_connected(engine, voices, session):
+    async with StreamClient(session, speaker="customer") as customer:
+        await ready(customer)
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        await customer.next("translation.final")
+        async with StreamClient(session, speaker="agent") as agent:
+            await ready(agent)
+            engine.answer = hears("Otra vez.", "es")
+            await speak(customer)
+            while not (await agent.next("audio.output"))["last"]:
+                pass
+    assert [text for text, _, _ in voices.asked] == ["[en] Otra vez."]
+
+
+async def test_words_in_the_listener_s_language_are_passed_on(engine, cast, voices):
+    """The customer's language is not named: only the final shows that it needs no translation."""
+    session = await in_db(bidirectional)(cast, source_language=None)
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("Good morning.", "en")
+        await speak(customer)
+        while not (output := await agent.next("audio.output"))["last"]:
+            assert output["original"] is True
+        assert spoken_seconds(agent) == pytest.approx(1.1, abs=0.3)
+        # From now on it is known, and heard while it is being said.
+        engine.answer = hears("How are you?", "en")
+        speaking = asyncio.create_task(speak(customer, seconds=2.0))
+        live = await agent.next("audio.output")
+        assert (live["segment_id"], live["original"]) == (None, True)
+        assert not speaking.done()
+        await speaking
+    assert voices.asked == []
+    assert not await in_db(Segment.objects.filter(translation__isnull=False).exists)()
+
+
+async def test_until_the_listener_s_language_is_known_the_voice_is_passed_on(engine, cast):
+    session = await in_db(bidirectional)(cast, target_language=None)
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        live = await agent.next("audio.output")
+        assert live["original"] is True
+        engine.answer = hears("Hello there.", "en")
+        await speak(agent)
+        while not (await customer.next("audio.output"))["last"]:
+            pass
+        engine.answer = hears("Gracias.", "es")
+        await speak(customer)
+        assert (await agent.next("translation.final"))["text"] in (
+            "[es] Hello there.",
+            "[en] Gracias.",
+        )
+
+
+async def test_in_assistive_mode_the_agent_hears_the_original_and_reads(engine, cast, voices):
+    session = await in_db(bidirectional)(cast)
+    await in_db(Session.objects.update)(mode=Session.Mode.ASSISTIVE_TRANSLATION)
+    await in_db(session.refresh_from_db)()
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        await agent.next("translation.final")
+        engine.answer = hears("Hello.", "en")
+        await speak(agent)
+        while not (await customer.next("audio.output"))["last"]:
+            pass
+        await agent.ping()
+    assert spoken_seconds(agent, original=True) == pytest.approx(2.2, abs=0.1)
+    assert spoken_seconds(agent, original=False) == 0
+    assert spoken_seconds(customer, original=True) == 0
+    assert [text for text, _, _ in voices.asked] == ["[es] Hello."]
+
+
+async def test_the_listener_s_voice_stops_the_speech(engine, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("una frase muy larga " * 8, "es")
+        await speak(customer)
+        first = await agent.next("audio.output")
+        engine.answer = hears("Sorry?", "en")
+        await speak(agent, seconds=0.8)
+        clear = await agent.next("audio.clear")
+        assert (clear["segment_id"], clear["reason"]) == (first["segment_id"], "barge_in")
+        await asyncio.sleep(0.3)
+    assert spoken_seconds(agent, speaker="customer") < 3.0
+    [stored] = await in_db(list)(Segment.objects.filter(speaker="customer"))
+    assert stored.interrupted
+    assert stored.translation
+
+
+async def test_an_engine_that_is_down_is_told_once_and_the_call_goes_on(
+    engine, translator, session
+):
+    translator.errors.extend([EngineUnavailable("down")] * 2)
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        for text in ("Uno.", "Dos.", "Tres."):
+            engine.answer = hears(text, "es")
+            await speak(customer)
+        assert (await agent.next("translation.final"))["text"] == "[en] Tres."
+    failed = [each for each in agent.heard if each["type"] == "translation.failed"]
+    finals = [each for each in agent.heard if each["type"] == "transcript.final"]
+    assert [each["segment_id"] for each in failed] == [each["id"] for each in finals[:2]]
+    warned = [each["code"] for each in agent.heard if each["type"] == "session.warning"]
+    assert warned == ["translation_unavailable"]
+
+
+async def test_a_client_that_comes_back_is_sent_the_translations_it_missed(
+    engine, translator, session
+):
+    async with StreamClient(session, speaker="customer") as customer:
+        async with StreamClient(session, speaker="agent") as agent:
+            await ready(customer, agent)
+            engine.answer = hears("Uno.", "es")
+            await speak(customer)
+            await agent.next("translation.final")
+            agent.send_audio(silence(0.1))
+            await agent.ping()
+        translator.hold()
+        engine.answer = hears("Dos.", "es")
+        await speak(customer)
+        await customer.next("transcript.final")
+        async with StreamClient(session, speaker="agent") as agent:
+            await ready(agent)
+            assert (await agent.next("transcript.final"))["text"] == "Dos."
+            translator.release()
+            assert (await agent.next("translation.final"))["text"] == "[en] Dos."
+            await agent.ping()
+        texts = [each["text"] for each in agent.heard if each["type"] == "translation.final"]
+        assert texts == ["[en] Dos."]
+
+
+async def test_nothing_is_spoken_while_the_recording_is_paused(engine, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("una frase muy larga " * 4, "es")
+        await speak(customer)
+        await agent.next("audio.output")
+        customer.send(type="session.control", action="pause_recording")
+        await agent.next("session.paused")
+        await agent.ping()
+        before = spoken_seconds(agent)
+        await asyncio.sleep(0.6)
+        await agent.ping()
+        assert spoken_seconds(agent) == before
+        customer.send(type="session.control", action="resume_recording")
+        while not (await agent.next("audio.output"))["last"]:
+            pass
+    assert spoken_seconds(agent) == pytest.approx(0.3 * 17, abs=0.02)
+
+
+async def test_the_transcript_is_complete_only_with_its_translations(engine, translator, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="none") as listener,
+    ):
+        await ready(customer, listener)
+        translator.hold()
+        engine.answer = hears("Adiós.", "es")
+        await speak(customer)
+        await listener.next("transcript.final")
+        customer.send(type="session.end")
+        await listener.next("session.ended")
+        translator.release()
+        assert (await listener.next("translation.final"))["text"] == "[en] Adiós."
+        assert await listener.closed() == 1000
+    [stored] = await in_db(list)(Segment.objects.all())
+    assert stored.translation == "[en] Adiós."
+
+
+async def test_speech_comes_in_the_connection_s_own_encoding(engine, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        agent.send(
+            type="audio.start",
+            audio={"encoding": "pcm_s16le", "sample_rate_hz": 16000, "channels": 1},
+        )
+        agent.send_bytes(silence(0.1, rate=16000).tobytes())
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        output = await agent.next("audio.output")
+        assert output["audio"]["encoding"] == "pcm_s16le"
+        assert output["audio"]["sample_rate_hz"] == 16000
+        samples = decode(base64.b64decode(output["audio"]["payload"]), "pcm_s16le")
+        assert abs(int(samples[800]) - 1000) < 60

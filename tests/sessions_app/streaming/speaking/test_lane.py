@@ -1,0 +1,318 @@
+"""Speech for one party: paced, in order, and giving way to its voice."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from sessions_app.engines.base import EngineUnavailable, SpeechAudio, Synthesizer
+from sessions_app.live_events import AudioClear, AudioOutput, WordsToPassOn, WordsToSpeak
+from sessions_app.media import AudioFormat, PlacedFrame, decode, encode
+from sessions_app.streaming.hearing.echo import Clip
+from sessions_app.streaming.hearing.utterances import Voice
+from sessions_app.streaming.speaking.interruptions import LONGEST_WAIT
+from sessions_app.streaming.speaking.lane import LONGEST_QUEUE, Lane
+from sessions_app.streaming.speaking.output import AHEAD, BLOCK, PacedOutput
+from tests.fakes.audio import speech
+from tests.fakes.clock import VirtualClock, settle
+
+MULAW = AudioFormat("mulaw", 8000)
+RATE = 8000
+
+
+class Voices(Synthesizer):
+    """Speaks a second for each word, at another rate than the telephone's."""
+
+    name = "voices"
+    languages = frozenset({"en", "es"})
+    attempts = 1
+
+    def __init__(self):
+        self.asked = []
+        self.errors = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def _synthesize(self, text, language, voice):
+        self.asked.append((text, language, voice))
+        if self.errors:
+            raise self.errors.pop()
+        for number, _ in enumerate(text.split()):
+            await self.gate.wait()
+            yield SpeechAudio(speech(1.0, rate=16000, seed=len(self.asked) * 10 + number), 16000)
+
+
+class Listener:
+    """A lane and what it sends to its client."""
+
+    def __init__(self, format=MULAW, **options):
+        self.clock = VirtualClock()
+        self.began = self.clock.time()
+        self.voices = Voices()
+        self.sent = []
+        self.warnings = []
+        self.interrupted = []
+        self.heard = []
+        self.lane = Lane(
+            "customer",
+            output=PacedOutput(
+                send=lambda message: self.sent.append((self.now, message)),
+                format=lambda: format,
+                clock=self.clock,
+                now=lambda: self.now,
+            ),
+            synthesizer=self.voices,
+            clock=self.clock,
+            warn=self.warnings.append,
+            interrupted=self.interrupted.append,
+            heard=self.heard.append,
+            **options,
+        )
+
+    @property
+    def now(self):
+        return self.clock.time() - self.began
+
+    def say(self, text, segment="seg_1", **fields):
+        values = {"language": "es", "number": 0, "last": True, "end_time": 0.0} | fields
+        self.lane.add(WordsToSpeak(segment_id=segment, speaker="agent", text=text, **values))
+
+    def voiced(self, seconds, samples=None):
+        clip = Clip(self.now, np.zeros(2400, np.int16) if samples is None else samples, RATE)
+        self.lane.listen(Voice(seconds, lambda: clip))
+
+    @property
+    def audio(self):
+        return [(at, each) for at, each in self.sent if isinstance(each, AudioOutput)]
+
+    @property
+    def seconds(self):
+        return sum(each.format.duration(each.payload) for _, each in self.audio)
+
+    @property
+    def cleared(self):
+        return [each for _, each in self.sent if isinstance(each, AudioClear)]
+
+
+@pytest.fixture
+async def listener():
+    listener = Listener()
+    yield listener
+    listener.lane.close()
+    await settle()
+
+
+async def test_speech_leaves_at_once_and_then_at_the_pace_of_a_call(listener):
+    listener.say("uno dos tres cuatro cinco")
+    await listener.clock.advance(6.0)
+    assert listener.audio[0][0] == 0.0
+    sent = 0.0
+    for at, block in listener.audio:
+        sent += block.format.duration(block.payload)
+        assert sent <= at + AHEAD + 1e-6
+        assert sent >= at  # the client never runs dry
+    assert listener.seconds == pytest.approx(5.0, abs=0.05)
+
+
+async def test_only_the_end_of_a_segment_is_its_last(listener):
+    listener.say("uno dos", number=0, last=False)
+    listener.say("tres", number=1)
+    await listener.clock.advance(5.0)
+    lasts = [block.last for _, block in listener.audio]
+    assert lasts == [False] * (len(lasts) - 1) + [True]
+    assert [block.sequence for _, block in listener.audio] == list(range(1, len(lasts) + 1))
+
+
+async def test_sentences_come_in_the_order_in_which_they_were_said(listener):
+    for number in range(4):
+        listener.say(f"frase{number}", segment=f"seg_{number}")
+    await listener.clock.advance(6.0)
+    order = [block.segment_id for _, block in listener.audio]
+    assert order == sorted(order)
+    assert len(set(order)) == 4
+
+
+async def test_the_next_sentence_is_made_while_one_is_heard(listener):
+    listener.say("uno dos tres")
+    listener.say("cuatro", segment="seg_2")
+    await listener.clock.advance(0.5)
+    assert [text for text, _, _ in listener.voices.asked] == ["uno dos tres", "cuatro"]
+
+
+async def test_the_first_sound_does_not_wait_for_the_last_word(listener):
+    listener.voices.gate.clear()
+    listener.say("uno dos tres")
+    await settle()
+    listener.voices.gate.set()
+    await settle()
+    listener.voices.gate.clear()
+    await listener.clock.advance(0.2)
+    assert listener.audio
+
+
+async def test_speech_has_the_connection_s_own_encoding():
+    listener = Listener(format=AudioFormat("pcm_s16le", 16000))
+    listener.say("uno")
+    await listener.clock.advance(2.0)
+    assert {block.format for _, block in listener.audio} == {AudioFormat("pcm_s16le", 16000)}
+    assert listener.seconds == pytest.approx(1.0, abs=0.02)
+    listener.lane.close()
+
+
+async def test_the_listener_s_voice_stops_the_speech(listener):
+    listener.say("uno dos tres", segment="seg_1")
+    listener.say("cuatro", segment="seg_2")
+    await listener.clock.advance(1.0)
+    listener.voiced(0.0)
+    listener.voiced(0.2)
+    before = len(listener.audio)
+    await listener.clock.advance(0.2)
+    assert len(listener.audio) == before
+    assert listener.cleared == []
+    listener.voiced(0.4)
+    await listener.clock.advance(5.0)
+    assert len(listener.audio) == before
+    assert [(each.segment_id, each.reason) for each in listener.cleared] == [(None, "barge_in")]
+    assert listener.interrupted == ["seg_1", "seg_2"]
+
+
+async def test_a_clear_names_the_segment_if_there_is_only_one(listener):
+    listener.say("uno dos tres")
+    await listener.clock.advance(1.0)
+    listener.voiced(0.4)
+    assert [each.segment_id for each in listener.cleared] == ["seg_1"]
+
+
+async def test_a_short_sound_of_the_listener_holds_the_speech_and_nothing_is_lost(listener):
+    listener.say("uno dos tres")
+    await listener.clock.advance(1.0)
+    listener.voiced(0.3)
+    await listener.clock.advance(0.3)
+    listener.voiced(0.0)
+    await listener.clock.advance(4.0)
+    assert listener.cleared == []
+    assert listener.interrupted == []
+    assert listener.seconds == pytest.approx(3.0, abs=0.05)
+
+
+async def test_speech_that_comes_while_the_listener_talks_waits_for_a_pause(listener):
+    listener.voiced(0.6)
+    listener.say("uno")
+    listener.voiced(0.7)
+    await listener.clock.advance(1.0)
+    assert listener.audio == []
+    listener.voiced(0.0)
+    await listener.clock.advance(2.0)
+    assert listener.seconds == pytest.approx(1.0, abs=0.05)
+    assert listener.cleared == []
+
+
+async def test_a_listener_who_never_pauses_is_spoken_to_in_the_end(listener):
+    listener.voiced(0.6)
+    listener.say("uno")
+    for tenth in range(round(10 * (LONGEST_WAIT + 3))):
+        listener.voiced(0.7 + tenth / 10)
+        await listener.clock.advance(0.1)
+    assert listener.seconds == pytest.approx(1.0, abs=0.05)
+    assert listener.cleared == []
+
+
+async def test_the_echo_of_the_speech_does_not_interrupt_it(listener):
+    listener.say("uno dos tres")
+    await listener.clock.advance(1.5)
+    played = np.concatenate([decode(b.payload, "mulaw") for _, b in listener.audio])
+    # 200 ms later and 12 dB down, as it comes back from a speaker-phone.
+    start, end = round((listener.now - 0.5) * RATE), round((listener.now - 0.2) * RATE)
+    echo = np.asarray(played[start:end] * 0.25, dtype=np.int16)
+    clip = Clip(listener.now - 0.3, echo, RATE)
+    for _ in range(5):
+        listener.lane.listen(Voice(0.6, lambda: clip))
+    await listener.clock.advance(3.0)
+    assert listener.cleared == []
+    assert listener.seconds == pytest.approx(3.0, abs=0.05)
+
+
+async def test_without_barge_in_the_speech_goes_on(listener):
+    listener = Listener(barge_in=False)
+    listener.say("uno dos")
+    await listener.clock.advance(0.5)
+    listener.voiced(1.0)
+    await listener.clock.advance(3.0)
+    assert listener.seconds == pytest.approx(2.0, abs=0.05)
+    listener.lane.close()
+
+
+async def test_a_paused_lane_goes_on_where_it_was(listener):
+    listener.say("uno dos")
+    await listener.clock.advance(0.5)
+    listener.lane.pause(True)
+    before = listener.seconds
+    await listener.clock.advance(3.0)
+    assert listener.seconds == before
+    listener.lane.pause(False)
+    await listener.clock.advance(3.0)
+    assert listener.seconds == pytest.approx(2.0, abs=0.05)
+
+
+async def test_words_that_are_understood_are_heard_as_they_were_said(listener):
+    said = speech(1.0)
+    listener.lane.add(WordsToPassOn("seg_1", "agent", RATE, encode(said, "mulaw"), 0.0))
+    await listener.clock.advance(2.0)
+    assert all(block.original for _, block in listener.audio)
+    assert b"".join(block.payload for _, block in listener.audio) == encode(said, "mulaw")
+    assert listener.heard == []
+
+
+async def test_the_other_party_s_voice_passes_at_once_while_nothing_is_spoken(listener):
+    frame = PlacedFrame("agent", MULAW, encode(speech(0.1), "mulaw"), 0.0, 0.1)
+    listener.lane.pass_on(frame)
+    [(at, block)] = listener.audio
+    assert (at, block.payload, block.original, block.segment_id) == (0.0, frame.payload, True, None)
+
+
+async def test_the_original_is_heard_beneath_the_speech():
+    listener = Listener(original_volume=0.5)
+    listener.say("uno")
+    await listener.clock.advance(0.05)
+    plain = len(listener.audio)
+    original = np.full(800, 8000, np.int16)
+    listener.lane.pass_on_beneath(PlacedFrame("agent", MULAW, encode(original, "mulaw"), 0, 0.1))
+    await listener.clock.advance(2.0)
+    mixed = decode(listener.audio[plain][1].payload, "mulaw").astype(float)
+    assert mixed.mean() == pytest.approx(4000, rel=0.15)
+    assert abs(decode(listener.audio[-1][1].payload, "mulaw").astype(float).mean()) < 500
+    listener.lane.close()
+
+
+async def test_a_voice_that_cannot_be_made_is_told_once_and_the_next_sentence_is_spoken(listener):
+    listener.voices.errors = [EngineUnavailable("down"), EngineUnavailable("down")]
+    listener.say("uno", segment="seg_1")
+    listener.say("dos", segment="seg_2")
+    listener.say("tres", segment="seg_3")
+    await listener.clock.advance(3.0)
+    assert [each.code for each in listener.warnings] == ["speech_unavailable"]
+    assert {block.segment_id for _, block in listener.audio} == {"seg_3"}
+
+
+async def test_what_waits_is_bounded_and_the_oldest_unheard_gives_way(listener):
+    for number in range(60):
+        listener.say("una frase de cinco palabras", segment=f"seg_{number:02}")
+    assert listener.lane._waiting <= LONGEST_QUEUE
+    assert [each.code for each in listener.warnings] == ["speech_dropped"]
+    await listener.clock.advance(200.0)
+    spoken = sorted({block.segment_id for _, block in listener.audio})
+    assert spoken[0] == "seg_00"
+    assert spoken[-1] == "seg_59"
+    assert set(listener.interrupted).isdisjoint(spoken)
+    assert len(spoken) + len(listener.interrupted) == 60
+
+
+async def test_what_is_heard_has_its_place_on_the_session_s_timeline(listener):
+    await listener.clock.advance(3.0)
+    listener.say("uno")
+    await listener.clock.advance(3.0)
+    assert listener.heard[0].start == pytest.approx(3.0)
+    assert listener.heard[-1].end == pytest.approx(4.0, abs=0.05)
+    for before, after in zip(listener.heard, listener.heard[1:], strict=False):
+        assert after.start == pytest.approx(before.end, abs=1e-6)
+    assert pytest.approx(listener.heard[0].duration) == BLOCK
