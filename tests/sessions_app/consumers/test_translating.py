@@ -87,6 +87,11 @@ def hears(text, language):
     return lambda request: heard(text, language)
 
 
+@database_sync_to_async
+def segments(**fields):
+    return list(Segment.objects.filter(**fields).order_by("sequence"))
+
+
 async def ready(*clients):
     for client in clients:
         await client.next("session.ready")
@@ -140,7 +145,7 @@ async def test_each_party_hears_the_other_in_its_own_language(engine, voices, se
     assert spoken_seconds(agent, speaker="agent") == 0
     assert spoken_seconds(customer, speaker="customer") == 0
     assert spoken_seconds(customer, speaker="agent") == pytest.approx(0.6, abs=0.01)
-    stored = await in_db(list)(Segment.objects.order_by("sequence"))
+    stored = await segments()
     assert [(each.translation, each.translation_language) for each in stored] == [
         ("[en] Hola buenos días.", "en"),
         ("[es] Hello.", "es"),
@@ -263,7 +268,7 @@ async def test_the_listener_s_voice_stops_the_speech(engine, session):
         assert (clear["segment_id"], clear["reason"]) == (first["segment_id"], "barge_in")
         await asyncio.sleep(0.3)
     assert spoken_seconds(agent, speaker="customer") < 3.0
-    [stored] = await in_db(list)(Segment.objects.filter(speaker="customer"))
+    [stored] = await segments(speaker="customer")
     assert stored.interrupted
     assert stored.translation
 
@@ -350,7 +355,7 @@ async def test_the_transcript_is_complete_only_with_its_translations(engine, tra
         translator.release()
         assert (await listener.next("translation.final"))["text"] == "[en] Adiós."
         assert await listener.closed() == 1000
-    [stored] = await in_db(list)(Segment.objects.all())
+    [stored] = await segments()
     assert stored.translation == "[en] Adiós."
 
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from sessions_app.engines.base import EngineUnavailable, SpeechAudio, Synthesizer
-from sessions_app.live_events import AudioClear, AudioOutput, WordsToPassOn, WordsToSpeak
+from sessions_app.live_events import (
+    AudioClear,
+    AudioOutput,
+    StreamWarning,
+    WordsToPassOn,
+    WordsToSpeak,
+)
 from sessions_app.media import AudioFormat, PlacedFrame, decode, encode
 from sessions_app.streaming.hearing.echo import Clip
 from sessions_app.streaming.hearing.utterances import Voice
@@ -49,10 +55,10 @@ class Listener:
         self.clock = VirtualClock()
         self.began = self.clock.time()
         self.voices = Voices()
-        self.sent = []
-        self.warnings = []
-        self.interrupted = []
-        self.heard = []
+        self.sent: list[tuple[float, AudioOutput | AudioClear]] = []
+        self.warnings: list[StreamWarning] = []
+        self.interrupted: list[str] = []
+        self.heard: list[PlacedFrame] = []
         self.lane = Lane(
             "customer",
             output=PacedOutput(
@@ -73,9 +79,8 @@ class Listener:
     def now(self):
         return self.clock.time() - self.began
 
-    def say(self, text, segment="seg_1", **fields):
-        values = {"language": "es", "number": 0, "last": True, "end_time": 0.0} | fields
-        self.lane.add(WordsToSpeak(segment_id=segment, speaker="agent", text=text, **values))
+    def say(self, text, segment="seg_1", number=0, last=True):
+        self.lane.add(WordsToSpeak(segment, "agent", "es", text, number, last, end_time=0.0))
 
     def voiced(self, seconds, samples=None):
         clip = Clip(self.now, np.zeros(2400, np.int16) if samples is None else samples, RATE)
