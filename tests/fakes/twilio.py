@@ -74,12 +74,14 @@ class TwilioClient(StreamClient):
         super().__init__(session, token="")
         self.messages = TwilioMessages()
 
-    def start(self, token: Any = None, tracks: tuple[str, ...] = ("inbound",)) -> None:
+    def start(
+        self, token: Any = None, tracks: tuple[str, ...] = ("inbound",), **parameters: Any
+    ) -> None:
         """Start the stream, with a new token if none is given."""
         if token is None:
             token, _ = stream_token_issue(self.session, None)
         self.send(**CONNECTED)
-        self.send(**self.messages.start({"token": token}, tracks))
+        self.send(**self.messages.start({"token": token, **parameters}, tracks))
 
     def send_audio(self, samples: Samples, *, speaker: str | None = None, step: int = 160) -> None:
         track = "outbound" if speaker == "agent" else "inbound"

@@ -1,7 +1,7 @@
 """Turns a WebSocket upgrade into a request: token, speaker and protocol.
 
-Clients of Kallglot's own protocol send these in the URL and the headers. Twilio sends neither a
-query string nor custom headers, so its first messages carry them.
+Clients of Kallglot's own protocol send these in the URL and the headers. Telephony vendors send
+neither a query string nor custom headers, so their first messages carry them.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from sessions_app.streaming.wire.protocols.base import (
     StreamStop,
 )
 from sessions_app.streaming.wire.protocols.kallglot import KallglotCodec
-from sessions_app.streaming.wire.protocols.twilio import TwilioCodec, is_twilio
+from sessions_app.streaming.wire.protocols.vendors import vendor_codec
 from sessions_app.streaming.wire.tokens import SPEAKERS
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -134,16 +134,19 @@ class Handshake:
         return Request(self._session_id, start.token, start.speaker, "arrival")
 
     async def _start(self, receive: Receive) -> StreamStart:
-        # Twilio sends its first message at once. Any other client forgot its token.
+        # A vendor sends its first message at once. Any other client forgot its token.
         async with asyncio.timeout(limits.FIRST_MESSAGE_WITHIN):
             data = await _next(receive)
-        if not is_twilio(data):
+        codec = vendor_codec(data, clock=self._clock)
+        if codec is None:
             raise _no_token()
-        self.codec = TwilioCodec(clock=self._clock)
+        self.codec = codec
         for _ in range(limits.MESSAGES_BEFORE_TOKEN):
             try:
                 messages = self.codec.decode(data)
-            except ProtocolError:
+            except ProtocolError as error:
+                if (error.param or "").startswith("start"):
+                    raise _violation(error.message, error.param or "") from None
                 messages = []
             for message in messages:
                 if isinstance(message, StreamStart):

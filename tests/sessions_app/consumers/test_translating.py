@@ -15,6 +15,8 @@ from tests.factories import SessionFactory
 from tests.fakes.audio import silence, speech
 from tests.fakes.engines import FakeTranslator, heard
 from tests.fakes.sockets import StreamClient
+from tests.fakes.telnyx import TelnyxClient
+from tests.fakes.twilio import STREAM_SID, TwilioClient
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -377,3 +379,26 @@ async def test_speech_comes_in_the_connection_s_own_encoding(engine, session):
         assert output["audio"]["sample_rate_hz"] == 16000
         samples = decode(base64.b64decode(output["audio"]["payload"]), "pcm_s16le")
         assert abs(int(samples[800]) - 1000) < 60
+
+
+async def test_two_telephones_of_two_vendors_are_one_translated_call(engine, session):
+    async with TwilioClient(session) as customer, TelnyxClient(session) as agent:
+        customer.start(speaker="customer")
+        agent.start(speaker="agent")
+        agent.send_audio(silence(0.1))
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        [segment] = await segments()
+        while (message := await agent.next())["event"] != "mark":
+            assert message["event"] == "media"
+        assert message == {"event": "mark", "mark": {"name": segment.id}}
+        engine.answer = hears("a very long sentence " * 8, "en")
+        await speak(agent)
+        media = await customer.next()
+        assert (media["event"], media["streamSid"]) == ("media", STREAM_SID)
+        engine.answer = hears("Perdón.", "es")
+        await speak(customer, seconds=0.8)
+        while (message := await customer.next())["event"] != "clear":
+            assert message["event"] == "media"
+        await customer.stop()
+        await agent.stop()

@@ -13,7 +13,9 @@ from sessions_app.media import AudioFormat
 from sessions_app.streaming.wire.protocols import base
 from sessions_app.streaming.wire.protocols.base import ClientMessage, Codec, ProtocolError
 from sessions_app.streaming.wire.protocols.kallglot import KallglotCodec
+from sessions_app.streaming.wire.protocols.telnyx import TelnyxCodec
 from sessions_app.streaming.wire.protocols.twilio import TwilioCodec
+from tests.fakes.telnyx import STREAM_ID, TelnyxMessages
 from tests.fakes.twilio import STREAM_SID, TwilioMessages
 
 
@@ -31,7 +33,19 @@ def started_twilio() -> Codec:
     return codec
 
 
-every_codec = pytest.mark.parametrize("make", [kallglot, twilio, started_twilio])
+def telnyx() -> Codec:
+    return TelnyxCodec(clock=lambda: 0.0)
+
+
+def started_telnyx() -> Codec:
+    codec = TelnyxCodec(clock=lambda: 0.0)
+    codec.decode(json.dumps(TelnyxMessages().start({"token": "kst_live_x"})))
+    return codec
+
+
+every_codec = pytest.mark.parametrize(
+    "make", [kallglot, twilio, started_twilio, telnyx, started_telnyx]
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -78,11 +92,29 @@ twilio_messages = nearly(
     ),
 )
 
+telnyx_messages = nearly(
+    event=st.sampled_from(["connected", "start", "media", "dtmf", "mark", "error", "stop"]),
+    stream_id=st.just(STREAM_ID),
+    start=nearly(
+        custom_parameters=nearly(token=st.text(max_size=8), speaker=st.just("agent")),
+        media_format=nearly(
+            encoding=st.sampled_from(["PCMU", "PCMA"]), sample_rate=st.sampled_from([8000, 16000])
+        ),
+    ),
+    media=nearly(
+        track=st.sampled_from(["inbound", "outbound"]),
+        chunk=st.sampled_from(["1", "2", "007"]),
+        timestamp=st.sampled_from(["0", "20"]),
+        payload=payloads,
+    ),
+)
+
 
 @every_codec
 @given(
     data=kallglot_messages.map(json.dumps)
     | twilio_messages.map(json.dumps)
+    | telnyx_messages.map(json.dumps)
     | st.text()
     | st.binary()
 )
@@ -127,8 +159,10 @@ def test_every_server_message_can_be_encoded(make, message):
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
-def test_twilio_is_sent_audio_output_only(message):
-    said = [json.loads(each) for each in started_twilio().encode(message)]
+@pytest.mark.parametrize("make", [started_twilio, started_telnyx])
+def test_vendors_are_sent_audio_output_only(make, message):
+    said = [json.loads(each) for each in make().encode(message)]
     wanted = {events.AudioOutput: ["media", "mark"], events.AudioClear: ["clear"]}
     assert [each["event"] for each in said] == wanted.get(type(message), [])
-    assert all(each["streamSid"] == STREAM_SID for each in said)
+    stream = {"streamSid": STREAM_SID} if make is started_twilio else {}
+    assert all({**each, **stream} == each and len(each) <= 2 + len(stream) for each in said)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sessions_app import media
-from sessions_app.live_events import AudioOutput
+from sessions_app.live_events import AudioClear, AudioOutput
 from sessions_app.media import AudioFormat, AudioFrame
 from sessions_app.streaming.wire.protocols.base import (
     AudioInput,
@@ -16,7 +16,8 @@ from sessions_app.streaming.wire.protocols.base import (
     StreamStart,
     StreamStop,
 )
-from sessions_app.streaming.wire.protocols.twilio import TwilioCodec, is_twilio
+from sessions_app.streaming.wire.protocols.twilio import TwilioCodec
+from sessions_app.streaming.wire.protocols.vendors import vendor_codec
 from tests.fakes.audio import speech
 from tests.fakes.twilio import CONNECTED, STREAM_SID, TwilioMessages
 
@@ -186,10 +187,36 @@ def test_malformed_messages_are_refused(codec, data, code, param):
 
 
 def test_twilio_is_recognized_by_its_first_message(twilio):
-    assert is_twilio(json.dumps(CONNECTED))
-    assert is_twilio(json.dumps(twilio.start({})))
+    for message in (CONNECTED, twilio.start({})):
+        codec = vendor_codec(json.dumps(message), clock=lambda: 0.0)
+        assert isinstance(codec, TwilioCodec)
     for data in ("", "[]", "{}", '{"type": "ping"}', '{"event": {}}', b'{"event": "connected"}'):
-        assert not is_twilio(data)
+        assert vendor_codec(data, clock=lambda: 0.0) is None
+
+
+@pytest.mark.parametrize("speaker", ["agent", "customer"])
+def test_a_parameter_says_who_is_at_the_other_end_of_a_leg(twilio, speaker):
+    codec = TwilioCodec(clock=lambda: 0.0)
+    start = twilio.start({"token": "kst_live_x", "speaker": speaker})
+    assert codec.decode(json.dumps(start)) == [StreamStart("kst_live_x", speaker)]
+    [heard] = codec.decode(json.dumps(twilio.media(b"\x7f" * 160)))
+    assert [frame.speaker for frame in heard.frames] == [speaker]
+
+
+def test_the_parameter_does_not_rename_the_tracks_of_a_whole_call(twilio):
+    codec = TwilioCodec(clock=lambda: 0.0)
+    start = twilio.start({"token": "t", "speaker": "agent"}, ("inbound", "outbound"))
+    assert codec.decode(json.dumps(start)) == [StreamStart("t", "customer")]
+    [heard] = codec.decode(json.dumps(twilio.media(b"\x7f" * 160)))
+    assert [frame.speaker for frame in heard.frames] == ["customer"]
+
+
+def test_an_unknown_speaker_is_refused(twilio):
+    start = twilio.start({"token": "kst_live_x", "speaker": "boss"})
+    assert refused(TwilioCodec(clock=lambda: 0.0), start) == (
+        "invalid_field_value",
+        "start.customParameters.speaker",
+    )
 
 
 # --- speech -------------------------------------------------------------------------------------
@@ -209,6 +236,16 @@ def test_audio_output_is_sent_as_media_with_a_mark_at_its_end(codec):
         mark,
     ]
     assert encoded(codec, AudioOutput("seg_1", "agent", 2, MULAW, b"", True)) == [mark]
+
+
+def test_unwanted_speech_is_cleared(codec):
+    [message] = codec.encode(AudioClear(None, "barge_in"))
+    assert json.loads(message) == {"event": "clear", "streamSid": STREAM_SID}
+
+
+def test_a_voice_that_is_passed_on_has_no_mark(codec):
+    passed = AudioOutput(None, "agent", 0, MULAW, b"\xff\x7f", False, original=True)
+    assert [message["event"] for message in encoded(codec, passed)] == ["media"]
 
 
 def test_audio_output_is_converted_to_mulaw(codec):
