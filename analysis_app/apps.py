@@ -8,10 +8,16 @@ class AnalysisConfig(AppConfig):
     verbose_name = "Analysis"
 
     def ready(self) -> None:
+        from analysis_app.metrics import analysis_metrics
+        from analysis_app.services import ANALYSES
+        from kallglot_site.metrics import database
+        from kallglot_site.metrics.queues import register_queue
         from sessions_app.models import Session
         from sessions_app.signals import transcript_completed
 
         transcript_completed.connect(_on_transcript_completed, sender=Session)
+        register_queue(ANALYSES)
+        database.register("analyses_by_status", analysis_metrics)
 
 
 def _on_transcript_completed(*, session: Any, **kwargs: Any) -> None:

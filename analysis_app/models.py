@@ -67,6 +67,9 @@ class Analysis(LeasedRow):
                 condition=Q(status="complete"),
                 name="analyses_by_engine",
             ),
+            models.Index(
+                fields=["completed_at"], condition=Q(status="failed"), name="analyses_failed"
+            ),
         ]
 
     def __str__(self) -> str:

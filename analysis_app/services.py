@@ -17,6 +17,7 @@ from analysis_app import selectors
 from analysis_app.engines.base import AnalysisOutcome, AnalysisRequest, Analyzer, AnalyzerError
 from analysis_app.engines.registry import analyzer_from_url
 from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
+from analysis_app.metrics import FINISHED
 from analysis_app.models import TO_DO, Analysis, AnalysisPolicy
 from analysis_app.payloads import analysis_event
 from kallglot_site.accounts.models import Organization
@@ -37,6 +38,7 @@ def _backoff(attempts: int) -> datetime.timedelta:
 
 
 ANALYSES = WorkQueue(
+    name="analyses",
     model=Analysis,
     task="analysis_app.tasks.analyze_due",
     open=TO_DO,
@@ -197,6 +199,7 @@ def _finish(analysis: Analysis, **values: object) -> bool:
         return False
     analysis.refresh_from_db()
     analysis_event(analysis)
+    transaction.on_commit(FINISHED.labels(analysis.status).inc, robust=True)
     return True
 
 

@@ -17,6 +17,7 @@ http_under_daphne.install()
 # These import models, so Django must be set up first.
 from kallglot_site.health import HealthPages  # noqa: E402
 from kallglot_site.http_application import HttpApplication  # noqa: E402
+from kallglot_site.metrics.http import HttpMetrics  # noqa: E402
 from kallglot_site.sockets.handshakes import RefuseWhileStopping, not_found  # noqa: E402
 from recordings_app.spool import shipper  # noqa: E402
 from sessions_app import routing, runtime  # noqa: E402
@@ -48,7 +49,7 @@ def _is_stopping() -> bool:
 
 application = ProtocolTypeRouter(
     {
-        "http": HealthPages(HttpApplication()),
+        "http": HealthPages(HttpMetrics(HttpApplication())),
         "websocket": RefuseWhileStopping(URLRouter(_sockets), _is_stopping),
         "lifespan": lifespan,
     }

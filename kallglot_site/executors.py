@@ -32,7 +32,12 @@ class BoundedExecutor(Executor):
         self.name = name
         self.most = None if waiting is None else threads + waiting
         """Calls that may be running or waiting at once. None: any number."""
-        self._threads = threads
+        self.threads = threads
+        self.calls = 0
+        """Calls that run or wait now."""
+        self.refused = 0
+        """Calls that found it full, since the process began."""
+        self._counting = threading.Lock()
         self._places = None if self.most is None else threading.BoundedSemaphore(self.most)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
@@ -40,6 +45,7 @@ class BoundedExecutor(Executor):
         """Run ``work`` in a thread of the pool. Raises ExecutorFull."""
         places = self._places
         if places is not None and not places.acquire(blocking=False):
+            self._count(refused=1)
             raise ExecutorFull(self.name)
         bound = functools.partial(contextvars.copy_context().run, work, *args, **kwargs)
         try:
@@ -48,9 +54,19 @@ class BoundedExecutor(Executor):
             if places is not None:
                 places.release()
             raise
-        if places is not None:
-            future.add_done_callback(lambda _: places.release())
+        self._count(calls=1)
+        future.add_done_callback(lambda _: self._done())
         return future
+
+    def _done(self) -> None:
+        self._count(calls=-1)
+        if self._places is not None:
+            self._places.release()
+
+    def _count(self, *, calls: int = 0, refused: int = 0) -> None:
+        with self._counting:
+            self.calls += calls
+            self.refused += refused
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """``submit`` for coroutines. A cancelled caller leaves its thread to finish."""
@@ -69,17 +85,23 @@ class BoundedExecutor(Executor):
 
     def in_each_thread(self, work: Callable[[], object]) -> None:
         """Run ``work`` once in every thread, and wait. Only while nothing else is submitted."""
-        everybody = threading.Barrier(self._threads)  # so that no thread takes two of the jobs
+        everybody = threading.Barrier(self.threads)  # so that no thread takes two of the jobs
 
         def once() -> None:
             everybody.wait()
             work()
 
-        wait([self._pool.submit(once) for _ in range(self._threads)])
+        wait([self._pool.submit(once) for _ in range(self.threads)])
 
 
 HEALTH: Final = BoundedExecutor("health", threads=2, waiting=2)
 """The checks behind /readyz."""
+
+METRICS: Final = BoundedExecutor("metrics", threads=2, waiting=None)
+"""Database reads for /metrics: one at a time for each source."""
+
+METRICS_TEXT: Final = BoundedExecutor("metrics text", threads=1, waiting=8)
+"""Writing the text of /metrics."""
 
 LOOKUPS: Final = BoundedExecutor("name lookups", threads=4, waiting=2)
 """Resolving host names, which may take many seconds. A thread of HTTP waits for each, so these and
@@ -115,5 +137,22 @@ WARMING: Final = BoundedExecutor("warming", threads=1, waiting=None)
 CHILDREN: Final = BoundedExecutor("child processes", threads=32, waiting=None)
 """Waiting for the processes of an installation to end: up to three waits for each."""
 
-WITH_DATABASE: Final = (HEALTH, EXPORTS, STAFF_SOCKETS, LISTEN_IN_AUDIT)
+ALL: Final = (
+    HEALTH,
+    METRICS,
+    METRICS_TEXT,
+    LOOKUPS,
+    STORAGE,
+    DOWNLOADS,
+    EXPORTS,
+    STAFF_SOCKETS,
+    LISTEN_IN_AUDIT,
+    TAPS,
+    ENGINES,
+    MODELS,
+    WARMING,
+    CHILDREN,
+)
+
+WITH_DATABASE: Final = (HEALTH, METRICS, EXPORTS, STAFF_SOCKETS, LISTEN_IN_AUDIT)
 """Those whose threads hold a database connection each."""

@@ -5,8 +5,6 @@ all busy does not look dead.
 """
 
 import asyncio
-import hmac
-import ipaddress
 import json
 import os
 import time
@@ -22,6 +20,8 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from kallglot_site import executors
+from kallglot_site.metrics import access
+from kallglot_site.metrics.exposition import gateway_text
 from kallglot_site.version import VERSION
 from sessions_app import runtime
 
@@ -100,28 +100,20 @@ async def readyz(scope: Any) -> Page:
 
 
 async def metrics(scope: Any) -> Page:
-    """Metrics as Prometheus text, for requests with KALLGLOT_METRICS_TOKEN as bearer token.
-
-    Without a token: in development only, for clients on this machine. In production all clients
-    seem to be on this machine if a proxy runs there.
-    """
-    if not _may_read_metrics(scope):
-        return Page({"error": "Set KALLGLOT_METRICS_TOKEN and send it as bearer token."}, 403)
-    text = await executors.HEALTH.run(prometheus_client.generate_latest)
-    return Page(text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
-
-
-def _may_read_metrics(scope: Any) -> bool:
+    """Metrics as Prometheus text, for those who may read them."""
     headers = dict(scope["headers"])
-    if token := settings.METRICS_TOKEN:
-        given = headers.get(b"authorization", b"")
-        return hmac.compare_digest(given, f"Bearer {token}".encode())
-    if settings.PRODUCTION or b"x-forwarded-for" in headers or b"forwarded" in headers:
-        return False
+    allowed = access.may_read(
+        authorization=headers.get(b"authorization", b""),
+        client=(scope.get("client") or [""])[0],
+        forwarded=b"x-forwarded-for" in headers or b"forwarded" in headers,
+    )
+    if not allowed:
+        return Page({"error": access.REFUSED}, 403)
     try:
-        return ipaddress.ip_address((scope.get("client") or [""])[0]).is_loopback
-    except ValueError:
-        return False
+        text = await gateway_text()
+    except executors.ExecutorFull:
+        return Page({"error": "Too many requests for metrics at once."}, 503)
+    return Page(text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
 
 class Remembered:

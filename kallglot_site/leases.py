@@ -37,10 +37,18 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection, models, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from prometheus_client import Histogram
 
 from kallglot_site import doorbell
 
 log = logging.getLogger(__name__)
+
+WORK: Final = Histogram(
+    "kallglot_work_duration_seconds",
+    "Seconds that one attempt of leased work took, by queue and outcome",
+    ["queue", "outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -48,6 +56,9 @@ LEASE: Final = datetime.timedelta(seconds=60)
 RENEW_SECONDS: Final = 15.0
 TURN_SECONDS: Final = 60.0
 """How long one task works on a queue before its worker serves other queues."""
+
+_GIVEN_BACK: Final = "_given_back"
+"""Marks a row whose work was neither done nor failed, in the worker's memory only."""
 
 _RACE: Final = 10
 """Due rows that a claim tries, because other workers may take the first few meanwhile."""
@@ -80,13 +91,15 @@ def _at_once(attempts: int) -> datetime.timedelta:
 class WorkQueue(Generic[Row]):
     """The rows of one model that are work, and every step of a lease on them.
 
-    ``open`` says which rows are still to be done, without a join. ``ready`` may join: it has
-    the other conditions for claiming a row. ``at_claim`` gives more values to write with the lease.
+    ``name`` is the queue's label in metrics. ``open`` says which rows are still to be done, without
+    a join. ``ready`` may join: it has the other conditions for claiming a row. ``at_claim`` gives
+    more values to write with the lease.
     ``backoff`` is how long a row waits after its n-th failed attempt (from 1); ``permanent`` are
     errors that a retry cannot fix. ``max_attempts=0``: no row is given up. The last four name
     columns. ``attempts=""``: none are counted. ``error`` keeps the class of the latest error.
     """
 
+    name: str
     model: type[Row]
     task: str
     open: Q
@@ -123,6 +136,11 @@ class WorkQueue(Generic[Row]):
         """Rows under a lease that has not run out."""
         running = Q((f"{self.due}__gt", now or timezone.now()), (f"{self.lease}__gt", ""))
         return self.model._default_manager.filter(self.open, running)
+
+    def rows_ahead(self, now: datetime.datetime | None = None) -> QuerySet[Row]:
+        """Open rows whose time is still to come: leased ones, and those due later."""
+        ahead = Q((f"{self.due}__gt", now or timezone.now()))
+        return self.model._default_manager.filter(self.open, ahead)
 
     def claim(self, key: Any, owner: str = "") -> Row | None:
         """Lease one row, under a new token or ``owner``. None: it is not due, leased, or gone."""
@@ -220,6 +238,7 @@ class WorkQueue(Generic[Row]):
         if self.attempts and not counted:
             values[self.attempts] = F(self.attempts) - 1
         self._let_go(row, {self.due: timezone.now() + after, **values})
+        row.__dict__[_GIVEN_BACK] = True
 
     def _let_go(self, row: Row, values: Mapping[str, Any]) -> None:
         held = self.rows_held(self.token(row)).filter(pk=row.pk)
@@ -265,20 +284,23 @@ class WorkQueue(Generic[Row]):
         ``work`` finishes the row or gives it back. ``give_up`` writes its failure, with None
         for the error where the worker was killed at every attempt.
         """
+        started, outcome = time.perf_counter(), "failed"
         try:
             if 0 < self.max_attempts < self._count(row):
                 give_up(row, None)
                 return False
             with self.kept(row):
                 work(row)
+            outcome = "given_back" if _GIVEN_BACK in row.__dict__ else "done"
         except LeaseLost:
             log.warning("%r is no longer this worker's", row)
+            outcome = "lost"
         except Exception as error:
             log.exception("work on %r failed", row)
             self._failed(row, error, give_up)
-        else:
-            return True
-        return False
+        finally:
+            WORK.labels(self.name, outcome).observe(time.perf_counter() - started)
+        return outcome in {"done", "given_back"}
 
     def _failed(
         self, row: Row, error: Exception, give_up: Callable[[Row, Exception | None], object]

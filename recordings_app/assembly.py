@@ -19,6 +19,7 @@ from recordings_app.deletions import ADOPTION, deletions_cancel, deletions_sched
 from recordings_app.media import storage
 from recordings_app.media.encoding import CONTENT_TYPES
 from recordings_app.media.mixing import MadeFile, MadeRecording, make
+from recordings_app.metrics import FINISHED
 from recordings_app.models import Assembly, Recording, RecordingFile, SpoolPart
 from recordings_app.payloads import RECORDING_FAILED, RECORDING_READY, recording_event
 from recordings_app.queues import ASSEMBLIES
@@ -192,6 +193,7 @@ def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
     )
     recording.save()
     recording_event(RECORDING_FAILED if failure else RECORDING_READY, recording)
+    transaction.on_commit(FINISHED.labels(recording.status).inc, robust=True)
 
 
 @transaction.atomic
@@ -207,3 +209,4 @@ def _give_up(assembly: Assembly, error: Exception | None) -> None:
         recording.failure = f"Making the files failed ({reason})."
         recording.save(update_fields=["status", "failure"])
         recording_event(RECORDING_FAILED, recording)
+        transaction.on_commit(FINISHED.labels(recording.status).inc, robust=True)

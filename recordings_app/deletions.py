@@ -38,12 +38,14 @@ def _backoff(attempts: int) -> datetime.timedelta:
 
 # A queue for each kind: spools are looked for again every hour, and must not delay files.
 FILES = WorkQueue(
+    name="file_deletions",
     model=Deletion,
     task="recordings_app.tasks.delete_due",
     open=Q(kind=Deletion.Kind.FILE),
     backoff=_backoff,
 )
 SPOOLS = WorkQueue(
+    name="spool_deletions",
     model=Deletion,
     task=FILES.task,
     open=Q(kind=Deletion.Kind.SPOOL),

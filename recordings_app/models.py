@@ -80,6 +80,14 @@ class Recording(models.Model):
             models.Index(
                 fields=["organization", "environment", "-id"], name="recordings_by_tenant"
             ),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(status="processing"),
+                name="recordings_processing",
+            ),
+            models.Index(
+                fields=["created_at"], condition=Q(status="failed"), name="recordings_failed"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from recordings_app.models import Assembly, RecordingFile
 _BACKOFF: Final = datetime.timedelta(seconds=10)
 
 ASSEMBLIES: Final = WorkQueue(
+    name="assemblies",
     model=Assembly,
     task="recordings_app.tasks.assemble_due",
     open=Q(status=Assembly.Status.DUE),
@@ -21,6 +22,7 @@ ASSEMBLIES: Final = WorkQueue(
     error="error",
 )
 VARIANTS: Final = WorkQueue(
+    name="variants",
     model=RecordingFile,
     task="recordings_app.tasks.make_variants_due",
     open=Q(status=RecordingFile.Status.PROCESSING),

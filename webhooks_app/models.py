@@ -122,7 +122,12 @@ class Endpoint(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["organization", "environment", "-id"], name="endpoints_by_tenant")
+            models.Index(fields=["organization", "environment", "-id"], name="endpoints_by_tenant"),
+            models.Index(
+                fields=["disabled_reason"],
+                condition=Q(status="disabled"),
+                name="endpoints_disabled",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -178,6 +183,11 @@ class Delivery(models.Model):
                 fields=["endpoint", "next_attempt_at"],
                 condition=Q(status="pending"),
                 name="deliveries_due",
+            ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(status="pending"),
+                name="deliveries_pending_by_due",
             ),
             models.Index(
                 fields=["endpoint", "session_id", "sequence"],

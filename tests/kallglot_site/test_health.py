@@ -78,7 +78,7 @@ async def test_readyz_gives_the_reason_when_not_ready(all_fine):
 
 async def test_health_is_answered_while_every_request_thread_is_busy(all_fine, monkeypatch):
     release = threading.Event()
-    http = application.application_mapping["http"].app
+    http = application.application_mapping["http"].app.app
     monkeypatch.setattr(http, "_work", lambda request: release.wait(10) and None)
     busy = []
     for _ in range(40):

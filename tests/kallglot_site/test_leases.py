@@ -21,6 +21,7 @@ class Permanent(Exception):
 
 
 QUEUE = WorkQueue(
+    name="test",
     model=Deletion,
     task="some.task",
     open=Q(kind=Deletion.Kind.FILE),

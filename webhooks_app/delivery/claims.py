@@ -28,6 +28,7 @@ ENDPOINTS_PER_CLAIM = 64
 # Attempts are counted when they have an answer. When a dispatcher is killed, up to 256 deliveries
 # are in flight: none is given up for that, and all are sent again when their leases have run out.
 DELIVERIES = WorkQueue(
+    name="deliveries",
     model=Delivery,
     task="webhooks_app.tasks.dispatch",
     open=Q(status=Delivery.Status.PENDING),
@@ -37,6 +38,7 @@ DELIVERIES = WorkQueue(
     attempts="",
 )
 SLOTS = WorkQueue(
+    name="dispatchers",
     model=DispatcherSlot,
     task=DELIVERIES.task,
     open=Q(),

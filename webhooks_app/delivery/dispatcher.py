@@ -26,6 +26,7 @@ from kallglot_site.api.ids import new_id
 from webhooks_app.delivery import claims
 from webhooks_app.delivery.claims import DELIVERIES, PER_ENDPOINT, Limits
 from webhooks_app.delivery.messages import Message
+from webhooks_app.delivery.metrics import attempt_count
 from webhooks_app.delivery.outcomes import Result, outcomes_record
 from webhooks_app.delivery.sender import Sender
 
@@ -186,6 +187,7 @@ class Dispatcher:
             answer = await self._sender.send(message)
         finally:
             self._load.end(message)
+        attempt_count(answer)
         self.counts["succeeded" if answer.succeeded else "failed"] += 1
         self._done.append((message, answer))
         self._wake.set()

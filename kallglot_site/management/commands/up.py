@@ -47,6 +47,11 @@ class Command(OperatorCommand):
             action="store_true",
             help="if there is no organization yet, make one named Demo and print its keys once",
         )
+        parser.add_argument(
+            "--worker-metrics-port",
+            type=port,
+            help="answer /metrics of the worker on this port of 127.0.0.1 (default: nowhere)",
+        )
         parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -63,6 +68,8 @@ class Command(OperatorCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         port_check(options["host"], options["port"])
+        if options["worker_metrics_port"]:
+            port_check("127.0.0.1", options["worker_metrics_port"])
         self.services_check()
         self._say("Preparing the database")
         call_command("migrate", verbosity=0, interactive=False)
@@ -94,6 +101,9 @@ class Command(OperatorCommand):
 
     async def _supervise(self, options: dict[str, Any], url: str) -> None:
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+        worker = [*manage, "worker", "--nice=5", "--supervised"]
+        if options["worker_metrics_port"]:
+            worker.append(f"--metrics-port={options['worker_metrics_port']}")
         address = [f"--host={options['host']}", f"--port={options['port']}"]
         supervisor = Supervisor(
             [
@@ -103,7 +113,7 @@ class Command(OperatorCommand):
                     grace=settings.DRAIN_TIMEOUT + 15,
                 ),
                 # Live calls come first: deferred work takes the processor time they leave.
-                Child("worker", [*manage, "worker", "--nice=5", "--supervised"], 30),
+                Child("worker", worker, 30),
                 Child("clock", [*manage, "clock", "--supervised"], 10),
             ],
             say=self._say,

@@ -9,7 +9,8 @@ from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # st
 from django.core.management.base import CommandError
 
 from kallglot_site.celery import app
-from kallglot_site.operator_commands import OperatorCommand, jobs
+from kallglot_site.metrics import worker
+from kallglot_site.operator_commands import OperatorCommand, jobs, port, port_check
 from kallglot_site.supervised import end_with_supervisor
 
 
@@ -31,9 +32,21 @@ class Command(OperatorCommand):
             metavar="N",
             help="run at a lower priority than other processes, as with nice(1)",
         )
+        parser.add_argument(
+            "--metrics-port",
+            type=port,
+            help="answer /metrics with what this worker counts on this port (default: nowhere)",
+        )
+        parser.add_argument(
+            "--metrics-host", default="127.0.0.1", help="its address (default: %(default)s)"
+        )
         parser.add_argument("--supervised", action="store_true", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        host, metrics_port = options["metrics_host"], options["metrics_port"]
+        if metrics_port and not worker.counted_in_files(metrics_port):
+            port_check(host, metrics_port)
+            worker.start_anew(metrics_port)
         if options["supervised"]:
             end_with_supervisor(grace=30)
         self.services_check()
@@ -42,6 +55,8 @@ class Command(OperatorCommand):
                 os.nice(options["nice"])
             except PermissionError:
                 raise CommandError("--nice: this user may only use numbers from 0.") from None
+        if metrics_port:
+            worker.serve(host, metrics_port)
         # Containers run as root. Celery warns about pickled tasks, which are not accepted here.
         warnings.simplefilter("ignore", SecurityWarning)
         arguments = [
