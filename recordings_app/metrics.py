@@ -24,7 +24,7 @@ def recording_metrics() -> list[Metric]:
     return [
         GaugeMetricFamily(
             "kallglot_recordings_processing",
-            "Recordings that are not made yet, those of running calls included",
+            "Recordings of ended sessions that are not made yet",
             value=processing.order_by("created_at")[:MOST].count(),
         ),
         GaugeMetricFamily(

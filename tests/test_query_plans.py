@@ -17,6 +17,7 @@ from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.api import bounded_search
 from kallglot_site.api.idempotency import idempotent_responses_sweep
 from kallglot_site.api.throttle_stores import DatabaseStore
+from kallglot_site.metrics import database
 from recordings_app.assembly import assemblies_run_due
 from recordings_app.deletions import deletions_run_due
 from recordings_app.sweeps import recordings_expire
@@ -263,6 +264,12 @@ def test_disabling_and_redelivering_reads_no_whole_table(large):
 def test_a_request_is_counted_without_reading_the_counts(large):
     with no_full_read():
         assert DatabaseStore().increment("key_6000", 1) == 1
+
+
+@pytest.mark.parametrize("source", database.SOURCES)
+def test_metrics_read_no_whole_table(large, source):
+    with no_full_read():
+        assert list(database.SOURCES[source].read())
 
 
 def test_a_full_read_is_found(large):

@@ -7,5 +7,5 @@ from kallglot_site.api import views
 urlpatterns = [
     path("openapi.json", views.schema_document, name="openapi"),
     path("docs", views.reference, name="api-reference"),
-    re_path("^", views.unknown_route),
+    re_path("^", views.unknown_route, name="unmatched"),
 ]

@@ -71,6 +71,5 @@ def _route(scope: Any) -> str:
     match = scope.get("route_match")
     if match is None:
         return STATIC if scope["path"].startswith("/static/") else UNMATCHED
-    route = str(match.route)
     # The API's last pattern matches everything, to answer 404 in the format of the API.
-    return UNMATCHED if route.endswith("^") else f"/{route}"
+    return UNMATCHED if match.url_name == UNMATCHED else f"/{match.route}"

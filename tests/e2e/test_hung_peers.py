@@ -38,6 +38,7 @@ from tests.e2e.test_two_gateways import (
     new_session,
     transcript,
 )
+from tests.kallglot_site.metrics.samples import samples
 from tests.requirements import needs_postgres, needs_redis
 
 pytestmark = [needs_postgres, needs_redis, pytest.mark.timeout(300)]
@@ -241,6 +242,27 @@ def test_audio_is_recorded_while_the_database_hangs_and_finals_follow(peers):
         final = customer.next("transcript.final")
     stored = transcript(peers.installation, peers.gateway, session_id)["segments"]
     assert [segment["text"] for segment in stored][1:] == [final["text"]]
+
+
+def test_metrics_come_without_rows_while_the_database_hangs(peers):
+    def collectors() -> set[float]:
+        with peers.client() as client:
+            answer = client.get("/metrics")
+        assert answer.status_code == 200
+        found = samples(answer.text)
+        assert found["kallglot_live_streams", frozenset()] == 0
+        calls = found["kallglot_executor_calls", frozenset({("executor", "metrics")})]
+        up = [found[key] for key in found if key[0] == "kallglot_metrics_collector_up"]
+        assert calls <= len(up)
+        return set(up)
+
+    eventually(lambda: collectors() == {1.0}, "all rows are read")
+    with peers.database.hung():
+        eventually(lambda: collectors() == {0.0}, "all collectors are down")  # answers are kept
+        assert [collectors() for _ in range(5)] == [{0.0}] * 5
+        with peers.client() as client:
+            assert client.get("/healthz").status_code == 200
+    eventually(lambda: collectors() == {1.0}, "all rows are read again")
 
 
 def test_a_hung_engine_holds_up_no_request_and_no_recording(peers):
