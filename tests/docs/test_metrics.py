@@ -55,7 +55,7 @@ def test_the_table_says_which_metrics_come_from_rows(of_rows):
 def test_the_table_names_the_labels_of_counted_metrics(of_processes):
     """Counters and histograms without a label value have no samples, so ask the metric itself."""
     labels = {
-        name.removesuffix("_total"): set(metric._labelnames)
+        name.removesuffix("_total"): set(getattr(metric, "_labelnames", ()))
         for metric in set(REGISTRY._collector_to_names)
         if (name := getattr(metric, "_name", "")).startswith("kallglot_")
     }
