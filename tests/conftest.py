@@ -19,10 +19,16 @@ from kallglot_site.executors import WITH_DATABASE
 from sessions_app.streaming.database import connections_close
 from tests.e2e.server import Server, running, same_size
 from tests.factories import OrganizationFactory
-from tests.requirements import browser_path, firefox_path, postgres_url, redis_url
+from tests.requirements import (
+    apertium,
+    browser_path,
+    firefox_path,
+    postgres_url,
+    redis_url,
+)
 from webhooks_app.delivery.claims import DELIVERIES
 
-__all__ = ["browser_path", "firefox_path", "postgres_url", "redis_url"]
+__all__ = ["apertium", "browser_path", "firefox_path", "postgres_url", "redis_url"]
 
 
 @dataclass(frozen=True)

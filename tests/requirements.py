@@ -1,8 +1,8 @@
 """Services and programs that some tests need.
 
-Mark such a test ``@needs_postgres``, ``@needs_redis`` or ``@needs_browser``, or use the fixture. If
-the service is missing, the test is skipped on a developer's machine and fails in CI (``CI=true``),
-so that a successful run has run every test.
+Mark such a test ``@needs_postgres``, ``@needs_redis``, ``@needs_apertium`` or ``@needs_browser``,
+or use the fixture. If the service is missing, the test is skipped on a developer's machine and
+fails in CI (``CI=true``), so that a successful run has run every test.
 """
 
 import os
@@ -12,6 +12,7 @@ import pytest
 
 needs_postgres = pytest.mark.usefixtures("postgres_url")
 needs_redis = pytest.mark.usefixtures("redis_url")
+needs_apertium = pytest.mark.usefixtures("apertium")
 needs_browser = pytest.mark.usefixtures("browser_path")
 
 
@@ -74,3 +75,12 @@ def firefox_path() -> str:
             return path
     missing("Firefox (apt-get install firefox-esr)")
     raise AssertionError("unreachable")
+
+
+@pytest.fixture(scope="session")
+def apertium() -> None:
+    """Apertium's programs with English and Spanish."""
+    from sessions_app.engines.translators.apertium import ApertiumTranslator
+
+    if not {("en", "es"), ("es", "en")} <= ApertiumTranslator().pairs():
+        missing("Apertium for English and Spanish (apt-get install apertium apertium-en-es)")

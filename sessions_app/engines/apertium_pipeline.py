@@ -27,7 +27,6 @@ _NICENESS: Final = 5
 _LOAD_TIMEOUT: Final = 20.0  # s for the first sentence
 _SENTENCE_TIMEOUT: Final = 5.0  # s
 _LONGEST_ANSWER: Final = 256 * 1024  # bytes
-_SENTENCE_END: Final = ".[]"  # as apertium-destxt ends its text
 _SPECIAL: Final = re.compile(r"([\[\]{}^$/\\@<>])")
 
 _FLUSHING: Final = frozenset(
@@ -169,6 +168,7 @@ class _Processes:
         self._reader = reader
         self._writer = writer
         self._output = output
+        self._sent = 0
 
     @classmethod
     async def started(cls, mode: Mode) -> "_Processes":
@@ -186,13 +186,20 @@ class _Processes:
 
     async def exchange(self, text: str) -> str:
         """Raises OSError, EOFError or LimitOverrunError."""
-        self._writer.write(text.encode(errors="replace") + b"\0")
+        self._sent += 1
+        # The period ends the sentence, as apertium-destxt has it. What is in brackets comes through
+        # as it is: programs whose predecessor has died still send a NUL, but not this number.
+        end = f"[{self._sent}]"
+        self._writer.write(f"{_escaped(text)}.{end}\0".encode(errors="replace"))
         await self._writer.drain()
-        answer = await self._reader.readuntil(b"\0")
-        return answer[:-1].decode(errors="replace")
+        answer = (await self._reader.readuntil(b"\0"))[:-1].decode(errors="replace").strip()
+        if not answer.endswith(end):
+            raise EOFError
+        return answer.removesuffix(end).removesuffix(".")
 
     async def kill(self) -> None:
-        self._writer.transport.abort()
+        if not self._writer.transport.is_closing():  # it closes by itself when a program dies
+            self._writer.transport.abort()
         self._output.close()
         await executors.ENGINES.run(_kill, self._programs)
 
@@ -232,9 +239,8 @@ def _kill(programs: list[subprocess.Popen[bytes]]) -> None:
 
 def _escaped(text: str) -> str:
     plain = "".join(c if c.isprintable() else " " for c in text)
-    return _SPECIAL.sub(r"\\\1", plain) + _SENTENCE_END
+    return _SPECIAL.sub(r"\\\1", plain)
 
 
 def _unescaped(answer: str) -> str:
-    plain = answer.strip().removesuffix("[]").removesuffix(".")
-    return re.sub(r"\\(.)", r"\1", plain).strip()
+    return re.sub(r"\\(.)", r"\1", answer).strip()

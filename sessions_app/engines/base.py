@@ -308,10 +308,10 @@ class Translator(Engine):
         timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
     ) -> str:
         """Translate one segment. ``timeout`` is in seconds. Raises ``EngineError``."""
-        request = replace(request, source=_base(request.source), target=_base(request.target))
-        if request.source == request.target or not request.text.strip():
+        source, target = _base(request.source), _base(request.target)
+        request = replace(request, text=_storable(request.text), source=source, target=target)
+        if source == target or not any(character.isalnum() for character in request.text):
             return request.text
-        request = replace(request, text=_storable(request.text))
         return _storable(await self._call(lambda: self._guarded(request), timeout))
 
     async def _guarded(self, request: TranslationRequest) -> str:

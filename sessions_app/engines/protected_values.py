@@ -5,6 +5,7 @@ back that the translation has in another form.
 """
 
 import difflib
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -24,6 +25,11 @@ _VALUE: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"\d+(?:[.,:/\-]\d+)*")
 
+_DIGIT_GROUPS: Final = re.compile(r"(?<!\d)\d+(?: \d+)+(?!\d)")
+"""``555 0100``: each group is a value of its own, and an engine may join them."""
+
+_LONGEST: Final = 2000  # characters that are searched: a whole minute of speech has fewer
+_MOST: Final = 50  # values that are looked after
 _MATCHING: Final = 0.5  # share of common characters from which one value is the other, changed
 
 _WORDS: Final[dict[str, str]] = {
@@ -65,6 +71,9 @@ def lost_values(text: str, translation: str, target: str) -> list[str]:
 
 def restore_values(text: str, translation: str, target: str) -> str:
     """``translation`` with values of ``text`` that came in another form put back."""
+    for run in _DIGIT_GROUPS.findall(text[:_LONGEST])[:_MOST]:
+        if found := _exactly(run.replace(" ", ""), translation):
+            translation = translation[: found.start()] + run + translation[found.end() :]
     for value in lost_values(text, translation, target):
         if found := _spaced(value).search(translation):
             translation = translation[: found.start()] + value + translation[found.end() :]
@@ -78,8 +87,10 @@ def restore_values(text: str, translation: str, target: str) -> str:
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    spans = []
-    for match in _VALUE.finditer(text):
+    spans: list[tuple[int, int]] = []
+    for match in _VALUE.finditer(text[:_LONGEST]):
+        if len(spans) >= _MOST:
+            break
         value, start = match[0], match.start()
         if _is_word(value):
             # "3rd", "5pm", "24-hour": the rest is translated, the number stays.
@@ -128,8 +139,14 @@ def _in_words(value: str, text: str, target: str) -> re.Match[str] | None:
 
 
 def _spaced(value: str) -> re.Pattern[str]:
-    """``value`` in any case, with spaces in it: ``info @ example.com``."""
-    pattern = r"\s*".join(re.escape(character) for character in value if not character.isspace())
+    """``value`` in any case and with other separators: ``info @ example.com``, ``ab 1234``."""
+    bare = [c for c in value if not c.isspace() and c not in "-/_.,"] or list(value)
+    pattern = re.escape(bare[0])
+    for before, character in itertools.pairwise(bare):
+        # "1, 5" is two numbers, "1,500" is one.
+        digits = before.isdigit() and character.isdigit()
+        pattern += r"[\s\-/_.,]?" if digits else r"\s*[\-/_.,]?/?\s*"
+        pattern += re.escape(character)
     return re.compile(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", re.IGNORECASE)
 
 

@@ -5,10 +5,17 @@ transcript, on the audio that it has encoded anyway. Without that English this e
 the next one of the chain translates the text.
 """
 
+import difflib
+import re
+from typing import Final
+
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
 from sessions_app.engines.base import EngineRejected, TranslationRequest, Translator
 from sessions_app.engines.urls import EngineContext, EngineURL
+
+_SHORTEST_COPY: Final = 3  # words; shorter texts may be names, or the same in both languages
+_SHARED: Final = 0.6  # share of the words
 
 
 def from_url(url: EngineURL, context: EngineContext) -> "WhisperTranslator":
@@ -36,4 +43,17 @@ class WhisperTranslator(Translator):
             raise EngineRejected("whisper:// translates into English only")
         if not request.english or not request.english.strip():
             raise EngineRejected("the transcriber made no English of this speech")
+        if _is_copy(request.text, request.english):
+            raise EngineRejected("the transcriber gave the words as they were spoken")
         return request.english
+
+
+def _is_copy(text: str, english: str) -> bool:
+    """Whether Whisper has transcribed again: small models do so with some sentences."""
+    words, english_words = _words(text), _words(english)
+    shared = difflib.SequenceMatcher(None, words, english_words, autojunk=False).ratio()
+    return len(words) >= _SHORTEST_COPY and shared > _SHARED
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())

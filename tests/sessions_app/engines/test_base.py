@@ -13,6 +13,7 @@ from sessions_app.engines.base import (
     EngineUnavailable,
     SpeechAudio,
     TranscriptionRequest,
+    TranslationRequest,
 )
 from tests.fakes.engines import FakeSynthesizer, FakeTranscriber, FakeTranslator
 
@@ -128,3 +129,24 @@ async def test_a_translator_knows_its_pairs() -> None:
     translator = FakeTranslator(known={("de", "en")})
     assert translator.supports("de", "en")
     assert not translator.supports("en", "de")
+
+
+async def test_a_translation_into_the_same_language_is_the_text() -> None:
+    translator = FakeTranslator()
+    request = TranslationRequest("Hello.", "en-GB", "en-US")
+    assert await translator.translate(request) == "Hello."
+    assert translator.requests == []
+
+
+async def test_a_translator_gets_languages_without_regions_and_storable_text() -> None:
+    translator = FakeTranslator()
+    await translator.translate(TranslationRequest("a\0b\ud800", "es-MX", "EN"))
+    [request] = translator.requests
+    assert (request.source, request.target, request.text) == ("es", "en", "ab?")
+
+
+async def test_a_translator_is_asked_again_after_a_failure_that_may_pass() -> None:
+    translator = FakeTranslator(EngineUnavailable("gone"))
+    translator.attempts = 2
+    translator.backoff = 0.0
+    assert await translator.translate(TranslationRequest("hola", "es", "en")) == "[en] hola"

@@ -34,7 +34,12 @@ URLS = {
         "espeak": "espeak://",
         "openai": "openai+http://engine.test/v1?model=tiny&languages=en",
     },
-    "translator": {},
+    "translator": {
+        "apertium": "apertium://",
+        "ctranslate2": "ctranslate2:///no/such/directory",
+        "openai": "openai+http://engine.test/v1?model=tiny",
+        "whisper": "whisper://",
+    },
     "responder": {},
 }
 PACKAGES: dict[str, ModuleType] = {

@@ -167,6 +167,62 @@ async def test_only_translators_that_support_the_pair_are_asked() -> None:
     assert not chain.supports("en", "de")
 
 
+HOLA = TranslationRequest("hola", "es", "en")
+
+
+async def test_a_pair_that_fails_does_not_disable_the_other_pairs() -> None:
+    first = FakeTranslator(GONE, GONE, name="first")
+    chain = FallbackTranslator([first, FakeTranslator()], Clock())
+    for _ in range(3):
+        await chain.translate(HOLA)
+    assert len(first.requests) == 2
+    await chain.translate(TranslationRequest("hello", "en", "es"))
+    assert first.requests[-1].text == "hello"
+
+
+async def test_the_only_engine_for_a_pair_is_asked_although_it_failed_before() -> None:
+    german = FakeTranslator(known={("de", "en")})
+    spanish = FakeTranslator(GONE, GONE, known={("es", "en")})
+    chain = FallbackTranslator([german, spanish], Clock())
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable, match="gone"):
+            await chain.translate(HOLA)
+    assert await chain.translate(HOLA) == "[en] hola"
+
+
+async def test_a_translator_that_hangs_leaves_time_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fallback, "TRANSLATION_TIMEOUT", 0.0)
+    hanging = FakeTranslator()
+    hanging.hold()
+    assert await FallbackTranslator([hanging, FakeTranslator()]).translate(HOLA) == "[en] hola"
+
+
+async def test_english_is_wanted_if_one_engine_for_the_pair_uses_it() -> None:
+    english = {("es", "en")}
+    chain = FallbackTranslator([FakeTranslator(), FakeTranslator(english=english)])
+    assert chain.wants_english("es", "en")
+    assert not chain.wants_english("en", "es")
+
+
+async def test_a_misconfigured_engine_is_used_once_it_starts() -> None:
+    class Late(FakeTranslator):
+        installed = False
+
+        async def start(self) -> None:
+            if not self.installed:
+                raise EngineMisconfigured("no model")
+
+    late = Late(known={("de", "en")})
+    chain = FallbackTranslator([late, FakeTranslator()])
+    await chain.start()
+    assert not chain.supports("de", "en")
+    late.installed = True
+    await chain.start()
+    assert chain.supports("de", "en")
+
+
 async def test_only_synthesizers_that_speak_the_language_are_asked() -> None:
     english = FakeSynthesizer(languages=frozenset({"en"}))
     spanish = FakeSynthesizer(languages=frozenset({"es"}))

@@ -188,3 +188,87 @@ def test_long_audio_is_split_in_silences() -> None:
     assert sum(map(len, chunks)) == len(audio)
     assert all(len(chunk) <= 16_000 * 28 for chunk in chunks)
     assert 25 <= len(chunks[0]) / 16_000 <= 26
+
+
+@pytest.fixture(scope="module")
+def spanish() -> Samples:
+    async def speak() -> Samples:
+        voice = synthesizer_from_url("espeak://", EngineContext(Path("unused")))
+        try:
+            audio = await voice.synthesize(
+                "Buenos días, quiero cambiar la dirección de mi cuenta, por favor.", "es"
+            )
+        finally:
+            await voice.close()
+        narrow = soxr.resample(audio.samples.astype(np.float32), audio.sample_rate, RATE)
+        return np.asarray(narrow * 0.7, dtype=np.int16)
+
+    return asyncio.run(speak())
+
+
+def test_english_is_given_beside_the_transcript(recognizer: Recognizer, spanish: Samples) -> None:
+    plain, both = (
+        recognizer.recognize([Utterance(spanish, RATE, language="es", english=english)])[0]
+        for english in (False, True)
+    )
+    assert plain.english is None
+    assert both.text == plain.text
+    assert "cuenta" in both.text
+    assert {"change", "account"} <= set(words(both.english or ""))
+
+
+def test_only_speech_in_another_language_gets_english(
+    recognizer: Recognizer, spanish: Samples, speech: Samples
+) -> None:
+    # The three have the same window, and are encoded together.
+    silence = np.zeros(len(spanish), np.int16)
+    answers = recognizer.recognize(
+        [
+            Utterance(speech, RATE, language="en", english=True),
+            Utterance(spanish, RATE, language="es", english=True),
+            Utterance(spanish, RATE, language="es", english=False),
+            Utterance(spanish, RATE, language="es", english=True, partial=True),
+            Utterance(silence, RATE, language="es", english=True),
+        ]
+    )
+    assert [answer.english is not None for answer in answers] == [False, True, False, False, False]
+
+
+def test_english_that_repeats_itself_is_decoded_again(
+    recognizer: Recognizer, spanish: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first decoding into English loops; the next one is the model's own."""
+    generate = recognizer._generate
+    translate = recognizer._tokenizer.translate
+    looped: list[bool] = []
+
+    def loop_once(encoded: Any, prompts: list[list[int]], *args: Any, **options: Any) -> Any:
+        decoded = generate(encoded, prompts, *args, **options)
+        if translate in prompts[0] and not looped:
+            looped.append(True)
+            return [replace(each, text="I want to change. " * 12) for each in decoded]
+        return decoded
+
+    monkeypatch.setattr(recognizer, "_generate", loop_once)
+    [answer] = recognizer.recognize([Utterance(spanish, RATE, language="es", english=True)])
+    assert looped
+    assert (answer.english or "").count("I want to change") == 1
+
+
+def test_english_of_a_phrase_invented_on_noise_is_dropped(
+    recognizer: Recognizer, spanish: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate = recognizer._generate
+    translate = recognizer._tokenizer.translate
+
+    def invent(encoded: Any, prompts: list[list[int]], *args: Any, **options: Any) -> Any:
+        decoded = generate(encoded, prompts, *args, **options)
+        if translate not in prompts[0]:
+            return decoded
+        invented = "Thank you for watching."
+        return [replace(each, text=invented, log_probability=-1.5) for each in decoded]
+
+    monkeypatch.setattr(recognizer, "_generate", invent)
+    [answer] = recognizer.recognize([Utterance(spanish, RATE, language="es", english=True)])
+    assert answer.text
+    assert answer.english is None
