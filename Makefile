@@ -17,6 +17,8 @@ setup-dev:
 	@requirements/install dev
 
 run: setup ## Start everything (PORT=8000 HOST=127.0.0.1); the first time, print how to sign in
+	@[ -n "$$TRANSLATOR_URL" ] || command -v apertium >/dev/null || \
+	  echo "For calls between English and Spanish: apt-get install apertium-en-es (docs/engines.md)"
 	@exec $(PY) manage.py up --demo-organization --host $(HOST) --port $(PORT)
 
 demo: setup ## Play a synthesized call of two people and print its transcript live

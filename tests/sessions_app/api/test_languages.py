@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from sessions_app import capabilities
+from sessions_app.engines.pivot import PivotTranslator
 from sessions_app.languages import NAMES, is_language_code
 from tests.fakes.engines import FakeTranslator
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.django_db
 def test_the_list_tells_what_is_transcribed_and_spoken(api: Client, settings) -> None:
     settings.TRANSCRIBER_URL = "whisper://base"
     settings.SYNTHESIZER_URL = ""
-    settings.TRANSLATOR_URL = ""
+    settings.TRANSLATOR_URL = "whisper://"
 
     languages = {each["id"]: each for each in api.get("/v1/languages").json()["data"]}
 
@@ -23,7 +24,8 @@ def test_the_list_tells_what_is_transcribed_and_spoken(api: Client, settings) ->
         "name": "Spanish",
         "transcription": True,
         "speech": False,
-        "translates_to": [],
+        "translates_to": ["en"],
+        "via": {},
     }
 
 
@@ -43,9 +45,25 @@ def test_the_list_names_the_targets_of_a_translator(api: Client, settings, monke
     assert languages["de"]["translates_to"] == []
 
 
+def test_the_list_names_the_third_language_of_a_translation(
+    api: Client, settings, monkeypatch
+) -> None:
+    settings.TRANSCRIBER_URL = "whisper://base"
+    settings.TRANSLATOR_URL = "fake://third"
+    translator = PivotTranslator(FakeTranslator(known={("de", "en"), ("en", "es")}))
+    monkeypatch.setattr(capabilities, "translator_from_url", lambda url, context: translator)
+
+    languages = {each["id"]: each for each in api.get("/v1/languages").json()["data"]}
+
+    assert languages["de"]["translates_to"] == ["en", "es"]
+    assert languages["de"]["via"] == {"es": "en"}
+    assert languages["en"]["via"] == {}
+
+
 def test_a_misconfigured_engine_counts_as_none(settings) -> None:
     settings.TRANSCRIBER_URL = "nonsense://"
     settings.SYNTHESIZER_URL = ""
+    settings.TRANSLATOR_URL = "nonsense://"
 
     assert capabilities.languages() == []
 

@@ -145,12 +145,6 @@ def test_lists_filter_by_time(cast, api, created_after, created_before, found) -
         ),
         ([], 422, "invalid_field_value", None),
         ({"mode": "ai_agent"}, 403, "feature_not_available", "mode"),
-        (
-            {"mode": "bidirectional_translation", "source_language": "es", "target_language": "en"},
-            403,
-            "feature_not_available",
-            "mode",
-        ),
     ],
 )
 def test_an_invalid_create_names_the_error_and_the_field(

@@ -38,7 +38,11 @@ def test_a_call_starts_with_a_token_for_the_agent_only(staff, cast):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"mode": "singing"}, {"source_language": "klingon"}, {"mode": "bidirectional_translation"}],
+    [
+        {"mode": "singing"},
+        {"source_language": "klingon"},
+        {"mode": "bidirectional_translation", "target_language": "vo"},
+    ],
 )
 def test_an_invalid_call_is_refused_with_the_reason(staff, wrong):
     response = staff.post("/dashboard/talk", CALL | wrong)
