@@ -55,7 +55,7 @@ BACKLOG = Gauge(
 
 READY = Gauge(
     "kallglot_engine_ready",
-    "1: the translator or synthesizer is loaded; 0: it cannot start and is tried again",
+    "1: the translator or synthesizer is loaded; 0: it is loading, or is tried again",
     ["kind", "engine"],
 )
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
+from kallglot_site import executors
 from sessions_app.engines.apertium_pipeline import ApertiumPipeline, find_modes
 from sessions_app.engines.base import (
     EngineError,
@@ -48,7 +49,8 @@ class ApertiumTranslator(Translator):
         self._turn = asyncio.Lock()
 
     async def start(self) -> None:
-        self._modes = find_modes(self._directory)  # installed meanwhile, perhaps
+        # Installed meanwhile, perhaps.
+        self._modes = await executors.MODELS.run(find_modes, self._directory)
         if not self._modes:
             raise EngineMisconfigured(
                 "apertium:// has no language pair: for English and Spanish, "

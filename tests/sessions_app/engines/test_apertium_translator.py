@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -118,6 +119,30 @@ async def test_closing_leaves_no_program_and_a_later_call_starts_anew() -> None:
     await asyncio.wait([waiting], timeout=10)
     await engine.close()
     assert programs() == []
+
+
+async def test_no_program_outlives_a_process_that_was_killed() -> None:
+    script = (
+        "import asyncio, psutil\n"
+        "from sessions_app.engines.base import TranslationRequest\n"
+        "from sessions_app.engines.translators.apertium import ApertiumTranslator\n"
+        "async def main():\n"
+        "    await ApertiumTranslator().translate(TranslationRequest('house', 'en', 'es'))\n"
+        "    print(*(child.pid for child in psutil.Process().children()), flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    line = await asyncio.wait_for(parent.stdout.readline(), 60)
+    started = [psutil.Process(int(pid)) for pid in line.split()]
+    assert started
+    parent.kill()
+    await parent.wait()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, started, 30)
+    assert alive == []
 
 
 def test_three_letter_names_become_two_letter_codes(tmp_path: Path) -> None:
