@@ -50,6 +50,17 @@ _WORDS: Final[dict[str, str]] = {
 }
 """The numbers from 0 to 20 in words: an engine may write them out, and nothing is lost."""
 
+_TENS: Final[dict[str, str]] = {
+    "en": "thirty forty fifty sixty seventy eighty ninety hundred",
+    "es": "treinta cuarenta cincuenta sesenta setenta ochenta noventa cien|ciento",
+    "fr": "trente quarante cinquante soixante soixante-dix quatre-vingts quatre-vingt-dix cent",
+    "de": "dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert|einhundert",
+    "pt": "trinta quarenta cinquenta sessenta setenta oitenta noventa cem|cento",
+    "it": "trenta quaranta cinquanta sessanta settanta ottanta novanta cento",
+    "ca": "trenta quaranta cinquanta seixanta setanta vuitanta noranta cent",
+}
+"""30, 40, … 100."""
+
 
 def find_values(text: str) -> list[str]:
     """The values in ``text``, in order, each as often as it occurs."""
@@ -132,10 +143,22 @@ def _plain_digits(text: str) -> str:
 
 
 def _in_words(value: str, text: str, target: str) -> re.Match[str] | None:
-    words = _WORDS.get(target, "").split()
-    if not value.isdecimal() or int(value) >= len(words) or str(int(value)) != value:
+    if not value.isdecimal() or len(value) > 3 or str(int(value)) != value:
         return None
-    return re.search(rf"(?<!\w)(?:{words[int(value)]})(?!\w)", text, re.IGNORECASE)
+    words = _words_for(int(value), target)
+    return re.search(rf"(?<![\w-])(?:{words})(?!\w|-\w)", text, re.IGNORECASE) if words else None
+
+
+def _words_for(number: int, language: str) -> str:
+    """A pattern of the words for ``number``; empty: they are not known."""
+    small, tens = _WORDS.get(language, "").split(), _TENS.get(language, "").split()
+    if number < len(small):
+        return small[number]
+    if number >= 30 and number % 10 == 0 and number // 10 - 3 < len(tens):
+        return tens[number // 10 - 3]
+    if language == "en" and 20 < number < 100:
+        return f"{[small[20], *tens][number // 10 - 2]}[- ]{small[number % 10]}"
+    return ""
 
 
 def _spaced(value: str) -> re.Pattern[str]:

@@ -50,6 +50,9 @@ def test_a_value_is_lost_when_it_occurs_less_often_than_in_the_text() -> None:
 
 def test_small_numbers_may_be_written_out() -> None:
     assert lost_values("5 gatos y 2 perros", "five cats and two dogs", "en") == []
+    assert lost_values("30, 25 y 99", "thirty, twenty-five and ninety nine", "en") == []
+    assert lost_values("40 euros", "forty-two euros", "en") == ["40"]
+    assert lost_values("30 years", "treinta años", "es") == []
     assert lost_values("007", "seven", "en") == ["007"]
 
 
