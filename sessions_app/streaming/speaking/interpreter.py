@@ -30,6 +30,10 @@ TIMEOUT: Final = 8.0
 AT_ONCE: Final = 3
 """Translations of one party asked for at the same time. More of them wait."""
 
+UNKNOWN_LANGUAGE: Final = "es"
+"""What a party is taken to speak before it is heard, to find out whether its English helps. English
+itself costs nothing: the recognizer translates none."""
+
 PASSED_ON_RATE: Final = 8000
 """Hz of utterances that are passed on from one server to another."""
 
@@ -83,10 +87,9 @@ class Interpreter:
     @property
     def wants_english(self) -> bool:
         """Whether the transcriber's own English of the next utterance would be used."""
-        if self._conversation.language_of(other_party(self._speaker)) != "en":
-            return False
-        source = self._conversation.language_of(self._speaker)
-        return source != "en" and self._translator.wants_english(source or "es", "en")
+        target = self._conversation.language_of(other_party(self._speaker))
+        source = self._conversation.language_of(self._speaker) or UNKNOWN_LANGUAGE
+        return target not in (None, source) and self._translator.wants_english(source, target)
 
     def hear(self, final: FinalTranscript, spoken: SpokenAudio | None) -> None:
         """The next utterance of the party; ``spoken`` is its recent audio. Never waits."""

@@ -12,6 +12,9 @@ from kallglot_site.metrics.database import Source, collect
 from kallglot_site.metrics.exposition import gateway_text
 from tests.kallglot_site.metrics.samples import value
 
+# A thread that kept a connection looks at it first.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 def gauge(**labels: str) -> Metric:
     family = GaugeMetricFamily("kallglot_test", "A test", labels=list(labels))
