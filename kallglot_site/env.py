@@ -272,6 +272,14 @@ class Environment(BaseModel):
         60.0, "Seconds after a session's end in which speech already received is transcribed."
     )
     KALLGLOT_MAX_STREAMS: Count = _streaming(600, "Connections that one gateway process accepts.")
+    KALLGLOT_CLIENT_READ_RATE: Count = _streaming(
+        1000,
+        "Bytes a second. A client that reads a download, a response or a WebSocket more slowly "
+        "while data waits for it is disconnected.",
+    )
+    KALLGLOT_CLIENT_READ_WINDOW: Seconds = _streaming(
+        30.0, "Seconds over which that rate is averaged."
+    )
     KALLGLOT_WEBHOOK_ALLOW_PRIVATE: bool = _webhooks(
         False, "Allow http and private addresses as webhook receivers, for development."
     )

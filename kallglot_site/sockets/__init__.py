@@ -4,7 +4,7 @@
 - a client that answers no ping, or does not complete a close, is disconnected;
 - frames that the application does not see (pings, fragments) are limited like messages;
 - every refusal has a close code;
-- slow HTTP requests and unread answers are ended: see ``slow_clients``.
+- slow HTTP requests, and clients that hardly read, are ended: see ``slow_clients``.
 """
 
 from typing import Final

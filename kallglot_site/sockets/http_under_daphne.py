@@ -12,7 +12,7 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 
-from kallglot_site.sockets.slow_clients import HttpWatch
+from kallglot_site.sockets.slow_clients import HttpWatch, ReadRate
 
 _LOOK_AGAIN = 0.05
 """Seconds."""
@@ -30,7 +30,8 @@ class Channel(_HTTPChannel):  # type: ignore[misc]  # as above
         super().connectionMade()
         self.writable = asyncio.Event()
         self.writable.set()
-        self._watch = HttpWatch(self.transport.socket, self._pending, self._hang_up)
+        rate = ReadRate(self.transport.socket, self._buffered)
+        self._watch = HttpWatch(rate, self.transport.abortConnection)
         self.open.add(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -76,17 +77,21 @@ class Channel(_HTTPChannel):  # type: ignore[misc]  # as above
         if not self.busy:
             self.loseConnection()
 
-    def _pending(self) -> int:
-        """Bytes in Twisted's two send buffers."""
-        if not self.serves_http:
-            self._watch.stop()
-            self.open.discard(self)
-            return 0
-        sent, buffered = self.transport.offset, len(self.transport.dataBuffer)
-        return int(buffered - sent + self.transport._tempDataLen)
+    def timeoutConnection(self) -> None:
+        """Twisted's own limit, which would cut a slow client's answer. The watch is instead."""
 
-    def _hang_up(self) -> None:
-        self.transport.abortConnection()
+    def upgraded(self) -> None:
+        """The connection is a WebSocket now."""
+        self._watch.stop()
+        self.open.discard(self)
+
+    def _buffered(self) -> int:
+        return bytes_buffered(self.transport)
+
+
+def bytes_buffered(transport: Any) -> int:
+    """Bytes in Twisted's two send buffers."""
+    return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
 
 def install() -> None:

@@ -7,7 +7,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kallglot_site.sockets.closing import close_unread
-from kallglot_site.sockets.slow_clients import HttpWatch
+from kallglot_site.sockets.slow_clients import HttpWatch, ReadRate
 
 _REQUEST_INCOMPLETE = (h11.IDLE, h11.SEND_BODY)
 
@@ -18,9 +18,8 @@ class Http(H11Protocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
         raw = transport.get_extra_info("socket")
-        self._watch = HttpWatch(
-            raw, transport.get_write_buffer_size, lambda: close_unread(transport)
-        )
+        rate = ReadRate(raw, transport.get_write_buffer_size)
+        self._watch = HttpWatch(rate, lambda: close_unread(transport))
 
     def data_received(self, data: bytes) -> None:
         self._watch.data()
@@ -31,6 +30,15 @@ class Http(H11Protocol):
     def on_response_complete(self) -> None:
         self._watch.request_awaited()
         super().on_response_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing() and self._watch.unread():
+            # Closed now, the rest of the answer would wait in the system without any limit.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._watch.stop()

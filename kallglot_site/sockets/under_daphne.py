@@ -12,6 +12,8 @@ from daphne.server import Server
 from daphne.ws_protocol import ConnectionDeny, WebSocketFactory, WebSocketProtocol
 
 from kallglot_site import sockets
+from kallglot_site.sockets.http_under_daphne import Channel, bytes_buffered
+from kallglot_site.sockets.slow_clients import ReadRate, UnreadWatch
 from kallglot_site.sockets.token_bucket import TokenBucket
 
 _SERVER_CODES: Final = frozenset({1001, 1011, 1013})
@@ -41,10 +43,19 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no annot
         self._refusal: dict[str, Any] | None = None
         self.writable = asyncio.Event()
         self.writable.set()
-        # The HTTP channel that the connection began as is still registered.
+        channel = self.transport.producer
+        if isinstance(channel, Channel):  # the connection began as HTTP
+            channel.upgraded()
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+        rate = ReadRate(self.transport.socket, lambda: bytes_buffered(self.transport))
+        self._watch = UnreadWatch(rate, self.transport.abortConnection)
         return super().onConnect(request)
+
+    def connectionLost(self, reason: Any) -> None:
+        if hasattr(self, "_watch"):  # not after an invalid handshake
+            self._watch.stop()
+        super().connectionLost(reason)
 
     def applicationCreateWorked(self, application_queue: Any) -> None:
         super().applicationCreateWorked(application_queue)

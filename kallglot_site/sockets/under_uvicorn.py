@@ -10,6 +10,7 @@ from websockets.frames import Frame
 
 from kallglot_site import sockets
 from kallglot_site.sockets.closing import close_unread
+from kallglot_site.sockets.slow_clients import ReadRate, UnreadWatch
 from kallglot_site.sockets.token_bucket import TokenBucket
 
 _INVALID_TEXT = 1007
@@ -28,6 +29,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         )
         self._received_at = 0.0
         self._failed = False
+        rate = ReadRate(transport.get_extra_info("socket"), self.transport.get_write_buffer_size)
+        self._watch = UnreadWatch(rate, self._hang_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch.stop()
+        super().connection_lost(exc)
 
     # --- in ---------------------------------------------------------------------------------
 

@@ -91,6 +91,10 @@ class RawSocket:
         except ConnectionError:
             return self._unread
 
+    def read_at(self, rate: int, seconds: float) -> None:
+        """Receive ``rate`` bytes a second for a while. ``next`` returns the messages afterwards."""
+        self._unread += read_at(self.socket, rate, seconds)
+
     def _take(self, size: int) -> bytes:
         while len(self._unread) < size:
             self._unread += self._receive()
@@ -106,9 +110,25 @@ class RawSocket:
     def dropped_within(self, seconds: float) -> float | None:
         """Seconds until the server drops the connection; None: it does not. Reads nothing."""
         began = time.monotonic()
-        poll = select.poll()
-        poll.register(self.socket, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
-        return time.monotonic() - began if poll.poll(seconds * 1000) else None
+        return time.monotonic() - began if is_dropped(self.socket, seconds) else None
+
+
+def is_dropped(raw: socket.socket, within: float) -> bool:
+    """Whether the server ends the connection within so many seconds. Reads nothing."""
+    poll = select.poll()
+    poll.register(raw, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+    return bool(poll.poll(within * 1000))
+
+
+def read_at(raw: socket.socket, rate: int, seconds: float) -> bytes:
+    """What is received in that time by a client that reads ``rate`` bytes a second."""
+    received, began = b"", time.monotonic()
+    while time.monotonic() - began < seconds:
+        piece = raw.recv(rate // 10)
+        assert piece, f"cut after {len(received)} bytes"
+        received += piece
+        time.sleep(0.1)
+    return received
 
 
 def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:

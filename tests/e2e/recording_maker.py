@@ -1,7 +1,8 @@
-"""Makes recordings that are ready, in the installation of its environment: for test_hung_peers.
+"""Makes recordings that are ready, in the installation of its environment: for tests that need no
+real call.
 
-``python recording_maker.py ORGANIZATION COUNT`` prints each recording's id and its file's name in
-the storage, one pair a line.
+``python recording_maker.py ORGANIZATION COUNT [BYTES]`` prints each recording's id and its file's
+name in the storage, one pair a line.
 """
 
 import os
@@ -14,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kallglot_site.settings")
 import django
 
 
-def main(organization_id: str, count: str) -> None:
+def main(organization_id: str, count: str, size: str = str(512 * 1024)) -> None:
     django.setup()
     from kallglot_site.accounts.models import Organization
     from kallglot_site.accounts.tenancy import Tenant
@@ -22,7 +23,7 @@ def main(organization_id: str, count: str) -> None:
 
     tenant = Tenant(Organization.objects.get(pk=organization_id), "live")
     for _ in range(int(count)):
-        recording = recording_ready(tenant, bytes(512 * 1024))
+        recording = recording_ready(tenant, bytes(int(size)))
         print(recording.id, recording.files.get().name)
 
 

@@ -18,7 +18,7 @@ django.setup()
 from kallglot_site import servers
 from kallglot_site.sockets import http_under_daphne, slow_clients, under_daphne
 under_daphne.install(); http_under_daphne.install()
-slow_clients.REQUEST_WITHIN = slow_clients.READ_WITHIN = 2.0
+slow_clients.REQUEST_WITHIN = 2.0
 slow_clients.LOOK_EVERY = 0.2
 
 async def application(scope, receive, send):
@@ -38,6 +38,8 @@ async def application(scope, receive, send):
     if scope["path"] == "/large":
         for _ in range(2000):
             await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+    if scope["path"] == "/medium":
+        await send({"type": "http.response.body", "body": b"x" * 300_000, "more_body": True})
     if scope["path"] == "/slow":
         print("working", flush=True)
         await asyncio.sleep(1.5)
@@ -86,6 +88,7 @@ def serving(server: str, folder: Path) -> Iterator[Serving]:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "kallglot_site.settings",
             "KALLGLOT_DATA_DIR": str(folder),
+            "KALLGLOT_CLIENT_READ_WINDOW": "2",
             "PYTHONPATH": str(ROOT),
         },
         stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.e2e.raw_socket import is_dropped
 from tests.kallglot_site.sockets.serving import Serving, seconds_until_closed, serving
 
 pytestmark = pytest.mark.e2e
@@ -73,6 +74,32 @@ def test_a_client_that_reads_nothing_is_disconnected_and_costs_no_memory(server:
         while len(process.net_connections()) > sockets:
             assert time.monotonic() < deadline, "the connection is still open"
             time.sleep(0.2)
+
+
+@pytest.mark.parametrize("path", ["/large", "/medium"])
+def test_a_client_that_reads_byte_by_byte_is_disconnected(server: Serving, path: str) -> None:
+    """The system's buffer holds all of the medium answer: the server has nothing left to send."""
+    with server.connect(receive_buffer=4096) as raw:
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        deadline = time.monotonic() + 15
+        while not is_dropped(raw, within=0.05):
+            assert time.monotonic() < deadline, "the connection is still open"
+            assert raw.recv(1)
+
+
+def test_a_slow_line_gets_the_whole_answer_and_keeps_its_connection(server: Serving) -> None:
+    """Longer than the limits for an idle connection and for a window, at 30 kB/s."""
+    with server.connect(receive_buffer=4096) as raw:
+        raw.sendall(b"GET /medium HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received = b""
+        while not received.endswith(b"done") and not received.endswith(b"0\r\n\r\n"):
+            piece = raw.recv(3000)
+            assert piece, f"cut after {len(received)} bytes"
+            received += piece
+            time.sleep(0.1)
+        assert received.count(b"x") == 300_000
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert raw.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 def test_a_client_that_reads_slowly_gets_everything(server: Serving) -> None:
