@@ -23,12 +23,13 @@ from tests.requirements import (
     apertium,
     browser_path,
     firefox_path,
+    nginx_path,
     postgres_url,
     redis_url,
 )
 from webhooks_app.delivery.claims import DELIVERIES
 
-__all__ = ["apertium", "browser_path", "firefox_path", "postgres_url", "redis_url"]
+__all__ = ["apertium", "browser_path", "firefox_path", "nginx_path", "postgres_url", "redis_url"]
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,15 @@ def redis_url() -> str:
 
 
 @pytest.fixture(scope="session")
+def nginx_path() -> str:
+    """An installed nginx. It is in /usr/sbin, which is not in every user's PATH."""
+    if path := shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin"):
+        return path
+    missing("nginx (apt-get install nginx-light)")
+    raise AssertionError("unreachable")
+
+
+@pytest.fixture(scope="session")
 def browser_path() -> str:
     """An installed Chromium."""
     for name in ("chromium", "chromium-browser", "google-chrome"):

@@ -8,12 +8,17 @@ from typing import Any
 
 
 class ScriptedEngine(ThreadingHTTPServer):
-    """Answers "Sentence 1.", "Sentence 2." …, each followed by ``trailer``."""
+    """Answers "Sentence 1.", "Sentence 2." …, each followed by ``trailer``.
+
+    While ``answers`` is cleared it answers nothing.
+    """
 
     def __init__(self, trailer: str = "") -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.heard = 0
         self.trailer = trailer
+        self.answers = threading.Event()
+        self.answers.set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -26,6 +31,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.answers.wait()
         self.server.heard += 1
         text = f"Sentence {self.server.heard}.{self.server.trailer}"
         body = json.dumps({"text": text, "language": "en"}).encode()

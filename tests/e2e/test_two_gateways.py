@@ -75,14 +75,23 @@ def installation(
     tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_url: str
 ) -> Iterator[Installation]:
     """A large installation on a database of its own, without gateways."""
-    name = f"kallglot_e2e_{uuid.uuid4().hex[:8]}"
-    data_dir: Path = tmp_path_factory.mktemp("data")
     engine = ScriptedEngine()
+    settings = {"TRANSCRIBER_URL": engine.url, "KALLGLOT_DRAIN_TIMEOUT": "10"}
+    with large_installation(
+        tmp_path_factory.mktemp("data"), postgres_url, redis_url, settings
+    ) as made:
+        yield made
+    engine.shutdown()
+
+
+@contextlib.contextmanager
+def large_installation(
+    data_dir: Path, postgres_url: str, redis_url: str, settings: dict[str, str]
+) -> Iterator[Installation]:
+    """With a database and Redis keys of its own, and ``settings`` as environment variables."""
+    name = f"kallglot_e2e_{uuid.uuid4().hex[:8]}"
     environment = clean_environment(
-        data_dir,
-        DATABASE_URL=f"{postgres_url.rpartition('/')[0]}/{name}",
-        TRANSCRIBER_URL=engine.url,
-        KALLGLOT_DRAIN_TIMEOUT="10",
+        data_dir, DATABASE_URL=f"{postgres_url.rpartition('/')[0]}/{name}", **settings
     )
     with (
         own_keys(redis_url) as redis,
@@ -110,7 +119,6 @@ def installation(
             for gateway in made.gateways:
                 gateway.process.kill()
                 gateway.process.wait()
-            engine.shutdown()
             database.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

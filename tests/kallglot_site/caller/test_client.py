@@ -1,6 +1,5 @@
 """What the caller does when connections break, servers restart and certificates are not trusted."""
 
-import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from kallglot_site.caller import connection, rest
 from kallglot_site.caller.client import Caller, CallPlan
 from kallglot_site.caller.errors import CallFailed
+from tests.fakes.certificates import certificate_make
 from tests.kallglot_site.caller.scripted_server import Drop, ScriptedServer, served
 
 # Long enough that the caller notices a lost connection before it has sent everything.
@@ -105,34 +105,7 @@ async def test_a_server_that_does_not_come_back_fails_the_call(monkeypatch):
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A key and a certificate for localhost that no authority has signed."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "server.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
+    return certificate_make(tmp_path)
 
 
 async def test_an_untrusted_certificate_is_named_and_the_option_that_trusts_it(certificate):
