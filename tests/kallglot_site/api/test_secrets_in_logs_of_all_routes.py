@@ -3,51 +3,29 @@
 import io
 import json
 import logging
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
-from django.conf import settings
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.test import Client
 
 from kallglot_site.access_log import AccessLog
+from kallglot_site.accounts.models import User
 from kallglot_site.http_application import HttpApplication
-from kallglot_site.log_config import logging_configure
 from kallglot_site.log_paths import path_for_log
+from tests.conftest import Cast
+from tests.fakes.logs import SECRET, captured_log, leaks, path_of, routes
 
-SECRET = "Secret4Log-9f8e7d6c5b4a"
-METHODS = ("GET", "POST", "DELETE")
-
-
-def routes(resolver: Any = None, prefix: str = "") -> Iterator[str]:
-    for each in (resolver or get_resolver()).url_patterns:
-        if isinstance(each, URLResolver):
-            yield from routes(each, prefix + str(each.pattern))
-        elif isinstance(each, URLPattern):
-            yield prefix + str(each.pattern)
-
-
-def with_secrets(route: str) -> str:
-    route = re.sub(r"\(\?P<action>(\w+)[^)]*\)", r"\1", route)
-    route = re.sub(r"<int:\w+>", "7", route)
-    route = re.sub(r"\(\?P<\w+>[^)]*\)|<(?:\w+:)?\w+>", SECRET, route)
-    return "/" + route.replace("^", "").replace("$", "").replace("\\Z", "")
-
-
-ROUTES = sorted({with_secrets(route) for route in routes()})
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+ROUTES = sorted({path_of(route) for route in routes()})
 
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    logging_configure({"level": "DEBUG", "format": "json"})
-    buffer = io.StringIO()
-    (handler,) = [h for h in logging.getLogger().handlers if h.get_name() == "stderr"]
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(buffer)
-    yield buffer
-    logging_configure(settings.LOGGING)
+    with captured_log() as buffer:
+        yield buffer
 
 
 async def request(application: Any, method: str, path: str, headers: list[Any]) -> None:
@@ -69,26 +47,64 @@ async def request(application: Any, method: str, path: str, headers: list[Any]) 
     await client.wait()
 
 
+def headers_with(**credentials: str) -> list[tuple[bytes, bytes]]:
+    """A secret in every header, except those given."""
+    values = {
+        "authorization": f"Bearer {SECRET}",
+        "x-api-key": SECRET,
+        "idempotency-key": SECRET,
+        "cookie": f"sessionid={SECRET}; csrftoken={SECRET}",
+        "referer": f"http://localhost/{SECRET}",
+        "user-agent": SECRET,
+        "x-request-id": SECRET,
+        "x-csrftoken": SECRET,
+        "x-forwarded-for": SECRET,
+        "content-type": "application/json",
+        **credentials,
+    }
+    return [(name.encode(), value.encode()) for name, value in values.items()]
+
+
+def session_of(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies["sessionid"].value
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_no_log_holds_a_secret_of_a_request_on_any_route(logged: io.StringIO) -> None:
     application = HttpApplication()
-    headers = [
-        (b"authorization", f"Bearer {SECRET}".encode()),
-        (b"x-api-key", SECRET.encode()),
-        (b"idempotency-key", SECRET.encode()),
-        (b"cookie", f"sessionid={SECRET}".encode()),
-        (b"referer", f"http://localhost/{SECRET}".encode()),
-        (b"user-agent", SECRET.encode()),
-        (b"content-type", b"application/json"),
-    ]
     for path in ROUTES:
         for method in METHODS:
-            await request(AccessLog(application), method, path, headers)
-    await request(AccessLog(application), "GET", f"/{SECRET}/invitation/{SECRET}", headers)
+            await request(AccessLog(application), method, path, headers_with())
+    await request(AccessLog(application), "GET", f"/{SECRET}/invitation/{SECRET}", headers_with())
     application.close()
-    lines = logged.getvalue().splitlines()
-    assert sum('"http"' in line for line in lines) == len(ROUTES) * len(METHODS) + 1
-    assert [line for line in lines if SECRET in line] == []
+    text = logged.getvalue()
+    lines = [line for line in text.splitlines() if '"http"' in line]
+    assert len(lines) == len(ROUTES) * len(METHODS) + 1
+    assert leaks(text) == []
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_no_log_holds_a_secret_of_a_signed_in_caller_on_any_route(
+    logged: io.StringIO, cast: Cast
+) -> None:
+    """Past the sign-in, the rest of the request is read: with an API key, as a member, as an
+    operator."""
+    operator = await sync_to_async(User.objects.create_superuser)("op@kallglot.example", "password")
+    application = HttpApplication()
+    sessions: list[str] = []
+    for path in ROUTES:
+        for method in METHODS:
+            if path.startswith("/v1/"):
+                headers = headers_with(authorization=f"Bearer {cast.key}")
+            else:
+                user = operator if path.startswith("/admin/") else cast.owner
+                sessions.append(await sync_to_async(session_of)(user))
+                headers = headers_with(cookie=f"sessionid={sessions[-1]}")
+            await request(AccessLog(application), method, path, headers)
+    application.close()
+    assert leaks(logged.getvalue(), cast.key, *sessions) == []
 
 
 @pytest.mark.django_db(transaction=True)
