@@ -178,7 +178,7 @@ def running(
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=True,
         )
         credentials = Credentials(**json.loads(made.stdout))

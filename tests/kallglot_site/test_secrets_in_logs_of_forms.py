@@ -25,7 +25,7 @@ from tests.factories import SegmentFactory, recording_ready
 from tests.fakes.logs import SECRET, captured_log, leaks, path_of, routes
 from webhooks_app.models import Delivery, Endpoint, Event
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 PASSWORD = f"{SECRET}-password"
 
