@@ -14,6 +14,9 @@ from kallglot_site.sockets.handshakes import request_id_of
 
 log = structlog.get_logger(__name__)
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Others are not logged as sent: a client can send any text as its method."""
+
 # Monitoring requests these every few seconds, and a page many at once: they are not logged.
 _QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
 
@@ -50,7 +53,7 @@ class AccessLog:
             quiet = scope["path"].startswith(_QUIET)
             (log.debug if quiet else log.info)(
                 "http",
-                method=scope["method"],
+                method=scope["method"] if scope["method"] in _METHODS else "other",
                 path=path_for_log(scope["path"], scope.get("route_match")),
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 **answer,

@@ -73,6 +73,8 @@ _QUIET = (
     "celery.worker.strategy",
     "axes",
     "daphne.server",
+    "daphne.http_protocol",  # at DEBUG, the method as the client sent it
+    "daphne.ws_protocol",
     "uvicorn.error",  # a line for every connection; the access log has one too
 )
 # The access log has a line for each refused request; Django's WARNING would repeat it.

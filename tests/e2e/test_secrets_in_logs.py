@@ -23,7 +23,7 @@ RAW_REQUESTS = [
     f"{SECRET}\r\n\r\n",
     f"GET /{SECRET} HTTP/9.9\r\n\r\n",
     f"{SECRET} / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    f"GET /v1/sessions?token={SECRET} HTTP/1.1\r\nHost: {SECRET}.example\r\n\r\n",
+    f"GET /v1/sessions?token={SECRET} HTTP/1.1\r\nHost: other.example\r\n\r\n",
     f"GET /v1/sessions HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {SECRET}\r\n{SECRET}\r\n\r\n",
     f"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SECRET}\r\n\r\n",
     f"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
