@@ -5,6 +5,7 @@ functions, which are faster and also make the payloads of webhook events.
 """
 
 import datetime
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -73,6 +74,17 @@ class StrictBooleanField(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class StrictNumberField(serializers.FloatField):
+    """A JSON number. Neither "0.5" nor true is accepted."""
+
+    default_error_messages = {"invalid": "Must be a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+            self.fail("invalid")
+        return float(data)
 
 
 class StrictChoiceField(serializers.ChoiceField):

@@ -11,6 +11,7 @@ from kallglot_site.api.serializers import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
+    StrictNumberField,
     StrictPatternField,
     StrictSerializer,
 )
@@ -20,6 +21,8 @@ from sessions_app.transcripts import FORMATS
 
 MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 50, 40, 500
 MAX_VOCABULARY, MAX_VOCABULARY_ENTRY = 100, 100
+MAX_GLOSSARY, MAX_GLOSSARY_TERM = 500, 100
+MAX_VOICE = 64
 
 _E164 = r"^\+[1-9][0-9]{6,14}$"
 _PROVIDER = r"^[a-z0-9][a-z0-9_-]{0,31}$"
@@ -83,6 +86,37 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
         return value
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": MAX_GLOSSARY,
+        "propertyNames": {"minLength": 1, "maxLength": MAX_GLOSSARY_TERM},
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": MAX_GLOSSARY_TERM},
+    }
+)
+class GlossaryField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """Terms with their translations, in either direction."""
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError(
+                "Must be an object that gives each term its translation."
+            )
+        if len(data) > MAX_GLOSSARY:
+            raise serializers.ValidationError(f"May hold at most {MAX_GLOSSARY} terms.")
+        for term, translation in data.items():
+            for text in (term, translation):
+                if not isinstance(text, str) or not text.strip() or len(text) > MAX_GLOSSARY_TERM:
+                    raise serializers.ValidationError(
+                        f"Terms and translations must be strings of 1 to {MAX_GLOSSARY_TERM} "
+                        f"characters: see {term[:MAX_GLOSSARY_TERM]!r}."
+                    )
+        return data
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+
 class RecordingInput(StrictSerializer):
     enabled = StrictBooleanField(default=False)
     channels = StrictChoiceField(Session.Channels.values, default=Session.Channels.MIXED.value)
@@ -110,6 +144,21 @@ class TranscriptionInput(StrictSerializer):
     )
 
 
+class VoiceInput(StrictSerializer):
+    """The voices that speak for each party: names of the configured synthesizer."""
+
+    agent = StrictCharField(default=None, allow_null=True, min_length=1, max_length=MAX_VOICE)
+    customer = StrictCharField(default=None, allow_null=True, min_length=1, max_length=MAX_VOICE)
+
+
+class TranslationInput(StrictSerializer):
+    barge_in = StrictBooleanField(default=True)
+    original_volume = StrictNumberField(default=0.0, min_value=0, max_value=1)
+    voice = VoiceInput(required=False)
+    glossary = GlossaryField(default=dict)
+    subtitles = StrictBooleanField(default=True)
+
+
 class SessionInput(StrictSerializer):
     """The body of POST /v1/sessions."""
 
@@ -119,11 +168,15 @@ class SessionInput(StrictSerializer):
     recording = RecordingInput(required=False)
     provider = ProviderInput(required=False)
     transcription = TranscriptionInput(required=False)
+    translation = TranslationInput(required=False)
     metadata = MetadataField(required=False)
 
     def service_arguments(self) -> dict[str, Any]:
         """The validated body as keyword arguments of ``session_create``."""
         data = dict(self.validated_data)
+        translation = dict(data.pop("translation", {}))
+        voices = translation.pop("voice", {})
+        data.update(translation, **{f"{party}_voice": name for party, name in voices.items()})
         for group, names in (
             ("recording", {"enabled": "recording_enabled", "channels": "recording_channels"}),
             (

@@ -42,6 +42,12 @@ def session_create(
     provider_call_sid: str | None = None,
     partials: bool = True,
     vocabulary: Sequence[str] = (),
+    barge_in: bool = True,
+    original_volume: float = 0.0,
+    agent_voice: str | None = None,
+    customer_voice: str | None = None,
+    glossary: Mapping[str, str] | None = None,
+    subtitles: bool = True,
     metadata: Mapping[str, str] | None = None,
 ) -> Session:
     """A new session and its ``session.created`` event.
@@ -63,6 +69,12 @@ def session_create(
         provider_call_sid=provider_call_sid,
         partials=partials,
         vocabulary=list(vocabulary),
+        barge_in=barge_in,
+        original_volume=original_volume,
+        agent_voice=agent_voice,
+        customer_voice=customer_voice,
+        glossary=dict(glossary or {}),
+        subtitles=subtitles,
         metadata=dict(metadata or {}),
     )
     session_event(SESSION_CREATED, session)

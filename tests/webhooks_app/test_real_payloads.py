@@ -18,6 +18,7 @@ from sessions_app.models import Session, Track
 from sessions_app.services.segments import SpokenSegment, segments_append
 from sessions_app.services.sessions import session_start
 from sessions_app.services.transcripts import transcript_complete
+from sessions_app.services.translations import SegmentTranslation, segments_translate
 from webhooks_app.models import Event
 from webhooks_app.payloads import event_payload
 from webhooks_app.schemas import EVENT_SCHEMAS
@@ -47,6 +48,8 @@ def session(cast) -> Session:
         final = FinalTranscript(new_id("seg"), speaker, "en", text, start, start + 4.0, 0.9)  # type: ignore[arg-type]  # a Speaker
         spoken = SpokenSegment(track.id, track.generation, final)
         segments_append(session_id=made.id, spoken=[spoken])
+        translation = SegmentTranslation(final.id, "es", "Hola.")
+        segments_translate(session_id=made.id, translations=[translation])
     made.refresh_from_db()
     sessions.session_end(session=made, reason="completed")
     Track.objects.filter(session=made).update(sealed_at=timezone.now())
@@ -67,6 +70,7 @@ def test_events_of_a_call(session):
         "session.created",
         "session.started",
         "transcript.segment",
+        "translation.segment",
         "session.ended",
         "transcript.ready",
     }

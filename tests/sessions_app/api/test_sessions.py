@@ -143,6 +143,81 @@ def test_lists_filter_by_time(cast, api, created_after, created_before, found) -
             "invalid_field_value",
             "metadata",
         ),
+        (
+            {"mode": "transcription", "translation": {"barge_in": 1}},
+            422,
+            "invalid_field_value",
+            "translation.barge_in",
+        ),
+        (
+            {"mode": "transcription", "translation": {"original_volume": 1.01}},
+            422,
+            "invalid_field_value",
+            "translation.original_volume",
+        ),
+        (
+            {"mode": "transcription", "translation": {"original_volume": True}},
+            422,
+            "invalid_field_value",
+            "translation.original_volume",
+        ),
+        (
+            {"mode": "transcription", "translation": {"original_volume": 10**30}},
+            422,
+            "invalid_field_value",
+            "translation.original_volume",
+        ),
+        (
+            {"mode": "transcription", "translation": {"voice": {"agent": ""}}},
+            422,
+            "invalid_field_value",
+            "translation.voice.agent",
+        ),
+        (
+            {"mode": "transcription", "translation": {"voice": {"caller": "joe"}}},
+            422,
+            "unknown_field",
+            "translation.voice.caller",
+        ),
+        (
+            {"mode": "transcription", "translation": {"glossary": ["refund"]}},
+            422,
+            "invalid_field_value",
+            "translation.glossary",
+        ),
+        (
+            {"mode": "transcription", "translation": {"glossary": {"refund": 1}}},
+            422,
+            "invalid_field_value",
+            "translation.glossary",
+        ),
+        (
+            {"mode": "transcription", "translation": {"glossary": {"a" * 101: "b"}}},
+            422,
+            "invalid_field_value",
+            "translation.glossary",
+        ),
+        (
+            {"mode": "transcription", "translation": {"glossary": {" ": "b"}}},
+            422,
+            "invalid_field_value",
+            "translation.glossary",
+        ),
+        (
+            {
+                "mode": "transcription",
+                "translation": {"glossary": {str(term): "b" for term in range(501)}},
+            },
+            422,
+            "invalid_field_value",
+            "translation.glossary",
+        ),
+        (
+            {"mode": "transcription", "translation": {"subtitle": False}},
+            422,
+            "unknown_field",
+            "translation.subtitle",
+        ),
         ([], 422, "invalid_field_value", None),
         ({"mode": "ai_agent"}, 403, "feature_not_available", "mode"),
     ],
@@ -167,6 +242,13 @@ def test_all_fields_of_create_are_returned(cast: Cast, api: Client) -> None:
         "recording": {"enabled": True, "channels": "dual"},
         "provider": {"type": "twilio", "phone_number": "+15551234567", "call_sid": "CA1"},
         "transcription": {"partials": False, "vocabulary": ["Kallglot"]},
+        "translation": {
+            "barge_in": False,
+            "original_volume": 0.25,
+            "voice": {"agent": "joe", "customer": None},
+            "glossary": {str(term): "b" * 100 for term in range(500)},
+            "subtitles": False,
+        },
         "metadata": {"ü": "ß"},
     }
 
@@ -175,6 +257,65 @@ def test_all_fields_of_create_are_returned(cast: Cast, api: Client) -> None:
     provider = body["provider"]
     assert provider.pop("status") == "pending"
     assert {name: body[name] for name in sent} == sent
+
+
+def test_settings_of_the_translation_have_defaults(cast: Cast, api: Client) -> None:
+    sent = {"mode": "transcription", "translation": {"original_volume": 1, "voice": {}}}
+
+    body = api.post("/v1/sessions", sent, content_type="application/json").json()
+
+    assert body["translation"] == {
+        "barge_in": True,
+        "original_volume": 1.0,
+        "voice": {"agent": None, "customer": None},
+        "glossary": {},
+        "subtitles": True,
+    }
+    assert Event.objects.get(session_id=body["id"]).data["translation"] == body["translation"]
+
+
+@pytest.fixture
+def translated(cast: Cast) -> Session:
+    """A session of two segments, the first of them translated and interrupted."""
+    session = SessionFactory.create(organization=cast.organization, status="ended")
+    SegmentFactory.create(
+        session=session,
+        sequence=1,
+        text="Hello, <you>.",
+        translation="Hola,\n\n<usted>.",
+        interrupted=True,
+    )
+    SegmentFactory.create(session=session, sequence=2, speaker="agent", text="Yes.", source="ai")
+    return session
+
+
+def test_a_transcript_has_translations_and_says_who_spoke(api: Client, translated: Session) -> None:
+    body = api.get(f"/v1/sessions/{translated.id}/transcript").json()
+
+    fields = ("text", "translation", "source", "interrupted")
+    assert [tuple(each[name] for name in fields) for each in body["segments"]] == [
+        ("Hello, <you>.", "Hola,\n\n<usted>.", "human", True),
+        ("Yes.", None, "ai", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format", "line"),
+    [
+        ("text", "Customer: Hello, <you>.\n    Hola, <usted>.\nAgent: Yes.\n"),
+        ("srt", "Customer: Hello, <you>.\nHola, <usted>.\n\n2\n"),
+        ("vtt", "<v Customer>Hello, &lt;you&gt;.\nHola, &lt;usted&gt;.\n\n"),
+    ],
+)
+def test_texts_and_subtitles_have_translations_unless_refused(
+    api: Client, translated: Session, format: str, line: str
+) -> None:
+    url = f"/v1/sessions/{translated.id}/transcript?format={format}"
+
+    assert line in api.get(url).content.decode()
+    without = api.get(f"{url}&include_translations=false").content.decode()
+    assert "Hello" in without
+    assert "Hola" not in without
 
 
 def test_the_plan_limits_concurrent_sessions(cast: Cast, api: Client) -> None:
