@@ -315,6 +315,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "translate-due": {
+        "task": "sessions_app.tasks.translate_due",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
     "purge-old-events": {
         "task": "webhooks_app.tasks.purge",
         "schedule": 3600.0,

@@ -15,7 +15,7 @@ from sessions_app.engines.registry import (
     transcriber_from_url,
     translator_from_url,
 )
-from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain
+from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain, split_chain
 from sessions_app.errors import FeatureNotAvailable, UnsupportedLanguagePair
 from sessions_app.languages import NAMES, base_language
 from sessions_app.models import Session
@@ -165,6 +165,19 @@ def translation_pairs() -> frozenset[tuple[str, str]]:
     """The (source, target) pairs of the configured translator; empty without one."""
     translator = _translator(translator_url())
     return frozenset() if translator is None else translator.pairs()
+
+
+def text_translation_pairs() -> frozenset[tuple[str, str]]:
+    """The pairs in which texts can be translated without their audio."""
+    translator = _translator(text_translator_url())
+    return frozenset() if translator is None else translator.pairs()
+
+
+def text_translator_url() -> str:
+    """``translator_url`` without the engines that need audio; empty: no other."""
+    return ",".join(
+        url for url in split_chain(translator_url()) if not url.startswith("whisper://")
+    )
 
 
 def translator_url() -> str:

@@ -1,11 +1,18 @@
 """Sessions, their transcripts' segments, and their tracks."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from kallglot_site.accounts.models import Environment, Organization
 from kallglot_site.api.fields import IdField
+from kallglot_site.leases import LeasedRow
+
+# Not ``status__in``: SQLite uses a partial index only if it can compare value by value.
+TO_TRANSLATE: Final = Q(status="queued") | Q(status="processing")
+"""Translations of whole transcripts that are not done yet."""
 
 
 class Session(models.Model):
@@ -254,3 +261,60 @@ class ReplacedOwner(models.Model):
 
     def __str__(self) -> str:
         return f"{self.track_id} {self.generation}"
+
+
+class TranscriptTranslation(LeasedRow):
+    """The transcript of an ended session in a further language. The row is the work: a worker
+    leases it once the transcript is complete, and stores each translated segment.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        PROCESSING = "processing"
+        COMPLETE = "complete"
+        FAILED = "failed"
+
+    id = IdField(prefix="trn")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="translations")
+    language = models.CharField(max_length=16, help_text="ISO 639-1, without a region.")
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    error = models.CharField(max_length=500, null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "language"], name="one_translation_per_language"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=TO_TRANSLATE, name="translations_to_do")
+        ]
+
+    @property
+    def is_complete(self) -> bool:
+        return self.status == self.Status.COMPLETE
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class TranslatedSegment(models.Model):
+    """One segment of a ``TranscriptTranslation``. ``text`` None: no engine can translate it."""
+
+    translation = models.ForeignKey(
+        TranscriptTranslation, on_delete=models.CASCADE, related_name="segments"
+    )
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["translation", "segment"], name="one_text_per_translated_segment"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.translation_id} {self.segment_id}"

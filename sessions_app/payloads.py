@@ -7,7 +7,7 @@ from typing import Any
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.capabilities import Language
 from sessions_app.languages import NAMES
-from sessions_app.models import Segment, Session
+from sessions_app.models import Segment, Session, TranscriptTranslation
 from webhooks_app.services import events_record
 
 SESSION_CREATED = "session.created"
@@ -92,10 +92,12 @@ def transcript_payload(
     *,
     languages: tuple[str | None, str | None],
     include_translations: bool = True,
+    translation: TranscriptTranslation | None = None,
 ) -> dict[str, Any]:
     """The transcript object. ``segments=None`` omits them, as in ``transcript.ready``.
 
     ``languages`` are those of the customer and the agent: ``selectors.transcript_languages``.
+    ``translation`` says of which further language the segments have their translations.
     """
     payload: dict[str, Any] = {
         "object": "transcript",
@@ -105,12 +107,28 @@ def transcript_payload(
         "duration": round(session.duration, 3),
         "word_count": session.word_count,
     }
+    if translation is not None:
+        payload["translation"] = transcript_translation_payload(translation)
     if segments is not None:
         payload["segments"] = [
             segment_payload(segment, include_translation=include_translations)
             for segment in segments
         ]
     return payload
+
+
+def transcript_translation_payload(translation: TranscriptTranslation) -> dict[str, Any]:
+    """The translation of a whole transcript, without its segments."""
+    return {
+        "id": translation.id,
+        "object": "transcript_translation",
+        "session_id": translation.session_id,
+        "language": translation.language,
+        "status": translation.status,
+        "error": translation.error,
+        "created_at": moment(translation.created_at),
+        "completed_at": moment(translation.completed_at),
+    }
 
 
 def language_payload(language: Language) -> dict[str, Any]:

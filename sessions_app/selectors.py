@@ -6,12 +6,15 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.api.errors import NotFound
 from kallglot_site.api.ids import id_floor, is_id
 from kallglot_site.api.lookup import get_or_not_found
-from sessions_app.models import Segment, Session, Track
+from sessions_app.languages import base_language
+from sessions_app.models import Segment, Session, Track, TranscriptTranslation
 
 # An id's time and its row's created_at are not taken at the same moment.
 _SLACK = 2.0  # seconds
+_BY_TIME = ("start_time", "id")
 
 
 def sessions_of(tenant: Tenant) -> QuerySet[Session]:
@@ -101,4 +104,26 @@ def transcript_languages(session: Session) -> tuple[str | None, str | None]:
 
 def transcript_segments(session: Session) -> QuerySet[Segment]:
     """The transcript's segments, ordered by time."""
-    return Segment.objects.filter(session=session).order_by("start_time", "id")
+    return Segment.objects.filter(session=session).order_by(*_BY_TIME)
+
+
+def transcript_translation_get(*, session: Session, language: str) -> TranscriptTranslation:
+    """The session's transcript in ``language``; its region is ignored.
+
+    Raises NotFound: it was not asked for.
+    """
+    found = TranscriptTranslation.objects.filter(session=session, language=base_language(language))
+    translation = found.first()
+    if translation is None:
+        raise NotFound(f"translation of this transcript into `{base_language(language)}`")
+    return translation
+
+
+def segments_translated(translation: TranscriptTranslation) -> list[Segment]:
+    """The transcript's segments with the texts of ``translation`` instead of their own
+    translations. None: not translated yet, spoken in that language, or not translatable."""
+    texts = dict(translation.segments.values_list("segment_id", "text"))
+    segments = list(Segment.objects.filter(session=translation.session_id).order_by(*_BY_TIME))
+    for segment in segments:
+        segment.translation = texts.get(segment.id)
+    return segments

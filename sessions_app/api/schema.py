@@ -11,7 +11,7 @@ from kallglot_site.api.operations import (
     register_component,
     register_id,
 )
-from sessions_app.models import Segment, Session
+from sessions_app.models import Segment, Session, TranscriptTranslation
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _SECONDS: dict[str, Any] = {"type": "number", "minimum": 0, "description": "In seconds."}
@@ -198,6 +198,25 @@ _TRANSCRIPT = object_schema(
     },
 )
 
+_TRANSCRIPT["properties"]["translation"] = {
+    **ref("TranscriptTranslation"),
+    "description": "Only with `?language=`: whether all segments have their `translation` yet.",
+}
+
+_TRANSCRIPT_TRANSLATION = object_schema(
+    "transcript_translation",
+    {
+        "id": id_schema("trn"),
+        "object": {"const": "transcript_translation"},
+        "session_id": id_schema("sess"),
+        "language": {**_TEXT, "description": "ISO 639-1.", "examples": ["de"]},
+        "status": {"enum": TranscriptTranslation.Status.values},
+        "error": {**nullable(_TEXT), "description": "Why it failed."},
+        "created_at": MOMENT,
+        "completed_at": nullable(MOMENT),
+    },
+)
+
 _LANGUAGE_OBJECT = object_schema(
     "language",
     {
@@ -220,4 +239,5 @@ register_id("session_id", "sess")
 register_component("Session", _SESSION)
 register_component("Segment", _SEGMENT)
 register_component("Transcript", _TRANSCRIPT)
+register_component("TranscriptTranslation", _TRANSCRIPT_TRANSLATION)
 register_component("Language", _LANGUAGE_OBJECT)

@@ -39,7 +39,7 @@ class LanguageField(StrictCharField):
     """ISO 639-1, alone or with a region; null: detected from the audio for each speaker."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, allow_null=True, max_length=16, **kwargs)
+        super().__init__(**{"required": False, "allow_null": True, "max_length": 16, **kwargs})
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         if data is serializers.empty or data is None:
@@ -200,6 +200,14 @@ class SessionEndInput(StrictSerializer):
     reason = StrictChoiceField(Session.EndReason.values, default=Session.EndReason.COMPLETED.value)
 
 
+class TranscriptTranslateInput(StrictSerializer):
+    """The body of POST /v1/sessions/:id/translate."""
+
+    language = LanguageField(
+        required=True, allow_null=False, help_text="Into which language; a region is ignored."
+    )
+
+
 class SessionListQuery(StrictSerializer):
     status = StrictChoiceField(Session.Status.values, required=False)
     mode = StrictChoiceField(Session.Mode.values, required=False, code="invalid_mode")
@@ -210,3 +218,8 @@ class SessionListQuery(StrictSerializer):
 class TranscriptQuery(StrictSerializer):
     format = StrictChoiceField(FORMATS, default="json")
     include_translations = QueryBooleanField(default=True)
+    language = LanguageField(
+        allow_null=False,
+        help_text="The language of `translation` in this answer. Ask for it with "
+        "`POST /v1/sessions/{session_id}/translate` first.",
+    )

@@ -12,5 +12,6 @@ urlpatterns = [
         SessionViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
     ),
     path("sessions/<str:session_id>/end", SessionViewSet.as_view({"post": "end"})),
+    path("sessions/<str:session_id>/translate", SessionViewSet.as_view({"post": "translate"})),
     path("sessions/<str:session_id>/transcript", SessionViewSet.as_view({"get": "transcript"})),
 ]

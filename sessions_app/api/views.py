@@ -1,5 +1,6 @@
 """Sessions over REST. Rules are in services and selectors."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -19,11 +20,23 @@ from sessions_app.api.serializers import (
     SessionInput,
     SessionListQuery,
     TranscriptQuery,
+    TranscriptTranslateInput,
 )
-from sessions_app.models import Session
-from sessions_app.payloads import language_payload, moment, session_payload, transcript_payload
+from sessions_app.errors import TranscriptUnavailable
+from sessions_app.models import Segment, Session, TranscriptTranslation
+from sessions_app.payloads import (
+    language_payload,
+    moment,
+    session_payload,
+    transcript_payload,
+    transcript_translation_payload,
+)
+from sessions_app.services.transcript_translations import transcript_translation_request
 from sessions_app.streaming.wire.tokens import stream_token_issue
 from sessions_app.transcripts import RENDERERS
+
+RETRY_AFTER = "2"
+"""Seconds until a client asks again for a translation that is being made."""
 
 
 class SessionViewSet(V1ViewSet):
@@ -37,6 +50,7 @@ class SessionViewSet(V1ViewSet):
         "end": Scope.SESSIONS_WRITE,
         "destroy": Scope.SESSIONS_WRITE,
         "transcript": Scope.SESSIONS_READ,
+        "translate": Scope.SESSIONS_WRITE,
     }
     paginated = {"list"}
     queries = {"list": SessionListQuery, "transcript": TranscriptQuery}
@@ -104,16 +118,53 @@ class SessionViewSet(V1ViewSet):
         return Response(status=204)
 
     @operation(
+        "Translate a transcript",
+        "TranscriptTranslation",
+        description="Translates the transcript of an ended session into a further language. Read "
+        "it with `GET /v1/sessions/{session_id}/transcript?language=`, which says when it is done. "
+        "Asking for the same language again returns the same translation; one that failed is tried "
+        "again.",
+        status=202,
+        takes=TranscriptTranslateInput,
+        request_example={"language": "de"},
+        errors=(
+            "invalid_language_code",
+            "unsupported_language_pair",
+            "feature_not_available",
+            "session_not_ended",
+            "transcript_unavailable",
+        ),
+    )
+    @idempotent
+    def translate(self, request: Request, session_id: str) -> Response:
+        body = self.body(TranscriptTranslateInput)
+        translation = transcript_translation_request(
+            session=self._session(session_id), language=body["language"]
+        )
+        return Response(transcript_translation_payload(translation), status=202)
+
+    @operation(
         "Retrieve a transcript",
         "Transcript",
         description="All segments so far in the order of time, during the call and after it.",
         media=("text/plain", "application/x-subrip", "text/vtt"),
+        also={
+            202: "Texts and subtitles in a `language` that is not done yet: try again after the "
+            "seconds in `Retry-After`."
+        },
+        errors=("invalid_language_code", "transcript_unavailable"),
     )
     def transcript(self, request: Request, session_id: str) -> HttpResponse | Response:
         session = selectors.session_get_with_languages(tenant=self.tenant, session_id=session_id)
-        segments = selectors.transcript_segments(session)
+        segments: Iterable[Segment] = selectors.transcript_segments(session)
+        translation = None
+        if language := self.query.get("language"):
+            translation = selectors.transcript_translation_get(session=session, language=language)
+            segments = selectors.segments_translated(translation)
         translations = self.query["include_translations"]
         if (format := self.query["format"]) != "json":
+            if translation is not None and not translation.is_complete:
+                return self._untranslated(translation)
             content_type, render = RENDERERS[format]
             return HttpResponse(render(segments, translations), content_type=content_type)
         payload = transcript_payload(
@@ -121,8 +172,19 @@ class SessionViewSet(V1ViewSet):
             segments,
             languages=selectors.transcript_languages(session),
             include_translations=translations,
+            translation=translation,
         )
         return Response(payload)
+
+    def _untranslated(self, translation: TranscriptTranslation) -> Response:
+        """Texts and subtitles cannot say that they are incomplete."""
+        if translation.status == TranscriptTranslation.Status.FAILED:
+            raise TranscriptUnavailable(f"The translation failed. {translation.error}")
+        return Response(
+            transcript_translation_payload(translation),
+            status=202,
+            headers={"Retry-After": RETRY_AFTER},
+        )
 
     def _session(self, session_id: str) -> Session:
         return selectors.session_get(tenant=self.tenant, session_id=session_id)

@@ -62,10 +62,15 @@ class EngineURL:
 
 def parse_chain(text: str) -> list[EngineURL]:
     """The URLs of a fallback chain, in order of preference. Raises ``EngineMisconfigured``."""
-    urls = [_parse(part) for part in _BETWEEN.split(text.strip()) if part]
+    urls = [_parse(part) for part in split_chain(text)]
     if not urls:
         raise EngineMisconfigured("an engine URL is empty; an example: whisper://base")
     return urls
+
+
+def split_chain(text: str) -> list[str]:
+    """The URLs of a fallback chain, each as it is written."""
+    return [part for part in _BETWEEN.split(text.strip()) if part]
 
 
 def _parse(text: str) -> EngineURL:
