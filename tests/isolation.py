@@ -72,6 +72,11 @@ def _analysis_request(tenant: Tenant) -> Built:
     return path, {"analyses": ["quality"]}
 
 
+def _translation_request(tenant: Tenant) -> Built:
+    path, _ = _session_path("/translate", **_FINISHED)(tenant)
+    return path, {"language": "en"}  # as spoken: this needs no engine
+
+
 def _webhook_endpoint(tenant: Tenant) -> Endpoint:
     url = CheckedUrl("https://203.0.114.1/hook")
     return webhooks.endpoint_create(tenant=tenant, url=url, events=["*"])[0]
@@ -130,6 +135,13 @@ ROWS: list[Row] = [
         success=204,
     ),
     Row("POST", "v1/sessions/<str:session_id>/end", "sessions:write", _session_path("/end")),
+    Row(
+        "POST",
+        "v1/sessions/<str:session_id>/translate",
+        "sessions:write",
+        _translation_request,
+        success=202,
+    ),
     Row(
         "GET",
         "v1/sessions/<str:session_id>/transcript",

@@ -15,7 +15,14 @@ from kallglot_site.api.ids import new_id
 from kallglot_site.api.models import IdempotentResponse, RequestCount
 from kallglot_site.planner_statistics import MINIMUM_ROWS, statistics_refresh
 from recordings_app.models import Assembly, Deletion, Recording, RecordingFile, SpoolPart
-from sessions_app.models import ReplacedOwner, Segment, Session, Track
+from sessions_app.models import (
+    ReplacedOwner,
+    Segment,
+    Session,
+    Track,
+    TranscriptTranslation,
+    TranslatedSegment,
+)
 from webhooks_app.models import Attempt, Delivery, Endpoint, Event, EventCounter
 
 ROWS: Final = MINIMUM_ROWS + 2000
@@ -30,6 +37,8 @@ LARGE: Final = frozenset(
         Session,
         Segment,
         Track,
+        TranscriptTranslation,
+        TranslatedSegment,
         Event,
         EventCounter,
         Delivery,
@@ -57,7 +66,7 @@ class LargeTables:
         self.now = timezone.now()
         self._filters = {"organization": self.organization, "environment": "live"}
         self.sessions = self._fill(Session, self._session)
-        self._fill(Segment, self._segment)
+        self.segments = self._fill(Segment, self._segment)
         self.tracks = self._fill(Track, self._track)
         ReplacedOwner.objects.bulk_create(
             ReplacedOwner(track=track, generation=0, lease_expires_at=self.now)
@@ -77,6 +86,8 @@ class LargeTables:
         self._fill(SpoolPart, self._spool_part)
         self._fill(Deletion, self._deletion)
         self._fill(Analysis, self._analysis)
+        self.translations = self._fill(TranscriptTranslation, self._translation)
+        self._fill(TranslatedSegment, self._translated_segment)
         self._fill(AuditEntry, self._audit_entry)
         self._fill(RequestCount, lambda n: {"name": f"key_{n}", "window": self._window(n)})
         self._fill(IdempotentResponse, self._answer)
@@ -244,6 +255,24 @@ class LargeTables:
             "created_at": at,
             "started_at": at,
             "completed_at": at,
+        }
+
+    def _translation(self, number: int) -> dict[str, Any]:
+        at = self._at(number)
+        return {
+            "id": new_id("trn", at),
+            "session": self.sessions[number],
+            "language": "de",
+            "status": "failed" if number % 100 == 3 else "complete",
+            "created_at": at,
+            "completed_at": at,
+        }
+
+    def _translated_segment(self, number: int) -> dict[str, Any]:
+        return {
+            "translation": self.translations[number],
+            "segment": self.segments[number],
+            "text": "Hallo.",
         }
 
     def _audit_entry(self, number: int) -> dict[str, Any]:

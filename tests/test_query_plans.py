@@ -26,6 +26,15 @@ from sessions_app import services as sessions
 from sessions_app.models import Session
 from sessions_app.services import claims, sweeps
 from sessions_app.services.sessions import recording_pause_set, session_start
+from sessions_app.services.transcript_translations import (
+    transcript_translation_request,
+    transcript_translations_run_due,
+)
+from sessions_app.services.translations import (
+    SegmentTranslation,
+    segment_interrupt,
+    segments_translate,
+)
 from sessions_app.session_view import session_states, session_view
 from tests.isolation import ROWS, Row
 from tests.kallglot_site.test_page_costs import PAGES
@@ -127,6 +136,7 @@ LISTS = [
     "/v1/sessions?created_after=2020-01-01T00:00:00Z&created_before=2025-01-01T00:00:00Z",
     "/v1/sessions/{session}",
     "/v1/sessions/{session}/transcript",
+    "/v1/sessions/{session}/transcript?language=de",
     "/v1/sessions/{session}/recordings",
     "/v1/sessions/{session}/analysis",
     "/v1/events?type=session.ended",
@@ -197,11 +207,14 @@ def test_a_call_reads_no_whole_table(large, settings):
         beat = claims.Beat(held, 1.0, heard=True, replaced=False)
         claims.tracks_beat([beat])
         append(held, final(1))
+        translation = SegmentTranslation("seg_1", "es", "Buenos días.")
+        segments_translate(session_id=session.id, translations=[translation])
+        segment_interrupt(session_id=session.id, segment_id="seg_1")
         recording_pause_set(session_id=session.id, paused=True)
         claims.track_pause_applied(claim=held, paused=True)
         claims.track_switch_set(claim=held, muted=True)
         session_states([session.id])
-        session_view(session.id, 0)
+        session_view(session.id, 0, 0)
         after = claim(session, "there")
         claims.track_handed_over(after)
         claims.tracks_beat([claims.Beat(held, 1.0, heard=True, replaced=True)])
@@ -210,6 +223,13 @@ def test_a_call_reads_no_whole_table(large, settings):
         claims.track_release(claim=held, position=4.0)
         session = sessions.session_end(session=session)
         claims.track_release(claim=after, position=5.0)
+
+
+def test_translating_a_transcript_reads_no_whole_table(large):
+    with no_full_read():
+        # As spoken: this needs no engine.
+        transcript_translation_request(session=large.sessions[6001], language="en")
+        transcript_translations_run_due()
 
 
 def test_erasing_a_session_reads_no_whole_table(large):
@@ -239,6 +259,7 @@ SWEEPS = [
     assemblies_run_due,
     variants_run_due,
     analyses_run_due,
+    transcript_translations_run_due,
     _dispatch,
     strays_cancel,
     events_purge,

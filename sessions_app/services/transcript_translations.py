@@ -123,17 +123,19 @@ def _queue(translation: TranscriptTranslation) -> None:
 
 def _pair_require(session: Session, target: str) -> None:
     """One of the languages of the transcript must be translatable into ``target``, or be it."""
+    found = Segment.objects.filter(session=session).distinct()
+    languages = itertools.chain(*found.values_list("language", "translation_language"))
+    spoken = {base_language(each) for each in languages if each}
+    if target in spoken:
+        return
     pairs = text_translation_pairs()
     if not pairs:
         raise FeatureNotAvailable(
             "This installation has no engine that translates texts: set TRANSLATOR_URL."
         )
-    found = Segment.objects.filter(session=session).distinct()
-    languages = itertools.chain(*found.values_list("language", "translation_language"))
-    spoken = {base_language(each) for each in languages if each}
     # Languages may still be unknown while the transcript is being completed.
     sources = spoken or {source for source, _ in pairs}
-    if target in spoken or any((source, target) in pairs for source in sources):
+    if any((source, target) in pairs for source in sources):
         return
     possible = sorted(to for source, to in pairs if source in sources) or sorted(
         {to for _, to in pairs}
