@@ -62,6 +62,7 @@ def call_of(session: Session) -> Call:
             translation=segment.translation,
             start=segment.start_time,
             end=segment.end_time,
+            translation_language=segment.translation_language,
         )
         for segment in Segment.objects.filter(session=session).order_by("start_time", "id")
     ]

@@ -9,7 +9,7 @@ from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.errors import NotFound
 from kallglot_site.api.ids import id_floor, is_id
 from kallglot_site.api.lookup import get_or_not_found
-from sessions_app.languages import base_language
+from sessions_app.languages import NAMES, base_language
 from sessions_app.models import Segment, Session, Track, TranscriptTranslation
 
 # An id's time and its row's created_at are not taken at the same moment.
@@ -117,6 +117,15 @@ def transcript_translation_get(*, session: Session, language: str) -> Transcript
     if translation is None:
         raise NotFound(f"translation of this transcript into `{base_language(language)}`")
     return translation
+
+
+def languages_translated_into(session: Session) -> dict[str, str]:
+    """The names of the further languages in which the whole transcript is translated, by code."""
+    if not session.is_ended:
+        return {}
+    complete = session.translations.filter(status=TranscriptTranslation.Status.COMPLETE)
+    codes = complete.order_by("language").values_list("language", flat=True)
+    return {code: NAMES.get(code, code) for code in codes}
 
 
 def segments_translated(translation: TranscriptTranslation) -> list[Segment]:

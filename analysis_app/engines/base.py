@@ -32,7 +32,10 @@ class AnalyzerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One transcript segment. Times are seconds from the start of the call."""
+    """One transcript segment. Times are seconds from the start of the call.
+
+    ``translation_language`` None: not known, the other party's language.
+    """
 
     id: str
     speaker: str  # "agent" or "customer"
@@ -41,6 +44,7 @@ class Turn:
     translation: str | None
     start: float
     end: float
+    translation_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ class Call:
         return None
 
     def _translated_to(self, turn: Turn) -> str | None:
-        """A turn is translated into the other party's language."""
+        """A turn is translated into the other party's language, as it was at that time."""
+        if turn.translation_language:
+            return base_language(turn.translation_language)
         source = base_language(self.source_language or "")
         target = base_language(self.target_language or "")
         spoken = base_language(turn.language)

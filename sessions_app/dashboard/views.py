@@ -1,5 +1,6 @@
 """The pages of sessions: the list, one session, and its actions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from sessions_app import selectors, services
 from sessions_app.dashboard.export import export_response
 from sessions_app.dashboard.forms import SessionFilter
 from sessions_app.dashboard.speaker_strip import strip_bars, strip_ticks
-from sessions_app.models import Session, Track
+from sessions_app.models import Segment, Session, Track, TranscriptTranslation
 from sessions_app.payloads import transcript_payload
 from sessions_app.search.pages import session_page
 from sessions_app.search.sessions import hits_in, session_find
@@ -108,6 +109,7 @@ class SessionView(StaffView):
             "left_panels": _panels(LEFT_PANELS, session, is_admin),
             "right_panels": _panels(RIGHT_PANELS, session, is_admin),
             "formats": ("text", "srt", "vtt", "json"),
+            "translated_into": selectors.languages_translated_into(session),
         }
         return render(request, "sessions/session.html", context)
 
@@ -140,7 +142,11 @@ class TranscriptDownloadView(StaffView):
         session = selectors.session_get_with_languages(
             tenant=self.request.tenant, session_id=session_id
         )
-        segments = selectors.transcript_segments(session)
+        segments: Iterable[Segment] = selectors.transcript_segments(session)
+        translation = None
+        if language := request.GET.get("language"):
+            translation = self._translation(session, language)
+            segments = selectors.segments_translated(translation)
         content: str | bytes
         if format in RENDERERS:
             content_type, render_as = RENDERERS[format]
@@ -148,14 +154,25 @@ class TranscriptDownloadView(StaffView):
         elif format == "json":
             content_type = "application/json"
             languages = selectors.transcript_languages(session)
-            payload: Any = transcript_payload(session, segments, languages=languages)
+            payload: Any = transcript_payload(
+                session, segments, languages=languages, translation=translation
+            )
             content = orjson.dumps(payload, option=orjson.OPT_INDENT_2)
         else:
             raise Http404("Unknown format.")
         response = HttpResponse(content, content_type=content_type)
-        name = f"transcript-{session.id}.{EXTENSIONS[format]}"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        name = f"transcript-{session.id}{f'-{translation.language}' if translation else ''}"
+        response["Content-Disposition"] = f'attachment; filename="{name}.{EXTENSIONS[format]}"'
         return response
+
+    def _translation(self, session: Session, language: str) -> TranscriptTranslation:
+        try:
+            translation = selectors.transcript_translation_get(session=session, language=language)
+        except NotFound as error:
+            raise Http404(error.message) from None
+        if not translation.is_complete:
+            raise Http404("This translation is not complete.")
+        return translation
 
 
 class SessionEndView(AdminRequired, StaffView):

@@ -16,6 +16,7 @@ from analysis_app.tasks import analyze_due
 from kallglot_site import leases
 from kallglot_site.leases import LEASE
 from sessions_app.models import Session
+from sessions_app.services.translations import SegmentTranslation, segments_translate
 from sessions_app.signals import transcript_completed
 from tests.fakes.sockets import TIMEOUT
 from webhooks_app.models import Delivery, Event
@@ -67,6 +68,17 @@ def test_results_are_stored_as_facets_of_the_session(request_one, session):
     session.refresh_from_db()
     assert session.sentiment == "negative"
     assert session.compliance_passed is False
+
+
+def test_a_call_is_analyzed_through_its_live_translation(session):
+    """Also when the languages were not named at the creation, or changed during the call."""
+    segment = session.segments.get(sequence=2)
+    session.segments.filter(id=segment.id).update(language="es", text="Mi pedido llega tarde.")
+    spoken = SegmentTranslation(segment.id, "en-US", "My order is late.")
+    segments_translate(session_id=session.id, translations=[spoken])
+    call = selectors.call_of(session)
+    assert [call.english(turn) for turn in call.turns] == ["Good morning.", "My order is late."]
+    assert call.text_in(call.turns[1], "fr") is None
 
 
 def test_the_receiver_named_with_the_request_gets_a_delivery(request_one):

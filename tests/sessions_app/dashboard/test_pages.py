@@ -117,6 +117,25 @@ def test_the_transcript_is_downloaded_in_every_format(reviewer, session, format)
     assert reviewer.get(f"/dashboard/sessions/{session.id}/transcript.exe").status_code == 404
 
 
+@pytest.mark.parametrize("format", ["text", "srt", "vtt", "json"])
+def test_a_transcript_is_downloaded_in_a_further_language(reviewer, session, format):
+    session.status = "ended"
+    session.save()
+    segment = SegmentFactory.create(session=session, text="Hello there", translation="Hola")
+    translation = session.translations.create(language="de", status="processing")
+    translation.segments.create(segment=segment, text="Guten Tag")
+    address = f"/dashboard/sessions/{session.id}/transcript.{format}?language=de"
+    assert reviewer.get(address).status_code == 404
+    assert address not in reviewer.get(f"/dashboard/sessions/{session.id}").text
+    session.translations.update(status="complete")
+    response = reviewer.get(address)
+    assert "Hello there" in response.text
+    assert "Guten Tag" in response.text
+    assert "Hola" not in response.text
+    assert f"{session.id}-de." in response.headers["Content-Disposition"]
+    assert address in reviewer.get(f"/dashboard/sessions/{session.id}").text
+
+
 def test_an_admin_ends_a_call_and_erases_it(admin, session):
     admin.post(f"/dashboard/sessions/{session.id}/end")
     session.refresh_from_db()

@@ -10,6 +10,7 @@ from sessions_app.models import Segment, Session, Track
 from sessions_app.search.index import install
 from sessions_app.search.sessions import Criteria, hits_in, session_find
 from sessions_app.search.terms import parse
+from sessions_app.services.translations import SegmentTranslation, segments_translate
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, SessionFactory
 
@@ -49,6 +50,20 @@ def test_a_translation_is_found_when_it_is_added(cast):
     segment.save()
     assert found(cast, "question") == {session.id}
     assert found(cast, "pregunta question") == {session.id}
+
+
+def test_the_translation_of_a_live_call_is_found_and_shown(cast):
+    session = call(cast, "Tengo una pregunta")
+    segment = Segment.objects.get(session=session)
+    spoken = SegmentTranslation(segment.id, "en", "I have a question")
+    segments_translate(session_id=session.id, translations=[spoken])
+    assert found(cast, "question") == {session.id}
+    [hit] = hits_in([session], parse("question"))[session.id]
+    assert [piece.text for piece in hit.pieces if piece.hit] == ["question"]
+    again = SegmentTranslation(segment.id, "en", "I want to ask something")
+    segments_translate(session_id=session.id, translations=[again])
+    assert found(cast, "question") == set()
+    assert found(cast, "something") == {session.id}
 
 
 def test_an_erased_session_is_not_found(cast):
