@@ -9,11 +9,13 @@ from tests.factories import SegmentFactory, SessionFactory
 pytestmark = pytest.mark.django_db
 
 
-def insert_copy(row: models.Model, *unknown: str, **other: object) -> None:
+def insert_copy(row: models.Model, *unknown: str, **other: str | int) -> None:
     """Insert a copy of ``row``, with ``other`` values, as a server does that does not know the
     columns ``unknown``."""
     columns = [
-        field.column for field in row._meta.concrete_fields if field.name not in (*unknown, *other)
+        str(field.column)
+        for field in row._meta.concrete_fields
+        if field.name not in (*unknown, *other)
     ]
     kept, names = ", ".join(columns), ", ".join([*other, *columns])
     places = ", ".join(["%s"] * len(other))

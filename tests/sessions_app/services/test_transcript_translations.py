@@ -1,7 +1,7 @@
 """The translation of a whole transcript is a row: leased, stored by segments, finished once."""
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
@@ -70,7 +70,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeTranslator]:
 
 
 @pytest.fixture
-def translator(use: Callable[..., FakeTranslator]) -> Iterator[FakeTranslator]:
+def translator(use: Callable[..., FakeTranslator]) -> FakeTranslator:
     return use()
 
 
@@ -287,6 +287,7 @@ def test_a_worker_goes_on_where_another_was_killed(session, use, monkeypatch):
 def test_a_worker_that_lost_its_lease_stores_nothing(session, translator):
     translation = transcript_translation_request(session=session, language="de")
     slow = TRANSLATIONS.claim_next()
+    assert slow is not None
     due_now(translation)
     assert TRANSLATIONS.claim_next() is not None
     assert not TRANSLATIONS.work_on(slow, work._run, work._give_up)
@@ -297,6 +298,7 @@ def test_a_long_transcript_lets_others_be_served_in_between(session, translator,
     monkeypatch.setattr(work, "TURN_SECONDS", -1.0)
     translation = transcript_translation_request(session=session, language="de")
     claimed = TRANSLATIONS.claim_next()
+    assert claimed is not None
     assert TRANSLATIONS.work_on(claimed, work._run, work._give_up)
     translation.refresh_from_db()
     assert (translation.status, translation.lease, translation.attempts) == ("processing", "", 0)
