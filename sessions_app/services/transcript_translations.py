@@ -67,6 +67,7 @@ def _backoff(attempts: int) -> datetime.timedelta:
 
 
 TRANSLATIONS = WorkQueue(
+    name="translations",
     model=TranscriptTranslation,
     task="sessions_app.tasks.translate_due",
     open=TO_TRANSLATE,

@@ -136,7 +136,7 @@ def test_disabled_endpoints_are_shown_by_reason(cast):
 
 def test_every_queue_with_work_of_customers_is_shown():
     queues = {"deliveries", "assemblies", "variants", "file_deletions", "spool_deletions"}
-    assert {*queues, "analyses"} <= set(database.SOURCES)
+    assert {*queues, "analyses", "translations"} <= set(database.SOURCES)
 
 
 @pytest.mark.parametrize("outcome", ["done", "failed", "lost", "given_back"])
