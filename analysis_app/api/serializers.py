@@ -33,6 +33,9 @@ class AnalysisInput(StrictSerializer):
     webhook_url = StrictCharField(max_length=2048, required=False, allow_null=True)
     custom_prompts = CustomPromptsInput(required=False, allow_null=True)
 
+    def validate_language(self, value: str | None) -> str:
+        return value or "en"
+
     def validate_analyses(self, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
             raise serializers.ValidationError("Name each analysis once.")

@@ -38,6 +38,12 @@ def test_an_analysis_is_accepted_then_retrieved_whole(api, ask, session):
     assert set(done["results"]) == {"summary", "quality"}
 
 
+def test_a_null_language_means_english(ask):
+    answer = ask({"analyses": ["topics"], "language": None})
+    assert answer.status_code == 202
+    assert answer.json()["language"] == "en"
+
+
 def test_analyses_of_a_session_are_listed_newest_first(api, ask, session):
     first, second = (ask({"analyses": [name]}).json()["id"] for name in ("quality", "topics"))
     page = api.get(f"/v1/sessions/{session.id}/analysis").json()
