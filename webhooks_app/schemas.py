@@ -59,7 +59,7 @@ _SESSION = _object(
                 "type": _STRING,
                 "phone_number": _nullable(_STRING),
                 "call_sid": _nullable(_STRING),
-                "status": _STRING,
+                "status": _one_of("pending", "connected", "disconnected"),
             }
         ),
         "recording": _object({"enabled": _FLAG, "channels": _one_of("mixed", "dual")}),
@@ -87,7 +87,7 @@ _SESSION = _object(
 _SEGMENT = _object(
     {
         "id": _STRING,
-        "speaker": _STRING,
+        "speaker": _one_of("agent", "customer"),
         "language": _STRING,
         "text": _STRING,
         "translation": _nullable(_STRING),
@@ -96,6 +96,7 @@ _SEGMENT = _object(
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
         "source": _one_of("human", "ai"),
         "interrupted": _FLAG,
+        "session_id": _STRING,
     }
 )
 _TRANSCRIPT = _object(
@@ -115,26 +116,34 @@ _RECORDING = _object(
         "session_id": _STRING,
         "channel": _one_of("mixed", "agent", "customer"),
         "status": _one_of("processing", "ready", "failed", "deleted"),
-        "duration": _nullable(_SECONDS),
-        "format": _STRING,
-        "size": _nullable(_COUNT),
-        "sample_rate": _nullable(_COUNT),
-        "bit_depth": _nullable(_COUNT),
+        "duration": _SECONDS,
+        "format": _one_of("mp3", "wav", "ogg"),
+        "size": _COUNT,
+        "sample_rate": _COUNT,
+        "bit_depth": _COUNT,
         "download_url": _nullable(_STRING),
         "created_at": _MOMENT,
-        "expires_at": _nullable(_MOMENT),
+        "expires_at": _MOMENT,
     }
 )
+_MOOD = _one_of("positive", "neutral", "negative")
+_SHARES = _object({"agent": _COUNT, "customer": _COUNT})
 _RESULTS = _object(
     {
         "sentiment": _object(
             {
                 "overall": _NUMBER,
-                "label": _STRING,
+                "label": _MOOD,
                 "trend": _one_of("improving", "stable", "declining"),
-                "segments": _array(_object({"id": _STRING, "score": _NUMBER, "label": _STRING})),
+                "segments": _array(_object({"id": _STRING, "score": _NUMBER, "label": _MOOD})),
                 "key_moments": _array(
-                    _object({"segment_id": _STRING, "type": _STRING, "description": _STRING})
+                    _object(
+                        {
+                            "segment_id": _STRING,
+                            "type": _one_of("positive_peak", "negative_peak", "turning_point"),
+                            "description": _STRING,
+                        }
+                    )
                 ),
             }
         ),
@@ -142,8 +151,11 @@ _RESULTS = _object(
             {
                 "brief": _STRING,
                 "key_points": _array(_STRING),
+                "key_point_segments": _array(_STRING),
                 "outcome": _one_of("resolved", "unresolved", "follow_up", "unknown"),
-            }
+                "note": _STRING,
+            },
+            optional=("note",),
         ),
         "action_items": _array(
             _object(
@@ -152,13 +164,47 @@ _RESULTS = _object(
                     "assignee": _one_of("agent", "customer", None),
                     "due_date": _nullable(_STRING),
                     "priority": _one_of("high", "medium", "low"),
-                    "segment_id": _nullable(_STRING),
+                    "segment_id": _STRING,
                 }
             )
         ),
         "topics": _array(_object({"name": _STRING, "confidence": _NUMBER})),
-        "quality": {"type": "object"},
-        "compliance": {"type": "object"},
+        "quality": _object(
+            {
+                "score": _COUNT,
+                "talk_ratio": _SHARES,
+                "interruptions": _COUNT,
+                "average_response_time": _SECONDS,
+                "hold_time": _SECONDS,
+                "dead_air_instances": _COUNT,
+                "longest_monologue": _object(
+                    {
+                        "speaker": _one_of("agent", "customer", None),
+                        "duration": _SECONDS,
+                        "segment_id": _nullable(_STRING),
+                    }
+                ),
+                "words_per_minute": _object(
+                    {"agent": _nullable(_COUNT), "customer": _nullable(_COUNT)}
+                ),
+            }
+        ),
+        "compliance": _object(
+            {
+                "passed": _FLAG,
+                "score": _COUNT,
+                "checks": _array(
+                    _object(
+                        {
+                            "name": _STRING,
+                            "passed": _FLAG,
+                            "segment_id": _nullable(_STRING),
+                            "detail": _STRING,
+                        }
+                    )
+                ),
+            }
+        ),
     },
     optional=("sentiment", "summary", "action_items", "topics", "quality", "compliance"),
 )
@@ -171,13 +217,12 @@ _ANALYSIS = _object(
         "analyses": _array(_STRING),
         "language": _STRING,
         "engine": _nullable(_STRING),
-        "error": {},
+        "error": _nullable(_STRING),
         "created_at": _MOMENT,
         "estimated_completion": _nullable(_MOMENT),
         "completed_at": _nullable(_MOMENT),
-        "results": _nullable(_RESULTS),
-    },
-    optional=("results",),
+        "results": _RESULTS,
+    }
 )
 _ENDPOINT = _object(
     {

@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from analysis_app.engines.base import ANALYSIS_TYPES
+from kallglot_site.api.operations import one_of
 from kallglot_site.api.serializers import StrictCharField, StrictChoiceField, StrictSerializer
 from sessions_app.api.serializers import LanguageField
 
@@ -16,7 +17,7 @@ class CustomPromptsInput(StrictSerializer):
 @extend_schema_field(
     {
         "type": "array",
-        "items": {"enum": list(ANALYSIS_TYPES)},
+        "items": one_of(*ANALYSIS_TYPES),
         "minItems": 1,
         "uniqueItems": True,
     }

@@ -62,7 +62,6 @@ class AnalysisViewSet(V1ViewSet):
         errors=(
             "invalid_language_code",
             "invalid_url",
-            "feature_not_available",
             "session_not_ended",
             "transcript_unavailable",
         ),

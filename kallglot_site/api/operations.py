@@ -52,6 +52,20 @@ def nullable(schema: Schema) -> Schema:
     return {"oneOf": [schema, {"type": "null"}]}
 
 
+def one_of(*values: str | None) -> Schema:
+    """One of a list of words, or null if None is among them."""
+    return {"type": ["string", "null"] if None in values else "string", "enum": list(values)}
+
+
+def header(description: str, schema: Schema | None = None, *, required: bool = True) -> Schema:
+    """A header of an answer; ``required``: every such answer has it."""
+    return {
+        "description": description,
+        "required": required,
+        "schema": schema or {"type": "string"},
+    }
+
+
 MOMENT: Schema = {
     "type": "string",
     "format": "date-time",
@@ -61,12 +75,26 @@ MOMENT: Schema = {
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of an action. ``returns`` names a component; None means no JSON.
+
+    ``media``: further content types, text or audio. ``headers``: those in addition to the ones of
+    every answer.
+    """
+
+    description: str
+    returns: str | None = None
+    media: tuple[str, ...] = ()
+    headers: Mapping[str, Schema] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """One action. ``returns`` names a component; None means an empty answer.
+    """One action. ``returns``, ``media`` and ``headers`` are those of its first Answer.
 
     ``lists``: the answer is a list object of that component. ``creates``: the path parameter that
-    takes the answer's id; links to other operations are made from it. ``media``: further content
-    types. ``headers``: those of the answer in addition to the ones of every answer.
+    takes the answer's id; links to other operations are made from it. ``request_headers``: headers
+    that the action reads, and what for. ``also``: its answers with other statuses.
     """
 
     summary: str
@@ -74,15 +102,15 @@ class Operation:
     description: str = ""
     status: int = 200
     takes: type[StrictSerializer] | None = None
+    request_headers: Mapping[str, str] = field(default_factory=dict)
     lists: bool = False
     errors: tuple[str, ...] = ()
     creates: str | None = None
     request_example: Any = None
     response_example: Any = None
     media: tuple[str, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    also: Mapping[int, str] = field(default_factory=dict)
-    """Further successful statuses and what they mean."""
+    headers: Mapping[str, Schema] = field(default_factory=dict)
+    also: Mapping[int, Answer] = field(default_factory=dict)
 
 
 def operation(summary: str, returns: str | None, **more: Any) -> Callable[[F], F]:

@@ -15,33 +15,38 @@ from drf_spectacular.utils import OpenApiParameter
 
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.error_codes import ERROR_CODES
-from kallglot_site.api.operations import COMPONENTS, ID_PREFIXES, Operation, id_schema, ref
+from kallglot_site.api.operations import (
+    COMPONENTS,
+    ID_PREFIXES,
+    Answer,
+    Operation,
+    header,
+    id_schema,
+    ref,
+)
 
 _HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {
-        "description": "Identifies this request in the logs. Quote it when you report a problem.",
-        "schema": id_schema("req"),
-    },
-    "X-RateLimit-Limit": {
-        "description": "Requests that this key may make per minute on this group of endpoints.",
-        "schema": {"type": "integer"},
-    },
-    "X-RateLimit-Remaining": {
-        "description": "Requests left in this minute.",
-        "schema": {"type": "integer"},
-    },
-    "X-RateLimit-Reset": {
-        "description": "When the next minute begins, in Unix seconds.",
-        "schema": {"type": "integer"},
-    },
-    "Retry-After": {
-        "description": "Seconds to wait before trying again.",
-        "schema": {"type": "integer"},
-    },
-    "Idempotent-Replayed": {
-        "description": "`true` when this is the stored answer of an earlier request.",
-        "schema": {"const": "true"},
-    },
+    "X-Request-ID": header(
+        "Identifies this request in the logs. Quote it when you report a problem.",
+        id_schema("req"),
+    ),
+    "X-RateLimit-Limit": header(
+        "Requests that this key may make per minute on this group of endpoints.",
+        {"type": "integer"},
+    ),
+    "X-RateLimit-Remaining": header("Requests left in this minute.", {"type": "integer"}),
+    "X-RateLimit-Reset": header(
+        "When the next minute begins, in Unix seconds.", {"type": "integer"}
+    ),
+    "Retry-After": header(
+        "Seconds to wait before trying again.", {"type": "integer"}, required=False
+    ),
+    "WWW-Authenticate": header("How to authenticate: with a bearer token."),
+    "Idempotent-Replayed": header(
+        "`true` when this is the stored answer of an earlier request.",
+        {"const": "true"},
+        required=False,
+    ),
 }
 _EVERYWHERE = ("X-Request-ID", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
@@ -66,6 +71,8 @@ _WITH_BODY = (
     "invalid_field_value",
 )
 _WHEN_IDEMPOTENT = ("idempotency_mismatch", "idempotency_conflict", "invalid_field_value")
+
+_BINARY = {"type": "string", "format": "binary"}
 
 _CURSOR_HELP = {
     "starting_after": "An id of this list: the page begins with the next older object.",
@@ -136,6 +143,10 @@ class V1Schema(AutoSchema):
                     for name, text in _CURSOR_HELP.items()
                 ),
             ]
+        parameters += [
+            OpenApiParameter(name, str, OpenApiParameter.HEADER, description=text)
+            for name, text in self._operation.request_headers.items()
+        ]
         if getattr(self._action, "idempotent", False):
             parameters.append(
                 OpenApiParameter(
@@ -175,23 +186,18 @@ class V1Schema(AutoSchema):
         names = list(_EVERYWHERE)
         if getattr(self._action, "idempotent", False):
             names.append("Idempotent-Replayed")
-        headers: dict[str, Any] = {name: _header(name) for name in names}
-        for name, text in described.headers.items():
-            headers[name] = {"description": text, "schema": {"type": "string"}}
-        answer: dict[str, Any] = {"description": described.summary, "headers": headers}
+        shared = {name: _header(name) for name in names}
+        first = _answer(
+            Answer(described.summary, described.returns, described.media, described.headers), shared
+        )
         if described.returns is not None:
-            schema = ref(described.returns)
-            body = {"schema": _list_of(schema) if described.lists else schema}
+            body = first["content"]["application/json"]
+            if described.lists:
+                body["schema"] = _list_of(body["schema"])
             if described.response_example is not None:
                 body["examples"] = {"example": {"value": described.response_example}}
-            answer["content"] = {"application/json": body}
-            for media in described.media:
-                answer["content"][media] = {"schema": {"type": "string"}}
-        also = {
-            str(status): {"description": text, "headers": {**headers}}
-            for status, text in described.also.items()
-        }
-        return {str(described.status): answer, **also}
+        also = {str(status): _answer(answer, shared) for status, answer in described.also.items()}
+        return {str(described.status): first, **also}
 
     def _errors(self) -> list[str]:
         view, action = self.view, self.view.action
@@ -236,8 +242,28 @@ class _ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
                 "scheme": "bearer",
                 "description": f"`Authorization: Bearer sk_…`. A key has scopes: {scopes}.",
             },
-            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "The same key, for clients that cannot set `Authorization`.",
+            },
         ]
+
+
+def _answer(answer: Answer, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer with ``shared`` headers and its own."""
+    described = {
+        "description": answer.description,
+        "headers": {**shared, **answer.headers},
+    }
+    content: dict[str, Any] = {}
+    if answer.returns is not None:
+        content["application/json"] = {"schema": ref(answer.returns)}
+    for media in answer.media:
+        is_text = media.startswith(("text/", "application/"))
+        content[media] = {"schema": {"type": "string"} if is_text else _BINARY}
+    return {**described, "content": content} if content else described
 
 
 def _header(name: str) -> dict[str, str]:
@@ -269,7 +295,11 @@ def _error_responses(codes: Iterable[str]) -> dict[str, Any]:
 
 def _error_response(codes: list[str]) -> dict[str, Any]:
     status = ERROR_CODES[codes[0]].status
-    names = ["X-Request-ID", *(["Retry-After"] if status in {409, 429, 503} else [])]
+    names = ["X-Request-ID"]
+    if status in {429, 503} or "idempotency_conflict" in codes:
+        names.append("Retry-After")
+    if status == 401:
+        names.append("WWW-Authenticate")
     schema = {
         "allOf": [
             ref("Error"),

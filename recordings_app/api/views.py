@@ -8,10 +8,10 @@ from rest_framework.response import Response
 
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.errors import ApiError, error_response
-from kallglot_site.api.operations import operation
+from kallglot_site.api.operations import header, operation
 from kallglot_site.api.viewsets import V1ViewSet
 from recordings_app import selectors, services
-from recordings_app.api import schema as _schema  # noqa: F401 - registers the component
+from recordings_app.api import schema
 from recordings_app.api.serializers import DownloadQuery, RecordingListQuery
 from recordings_app.errors import RecordingExpired, RecordingProcessing, StorageUnavailable
 from recordings_app.media.links import file_url, link_is_valid
@@ -58,8 +58,11 @@ class RecordingViewSet(V1ViewSet):
         None,
         description="Redirects to a signed URL that is valid for an hour.",
         status=302,
-        headers={"Location": "The signed URL."},
-        also={202: "Still processing: try again after the seconds in `Retry-After`."},
+        headers={
+            "Location": header("The signed URL.", {"type": "string", "format": "uri"}),
+            "Cache-Control": header("`no-store`: the URL needs no key."),
+        },
+        also={202: schema.PROCESSING},
         errors=("recording_expired", "recording_failed"),
     )
     def download(self, request: Request, recording_id: str) -> Response:
@@ -80,11 +83,18 @@ class RecordingViewSet(V1ViewSet):
         "Stream a recording",
         None,
         description="Returns the audio itself and supports `Range`.",
-        media=("audio/mpeg", "audio/wav", "audio/ogg"),
+        request_headers={
+            "Range": "The parts of the file to send, such as `bytes=0-65535`.",
+            "If-Range": "The `ETag` of the file that `Range` is about. Another file is sent whole.",
+            "If-None-Match": "An `ETag`. The file is not sent again if this is still its own.",
+        },
+        media=schema.AUDIO,
+        headers=schema.AUDIO_HEADERS,
         also={
-            202: "Still processing: try again after the seconds in `Retry-After`.",
-            206: "The part that `Range` asked for.",
-            416: "The range lies beyond the end.",
+            202: schema.PROCESSING,
+            206: schema.PARTIAL_AUDIO,
+            304: schema.UNCHANGED,
+            416: schema.BEYOND_THE_END,
         },
         errors=("recording_expired", "recording_failed"),
     )

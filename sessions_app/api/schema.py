@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from kallglot_site.accounts.models import Environment
 from kallglot_site.api.operations import (
     MOMENT,
     id_schema,
     nullable,
     object_schema,
+    one_of,
     ref,
     register_component,
     register_id,
@@ -80,9 +82,9 @@ _SESSION = object_schema(
     {
         "id": id_schema("sess"),
         "object": {"const": "session"},
-        "environment": {"enum": ["live", "test"]},
-        "status": {"enum": Session.Status.values},
-        "mode": {"enum": Session.Mode.values},
+        "environment": one_of(*Environment.values),
+        "status": one_of(*Session.Status.values),
+        "mode": one_of(*Session.Mode.values),
         "source_language": {
             **_LANGUAGE,
             "description": "The language of the customer. Null: detected.",
@@ -98,7 +100,7 @@ _SESSION = object_schema(
                 "type": _TEXT,
                 "phone_number": nullable(_TEXT),
                 "call_sid": nullable(_TEXT),
-                "status": _TEXT,
+                "status": one_of("pending", "connected", "disconnected"),
             },
         },
         "recording": {
@@ -106,7 +108,7 @@ _SESSION = object_schema(
             "required": ["enabled", "channels"],
             "properties": {
                 "enabled": {"type": "boolean"},
-                "channels": {"enum": Session.Channels.values},
+                "channels": one_of(*Session.Channels.values),
             },
         },
         "transcription": {
@@ -145,12 +147,12 @@ _SESSION = object_schema(
         "created_at": MOMENT,
         "started_at": nullable(MOMENT),
         "ended_at": nullable(MOMENT),
-        "end_reason": {"enum": [*Session.EndReason.values, None]},
+        "end_reason": one_of(*Session.EndReason.values, None),
     },
 )
 _SESSION["properties"]["stream"] = _STREAM
 
-_SEGMENT = {
+_SEGMENT: dict[str, Any] = {
     "type": "object",
     "required": [
         "id",
@@ -166,14 +168,17 @@ _SEGMENT = {
     ],
     "properties": {
         "id": id_schema("seg"),
-        "speaker": {"enum": ["customer", "agent"]},
+        "speaker": one_of("customer", "agent"),
         "language": _TEXT,
         "text": _TEXT,
         "translation": nullable(_TEXT),
         "start_time": _SECONDS,
         "end_time": _SECONDS,
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-        "source": {"enum": Segment.Source.values, "description": "Who spoke: a person or an AI."},
+        "source": {
+            **one_of(*Segment.Source.values),
+            "description": "Who spoke: a person or an AI.",
+        },
         "interrupted": {
             "type": "boolean",
             "description": "Whether the listener interrupted the speech that was made of it.",
@@ -181,21 +186,33 @@ _SEGMENT = {
     },
 }
 
+_SEGMENT_WITH_SESSION = {
+    "type": "object",
+    "description": "A segment as `transcript.segment` and `translation.segment` carry it.",
+    "required": [*_SEGMENT["required"], "session_id"],
+    "properties": {**_SEGMENT["properties"], "session_id": id_schema("sess")},
+}
+
+_TRANSCRIPT_PROPERTIES: dict[str, Any] = {
+    "object": {"const": "transcript"},
+    "session_id": id_schema("sess"),
+    "status": one_of(*Session.TranscriptStatus.values),
+    "language": {
+        "type": "object",
+        "required": ["source", "target"],
+        "properties": {"source": _LANGUAGE, "target": _LANGUAGE},
+    },
+    "duration": _SECONDS,
+    "word_count": {"type": "integer", "minimum": 0},
+}
 _TRANSCRIPT = object_schema(
     "transcript",
-    {
-        "object": {"const": "transcript"},
-        "session_id": id_schema("sess"),
-        "status": {"enum": Session.TranscriptStatus.values},
-        "language": {
-            "type": "object",
-            "required": ["source", "target"],
-            "properties": {"source": _LANGUAGE, "target": _LANGUAGE},
-        },
-        "duration": _SECONDS,
-        "word_count": {"type": "integer", "minimum": 0},
-        "segments": {"type": "array", "items": ref("Segment")},
-    },
+    {**_TRANSCRIPT_PROPERTIES, "segments": {"type": "array", "items": ref("Segment")}},
+)
+_WITHOUT_SEGMENTS = object_schema(
+    "transcript",
+    _TRANSCRIPT_PROPERTIES,
+    description="A transcript without its segments, as `transcript.ready` carries it.",
 )
 
 _TRANSCRIPT["properties"]["translation"] = {
@@ -238,6 +255,8 @@ _LANGUAGE_OBJECT = object_schema(
 register_id("session_id", "sess")
 register_component("Session", _SESSION)
 register_component("Segment", _SEGMENT)
+register_component("SegmentWithSession", _SEGMENT_WITH_SESSION)
 register_component("Transcript", _TRANSCRIPT)
 register_component("TranscriptTranslation", _TRANSCRIPT_TRANSLATION)
+register_component("TranscriptWithoutSegments", _WITHOUT_SEGMENTS)
 register_component("Language", _LANGUAGE_OBJECT)

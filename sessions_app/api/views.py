@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
 from kallglot_site.api.links import stream_url
-from kallglot_site.api.operations import operation
+from kallglot_site.api.operations import header, operation
 from kallglot_site.api.viewsets import V1ViewSet
 from sessions_app import capabilities, selectors, services
 from sessions_app.api.schema import CREATE_EXAMPLE, SESSION_EXAMPLE
@@ -69,7 +69,7 @@ class SessionViewSet(V1ViewSet):
         creates="session_id",
         request_example=CREATE_EXAMPLE,
         response_example=SESSION_EXAMPLE,
-        headers={"Cache-Control": "`no-store`: the answer holds a token."},
+        headers={"Cache-Control": header("`no-store`: the answer holds a token.")},
         errors=(
             "invalid_mode",
             "invalid_language_code",
@@ -84,7 +84,14 @@ class SessionViewSet(V1ViewSet):
         session = services.session_create(tenant=self.tenant, **serializer.service_arguments())
         return self._with_stream(session, status=201)
 
-    @operation("Retrieve a session", "Session", response_example=SESSION_EXAMPLE)
+    @operation(
+        "Retrieve a session",
+        "Session",
+        response_example=SESSION_EXAMPLE,
+        headers={
+            "Cache-Control": header("`no-store` if the answer holds a token.", required=False)
+        },
+    )
     def retrieve(self, request: Request, session_id: str) -> Response:
         return self._with_stream(self._session(session_id))
 

@@ -1,6 +1,7 @@
 """Events that the apps record match their schemas."""
 
 import datetime
+from collections.abc import Callable
 
 import jsonschema
 import pytest
@@ -19,6 +20,7 @@ from sessions_app.services.segments import SpokenSegment, segments_append
 from sessions_app.services.sessions import session_start
 from sessions_app.services.transcripts import transcript_complete
 from sessions_app.services.translations import SegmentTranslation, segments_translate
+from tests.kallglot_site.api.served_schema import assert_described, closed, served
 from webhooks_app.models import Event
 from webhooks_app.payloads import event_payload
 from webhooks_app.schemas import EVENT_SCHEMAS
@@ -57,15 +59,23 @@ def session(cast) -> Session:
     return Session.objects.get(id=made.id)
 
 
-def validated(session) -> set[str]:
-    """The types of the session's events, all of which are as promised."""
-    events = list(Event.objects.filter(session_id=session.id))
-    for event in events:
-        jsonschema.validate(event_payload(event), EVENT_SCHEMAS[event.type])
-    return {event.type for event in events}
+@pytest.fixture
+def validated(api) -> Callable[[Session], set[str]]:
+    """Gives the types of a session's events, all of which have what the schemas name, no more."""
+    document = served(api)
+
+    def validate(session: Session) -> set[str]:
+        events = list(Event.objects.filter(session_id=session.id))
+        for event in events:
+            jsonschema.validate(event_payload(event), closed(EVENT_SCHEMAS[event.type]))
+            answer = api.get(f"/v1/events/{event.id}")
+            assert_described(document, "GET", "/v1/events/{event_id}", answer)
+        return {event.type for event in events}
+
+    return validate
 
 
-def test_events_of_a_call(session):
+def test_events_of_a_call(session, validated):
     assert validated(session) >= {
         "session.created",
         "session.started",
@@ -76,8 +86,19 @@ def test_events_of_a_call(session):
     }
 
 
+def test_events_of_translations(api, session, validated):
+    segment = session.segments.first()
+    translation = SegmentTranslation(segment.id, "es", "Gracias por llamar.")
+    segments_translate(session_id=session.id, translations=[translation])
+    assert "translation.segment" in validated(session)
+    path = "/v1/sessions/{session_id}/transcript"
+    answer = api.get(path.format(session_id=session.id))
+    assert "Gracias por llamar." in {each["translation"] for each in answer.json()["segments"]}
+    assert_described(served(api), "GET", path, answer)
+
+
 @pytest.mark.parametrize("type", ["recording.ready", "recording.failed"])
-def test_events_of_recordings(session, type):
+def test_events_of_recordings(session, validated, type):
     recording = Recording.objects.filter(session=session).first()
     if recording is None:
         recording = Recording.objects.create(
@@ -93,7 +114,7 @@ def test_events_of_recordings(session, type):
     assert type in validated(session)
 
 
-def test_events_of_analyses(cast, session):
+def test_events_of_analyses(cast, session, validated):
     analyses.analysis_request(tenant=cast.tenant, session=session, analyses=list(ANALYSIS_TYPES))
     analyze_due()
     assert "analysis.complete" in validated(session)
@@ -102,3 +123,12 @@ def test_events_of_analyses(cast, session):
     assert claimed is not None
     analyses.analysis_fail(analysis=claimed, reason="The engine is away.")
     assert "analysis.failed" in validated(session)
+
+
+def test_what_is_left_of_the_events_of_an_erased_session(api, session):
+    erased = api.delete(f"/v1/sessions/{session.id}")
+    assert erased.status_code == 204
+    document = served(api)
+    answer = api.get("/v1/events", {"session_id": session.id})
+    assert answer.json()["data"]
+    assert_described(document, "GET", "/v1/events", answer)

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from kallglot_site.api.operations import one_of
 from kallglot_site.api.serializers import (
     MomentField,
     StrictCharField,
@@ -12,14 +13,14 @@ from kallglot_site.api.serializers import (
     StrictSerializer,
 )
 from webhooks_app.delivery.urls import MAX_LENGTH
-from webhooks_app.event_types import CATALOG, SUBSCRIBABLE
+from webhooks_app.event_types import ALL, CATALOG, SUBSCRIBABLE
 from webhooks_app.models import Delivery, Endpoint
 
 
 @extend_schema_field(
     {
         "type": "array",
-        "items": {"enum": ["*", *SUBSCRIBABLE]},
+        "items": one_of(ALL, *SUBSCRIBABLE),
         "minItems": 1,
         "maxItems": 64,
     }

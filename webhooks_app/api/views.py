@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
-from kallglot_site.api.operations import operation
+from kallglot_site.api.operations import header, operation
 from kallglot_site.api.permissions import scope_require
 from kallglot_site.api.viewsets import V1ViewSet
 from webhooks_app import selectors, services
@@ -62,7 +62,7 @@ class EndpointViewSet(V1ViewSet):
         takes=EndpointInput,
         creates="endpoint_id",
         request_example=ENDPOINT_EXAMPLE,
-        headers={"Cache-Control": "`no-store`: the answer holds a secret."},
+        headers={"Cache-Control": header("`no-store`: the answer holds a secret.")},
         errors=("invalid_url",),
     )
     @idempotent(prepare=_url)
@@ -107,7 +107,7 @@ class EndpointViewSet(V1ViewSet):
         "WebhookEndpoint",
         description="Only this response contains the new secret. The old one also signs deliveries "
         "for 24 hours.",
-        headers={"Cache-Control": "`no-store`: the answer holds a secret."},
+        headers={"Cache-Control": header("`no-store`: the answer holds a secret.")},
     )
     @idempotent
     def rotate_secret(self, request: Request, endpoint_id: str) -> Response:

@@ -11,6 +11,7 @@ from kallglot_site import executors
 from kallglot_site.accounts.models import AuditEntry
 from kallglot_site.accounts.services import api_key_create
 from tests.fakes.executors import full_executor
+from tests.kallglot_site.api.served_schema import assert_described, served
 from tests.webhooks_app.conftest import deliveries
 from webhooks_app import services
 from webhooks_app.delivery import urls
@@ -219,6 +220,16 @@ def test_a_delivery_shows_its_last_attempt(api, tested):
         "error": None,
         "response_body": "Bad gateway",
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "values"), [(200, {}), (502, {"response_body": "x"}), (None, {"error": "Timeout"})]
+)
+def test_every_delivery_is_as_the_schema_says(api, tested, status, values):
+    answer(status, **values)
+    found = api.get(f"/v1/webhook_deliveries/{tested.id}")
+    assert found.json()["last_attempt"]["status_code"] == status
+    assert_described(served(api), "GET", "/v1/webhook_deliveries/{delivery_id}", found)
 
 
 def test_the_history_of_an_endpoint_can_be_filtered_by_status(api, tested):
