@@ -227,7 +227,7 @@ _TRANSCRIPT_TRANSLATION = object_schema(
         "object": {"const": "transcript_translation"},
         "session_id": id_schema("sess"),
         "language": {**_TEXT, "description": "ISO 639-1.", "examples": ["de"]},
-        "status": {"enum": TranscriptTranslation.Status.values},
+        "status": one_of(*TranscriptTranslation.Status.values),
         "error": {**nullable(_TEXT), "description": "Why it failed."},
         "created_at": MOMENT,
         "completed_at": nullable(MOMENT),
