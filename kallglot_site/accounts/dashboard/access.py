@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
 
@@ -81,7 +81,7 @@ def _to_two_factor(request: HttpRequest) -> HttpResponseBase:
         return HttpResponse(status=403, headers={"HX-Redirect": url})
     if request.method == "GET":
         url += f"?{urlencode({'next': request.get_full_path()})}"
-    return redirect(url)
+    return HttpResponseRedirect(url)
 
 
 class StaffView(View):

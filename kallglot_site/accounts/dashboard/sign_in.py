@@ -8,9 +8,8 @@ from django.contrib.auth import login
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.views import View
 from django.views.generic import FormView
@@ -39,7 +38,7 @@ class LoginView(auth.LoginView):
         if not two_factor.is_on(user):
             return super().form_valid(form)
         pending_sign_in_start(self.request, user)
-        return redirect(_with_next("login_code", self.get_redirect_url()))
+        return HttpResponseRedirect(_with_next("login_code", self.get_redirect_url()))
 
 
 class LoginCodeView(auth.RedirectURLMixin, FormView[CodeForm]):
@@ -52,10 +51,10 @@ class LoginCodeView(auth.RedirectURLMixin, FormView[CodeForm]):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
-            return redirect(self.get_success_url())
+            return HttpResponseRedirect(self.get_success_url())
         user = pending_sign_in_user(request)
         if user is None:
-            return redirect(_with_next("login", self.get_redirect_url()))
+            return HttpResponseRedirect(_with_next("login", self.get_redirect_url()))
         self.user = user
         response = super().dispatch(request, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"
@@ -75,7 +74,7 @@ class LoginCodeView(auth.RedirectURLMixin, FormView[CodeForm]):
                 self.request,
                 f"You used a recovery code: {left} left. Make new ones under Your account.",
             )
-        return redirect(self.get_success_url())
+        return HttpResponseRedirect(self.get_success_url())
 
     def form_invalid(self, form: CodeForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
@@ -92,7 +91,7 @@ class AdminLoginView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             raise PermissionDenied("The Django admin is for operators.")
-        return redirect(_with_next("login", request.GET.get("next", "/admin/")))
+        return HttpResponseRedirect(_with_next("login", request.GET.get("next", "/admin/")))
 
 
 def _with_next(name: str, target: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -31,7 +31,7 @@ class SwitchView(StaffView):
         environment = request.POST.get("environment")
         if environment in Environment.values:
             request.session[ENVIRONMENT_KEY] = environment
-        return redirect(_page_to_return_to(request))
+        return HttpResponseRedirect(_page_to_return_to(request))
 
 
 def _page_to_return_to(request: HttpRequest) -> str:
