@@ -11,7 +11,8 @@ class SiteConfig(AppConfig):
     verbose_name = "Installation"
 
     def ready(self) -> None:
-        from kallglot_site import checks  # noqa: F401  # registers the system checks
+        # Makes the Celery application that tasks belong to, and registers the system checks.
+        from kallglot_site import celery, checks  # noqa: F401
         from sessions_app.signals import session_erased
 
         session_erased.connect(_erase_answers)

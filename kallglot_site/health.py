@@ -6,20 +6,18 @@ all busy does not look dead.
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-import kombu
 import prometheus_client
-import redis
 import structlog
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 
 from kallglot_site import executors
+from kallglot_site.backing_services import TIMEOUT, broker, database
 from kallglot_site.metrics import access
 from kallglot_site.metrics.exposition import gateway_text
 from kallglot_site.version import VERSION
@@ -29,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 _FRESH = 2.0
 """Seconds that the state of a service is cached, so that frequent requests cost nothing."""
-_TIMEOUT = 2
-"""Seconds a service may take to answer."""
 
 
 class Check(TypedDict):
@@ -135,7 +131,7 @@ class Remembered:
         asking = self._asking
         if asking is None or asking.done() or asking.get_loop() is not asyncio.get_running_loop():
             asking = self._asking = asyncio.create_task(self._refresh())
-        done, _ = await asyncio.wait({asking}, timeout=_TIMEOUT)
+        done, _ = await asyncio.wait({asking}, timeout=TIMEOUT)
         return self._answer if done else {"ok": False, "reason": "does not answer in time"}
 
     async def _refresh(self) -> None:
@@ -150,32 +146,9 @@ class Remembered:
         self._until = self._clock() + _FRESH
 
 
-def database() -> None:
-    """Raises DatabaseError."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
 def _database_anew() -> None:
     close_old_connections()  # a connection that the thread kept may be broken
     database()
-
-
-def broker() -> None:
-    """The message broker, and the channel layer if it is Redis."""
-    url = settings.CELERY_BROKER_URL
-    if url.startswith("filesystem"):
-        folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(f"{folder} is not writable")
-    else:
-        with kombu.Connection(url, connect_timeout=_TIMEOUT) as link:
-            link.ensure_connection(max_retries=1, timeout=_TIMEOUT)
-    if settings.REDIS_URL and url != settings.REDIS_URL:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
-        ) as client:
-            client.ping()
 
 
 async def engine() -> Check:

@@ -13,12 +13,21 @@ from django.core.management.base import (
 )
 from django.db import connection
 
-from kallglot_site import health
+from kallglot_site import backing_services
 from kallglot_site.log_config import redact
+
+SETTINGS_CHECKS = "kallglot"
+"""The tag of the checks in ``checks.py``."""
 
 
 class OperatorCommand(BaseCommand):
-    """A command whose errors take one or two lines each."""
+    """A command whose errors take one or two lines each.
+
+    At its start only the settings are checked. Django's other checks are of the code, which they
+    import as a whole: ``make check`` runs them.
+    """
+
+    requires_system_checks = [SETTINGS_CHECKS]
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         usage = f"manage.py {subcommand} [options]   (--help lists them)"
@@ -31,7 +40,7 @@ class OperatorCommand(BaseCommand):
         except SystemCheckError:
             lines = [
                 f"{found.msg} {found.hint or ''}".strip()
-                for found in run_checks(include_deployment_checks=False)
+                for found in run_checks(tags=[SETTINGS_CHECKS])
                 if found.level >= ERROR
             ]
             raise CommandError("\n".join(lines)) from None
@@ -43,8 +52,8 @@ class OperatorCommand(BaseCommand):
         """
         lines = []
         for names, ask in (
-            ("DATABASE_URL", health.database),
-            ("CELERY_BROKER_URL and REDIS_URL", health.broker),
+            ("DATABASE_URL", backing_services.database),
+            ("CELERY_BROKER_URL and REDIS_URL", backing_services.broker),
         ):
             try:
                 ask()

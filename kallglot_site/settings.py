@@ -85,8 +85,8 @@ ASGI_APPLICATION = "kallglot_site.asgi.application"
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
-    "daphne",
-    "django.contrib.admin",
+    # Does not import every app's admin at each start: ``urls`` does, where it is needed.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -16,6 +16,8 @@ from sessions_app.dashboard.urls import urlpatterns as session_pages
 # their own namespaces.
 dashboard = ([*overview_pages, *session_pages, *account_pages], "dashboard")
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard:overview")),
     path("favicon.ico", RedirectView.as_view(url="/static/img/icon.svg")),

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from recordings_app.deletions import ADOPTION, deletions_cancel, deletions_schedule
 from recordings_app.media import storage
-from recordings_app.media.encoding import CONTENT_TYPES
+from recordings_app.media.formats import CONTENT_TYPES
 from recordings_app.media.mixing import MadeFile, MadeRecording, make
 from recordings_app.metrics import FINISHED
 from recordings_app.models import Assembly, Recording, RecordingFile, SpoolPart

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from kallglot_site.accounts.tenancy import Tenant
-from recordings_app.media.encoding import BIT_DEPTH
+from recordings_app.media.formats import BIT_DEPTH
 from recordings_app.models import Recording
 from sessions_app.payloads import moment
 from webhooks_app.services import event_record

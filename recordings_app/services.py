@@ -9,7 +9,7 @@ from django.utils import timezone
 from kallglot_site.accounts.models import Organization
 from recordings_app.deletions import FILES, deletions_schedule
 from recordings_app.errors import RecordingExpired, RecordingFailed, RecordingProcessing
-from recordings_app.media.encoding import Format
+from recordings_app.media.formats import Format
 from recordings_app.models import (
     Assembly,
     Deletion,

@@ -13,8 +13,10 @@ from django.db import transaction
 from recordings_app.assembly import stored_file, workspace
 from recordings_app.deletions import deletions_cancel
 from recordings_app.media import storage
-from recordings_app.media.encoding import CONTENT_TYPES, AudioWriter, Format
-from recordings_app.media.mixing import measure, workspace_file
+from recordings_app.media.checksums import measure
+from recordings_app.media.encoding import AudioWriter
+from recordings_app.media.formats import CONTENT_TYPES, Format
+from recordings_app.media.mixing import workspace_file
 from recordings_app.models import Recording, RecordingFile
 from recordings_app.queues import VARIANTS
 from recordings_app.selectors import recording_original

@@ -11,10 +11,10 @@ from django.db import connection, connections
 from django.test import Client
 from kombu.exceptions import OperationalError as BrokerError
 
-from kallglot_site import celery_app
 from kallglot_site.accounts.models import AuditEntry, Environment, Membership, Organization, User
 from kallglot_site.accounts.services import api_key_create, member_create
 from kallglot_site.accounts.tenancy import Tenant
+from kallglot_site.celery import app as celery_app
 from kallglot_site.executors import WITH_DATABASE
 from sessions_app.streaming.database import connections_close
 from tests.e2e.server import Server, running, same_size

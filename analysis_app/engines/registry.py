@@ -3,7 +3,6 @@
 from analysis_app.engines.base import Analyzer
 from analysis_app.engines.fallback import FallbackAnalyzer
 from analysis_app.engines.local import LocalAnalyzer
-from analysis_app.engines.openai import OpenAIAnalyzer
 from sessions_app.engines.base import EngineMisconfigured
 from sessions_app.engines.urls import parse_chain
 
@@ -21,6 +20,8 @@ def analyzer_from_url(text: str) -> Analyzer:
             url.read_options()
             chain.append(LocalAnalyzer())
         elif url.scheme == "openai":
+            from analysis_app.engines.openai import OpenAIAnalyzer
+
             chain.append(OpenAIAnalyzer.from_url(url))
         else:
             raise EngineMisconfigured(f"there is no analyzer {url.scheme}://; there are: {_KNOWN}")

@@ -13,7 +13,6 @@ import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-import redis
 from django.conf import settings
 from django.db import connection
 
@@ -26,6 +25,9 @@ SWEPT_AT_ONCE = 500  # rows: each statement holds the write lock for millisecond
 
 class Store(ABC):
     """Counts hits per name and window (its start in Unix seconds)."""
+
+    failures: tuple[type[Exception], ...] = ()
+    """What ``increment`` raises when the store does not answer."""
 
     @abstractmethod
     def increment(self, name: str, window: int) -> int:
@@ -56,6 +58,9 @@ class RedisStore(Store):
     """INCR with an expiry, in one round trip."""
 
     def __init__(self, url: str) -> None:
+        import redis  # here, because it takes long and small installations do without it
+
+        self.failures = (redis.RedisError,)
         self._client = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
         )
@@ -100,6 +105,8 @@ class DatabaseStore(Store):
 
 class FileStore(Store):
     """A SQLite file in the data directory, without syncing: tens of microseconds a count."""
+
+    failures = (sqlite3.Error,)
 
     _COUNT = DatabaseStore._COUNT.replace("api_requestcount", "counts").replace("%s", "?")
 
@@ -148,7 +155,7 @@ class FallbackStore(Store):
         if time.monotonic() >= self._retry_at:
             try:
                 return self._shared.increment(name, window)
-            except (redis.RedisError, sqlite3.Error) as error:
+            except self._shared.failures as error:
                 self._retry_at = time.monotonic() + _RETRY_INTERVAL
                 logger.warning(
                     "The store of rate limits failed (%s); each process counts for itself.",

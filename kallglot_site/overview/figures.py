@@ -11,12 +11,12 @@ from django.db.models import Case, Count, IntegerField, Sum, Value, When
 from django.db.models.functions import Concat
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from redis import RedisError
 
 from analysis_app.models import Analysis
 from analysis_app.selectors import analysis_list
 from kallglot_site.accounts.tenancy import Tenant
 from kallglot_site.api.ids import id_floor
+from kallglot_site.backing_services import cache_failures
 from recordings_app.models import Recording
 from recordings_app.selectors import recordings_of
 from sessions_app.models import Segment, Session, Track
@@ -60,11 +60,11 @@ def figures(tenant: Tenant) -> Figures:
     zone = timezone.get_current_timezone_name()
     key = f"overview:{tenant.organization.id}:{tenant.environment}:{zone}"
     kept: Figures | None = None
-    with suppress(RedisError):  # without the cache each page reads them anew
+    with suppress(*cache_failures()):  # without the cache each page reads them anew
         kept = cache.get(key)
     if kept is None:
         kept = _read(tenant)
-        with suppress(RedisError):
+        with suppress(*cache_failures()):
             cache.set(key, kept, KEPT_FOR)
     return kept
 

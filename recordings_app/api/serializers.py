@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 
 from kallglot_site.api.serializers import StrictChoiceField, StrictSerializer
-from recordings_app.media.encoding import FORMATS, SAMPLE_RATES
+from recordings_app.media.formats import FORMATS, SAMPLE_RATES
 from recordings_app.models import Recording
 
 

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from recordings_app.media.encoding import FORMATS, SAMPLE_RATES
+from recordings_app.media.formats import FORMATS, SAMPLE_RATES
 
 LONGEST_RETENTION_DAYS = 3650
 

@@ -11,7 +11,7 @@ the source. Writing the mp3's tag needs a file that can seek: it stands in the f
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, Protocol, Self, get_args
+from typing import Any, BinaryIO, Final, Protocol, Self
 
 import av
 import lameenc
@@ -19,26 +19,12 @@ import numpy as np
 import soundfile
 from av.audio.stream import AudioStream
 
+from recordings_app.media.formats import Format
 from recordings_app.media.lame_tag import HEADER_BYTES, FrameHeader, tag_frame
 from sessions_app.media import Samples
 
-Format = Literal["mp3", "wav", "ogg"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
-SAMPLE_RATES: Final = (8000, 16000, 22050, 44100, 48000)
-CONTENT_TYPES: Final[dict[str, str]] = {
-    "mp3": "audio/mpeg",
-    "wav": "audio/wav",
-    "ogg": "audio/ogg",
-}
-BIT_DEPTH: Final = 16
-
 # Bits per second and channel: transparent for speech of that bandwidth.
 _MP3_BIT_RATES: Final = {8000: 32_000, 16000: 48_000, 22050: 56_000, 44100: 80_000, 48000: 80_000}
-
-
-def fitting_rate(rate: int) -> int:
-    """The lowest rate a recording may have that loses nothing of ``rate``."""
-    return next((allowed for allowed in SAMPLE_RATES if allowed >= rate), SAMPLE_RATES[-1])
 
 
 class _Encoder(Protocol):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from kallglot_site.api.links import public_url
 from recordings_app.media import storage
-from recordings_app.media.encoding import CONTENT_TYPES
+from recordings_app.media.formats import CONTENT_TYPES
 from recordings_app.media.responses import disposition
 from recordings_app.models import RecordingFile
 

@@ -4,9 +4,8 @@
 a wav of each. Every file begins at the session's zero and has the same length.
 """
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import BinaryIO, Final, Literal, cast
 
 import numpy as np
 
-from recordings_app.media.encoding import AudioWriter, Format, fitting_rate
+from recordings_app.media.checksums import measure
+from recordings_app.media.encoding import AudioWriter
+from recordings_app.media.formats import Format, fitting_rate
 from recordings_app.spool.reader import TrackSurvey, blocks
 from sessions_app.media import Samples
 
@@ -23,7 +24,6 @@ Channel = Literal["mixed", "agent", "customer"]
 BLOCK_SECONDS: Final = 10
 PEAKS: Final = 1200
 """Bars of the waveform on the dashboard, for a call of any length."""
-_READ: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -113,20 +113,6 @@ def workspace_file(workspace: Path) -> BinaryIO:
     """A temporary file without a name: nothing is left behind by a crash."""
     workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
     return cast(BinaryIO, tempfile.TemporaryFile(dir=workspace))
-
-
-def measure(file: BinaryIO) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a whole file."""
-    file.seek(0)
-    return digest(iter(lambda: file.read(_READ), b""))
-
-
-def digest(chunks: Iterator[bytes]) -> tuple[int, str]:
-    size, sha256 = 0, hashlib.sha256()
-    for chunk in chunks:
-        size += len(chunk)
-        sha256.update(chunk)
-    return size, sha256.hexdigest()
 
 
 def _mixed(agent: Samples, customer: Samples) -> Samples:

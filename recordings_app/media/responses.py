@@ -13,7 +13,7 @@ from kallglot_site import executors
 from kallglot_site.executors import ExecutorFull
 from recordings_app.errors import RecordingExpired, StorageUnavailable
 from recordings_app.media import storage
-from recordings_app.media.encoding import CONTENT_TYPES
+from recordings_app.media.formats import CONTENT_TYPES
 from recordings_app.media.ranges import ByteRange, RangeNotSatisfiable, parse_range
 from recordings_app.models import RecordingFile
 

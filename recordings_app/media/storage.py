@@ -14,7 +14,7 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
 
 from recordings_app.media import encryption
-from recordings_app.media.mixing import digest
+from recordings_app.media.checksums import digest
 
 CHUNK: Final = 128 * 1024
 

@@ -17,7 +17,7 @@ from django.db import close_old_connections, connection, transaction
 
 from recordings_app.deletions import ADOPTION, deletions_cancel, deletions_schedule, spool_remove
 from recordings_app.media import storage
-from recordings_app.media.mixing import digest, measure
+from recordings_app.media.checksums import digest, measure
 from recordings_app.models import Assembly, Deletion, SpoolPart
 from recordings_app.services import (
     assembly_make_again,

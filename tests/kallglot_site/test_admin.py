@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.test import Client
 from django.utils import timezone
 
+from kallglot_site import urls  # noqa: F401  # loads the admin pages
 from kallglot_site.accounts.models import ApiKey, User
 from sessions_app.models import Session
 from tests.conftest import Cast

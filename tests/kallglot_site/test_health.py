@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asgiref.testing import ApplicationCommunicator
 
-from kallglot_site import health
+from kallglot_site import backing_services, health
 from kallglot_site.asgi import application
 from kallglot_site.health import HealthPages, Remembered
 from kallglot_site.version import VERSION
@@ -99,13 +99,13 @@ async def test_health_is_answered_while_every_request_thread_is_busy(all_fine, m
 
 @pytest.mark.django_db(transaction=True)
 async def test_the_real_database_and_broker_are_checked():
-    assert (await Remembered(health.database)())["ok"]
-    assert (await Remembered(health.broker)())["ok"]
+    assert (await Remembered(backing_services.database)())["ok"]
+    assert (await Remembered(backing_services.broker)())["ok"]
 
 
 async def test_a_broker_that_refuses_connections_fails_the_check(settings):
     settings.CELERY_BROKER_URL = "redis://:hunter2@127.0.0.1:1/0"
-    answer = await Remembered(health.broker)()
+    answer = await Remembered(backing_services.broker)()
     assert not answer["ok"]
     assert "does not answer" in answer["reason"]
     assert "hunter2" not in json.dumps(answer)
@@ -123,7 +123,7 @@ async def test_many_requests_check_a_service_once():
 
 
 async def test_a_service_that_hangs_holds_one_thread_and_answers_in_time(monkeypatch):
-    monkeypatch.setattr(health, "_TIMEOUT", 0.05)
+    monkeypatch.setattr(health, "TIMEOUT", 0.05)
     started, release = [], threading.Event()
 
     def hang() -> None:

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from kallglot_site import celery_app
+from kallglot_site.celery import app as celery_app
 from recordings_app.assembly import session_assemble
 from recordings_app.models import Assembly, Recording
 from recordings_app.spool.parts import local_parts, part_path

@@ -1,27 +1,13 @@
 """The offline analyzer: deterministic, no network, no model download."""
 
-from collections.abc import Callable
-from typing import Any
-
 from analysis_app.engines.base import AnalysisRequest, Analyzer, Call, Results
-from analysis_app.engines.local.action_items import find_action_items
-from analysis_app.engines.local.compliance import run_checks
-from analysis_app.engines.local.quality import measure_quality
-from analysis_app.engines.local.sentiment import measure_sentiment
-from analysis_app.engines.local.summary import summarize
-from analysis_app.engines.local.topics import find_topics
 
 
 class LocalAnalyzer(Analyzer):
     name = "local"
 
     def _analyze(self, call: Call, request: AnalysisRequest) -> Results:
-        makers: dict[str, Callable[[], Any]] = {
-            "sentiment": lambda: measure_sentiment(call),
-            "topics": lambda: find_topics(call),
-            "summary": lambda: summarize(call, language=request.language),
-            "action_items": lambda: find_action_items(call),
-            "quality": lambda: measure_quality(call),
-            "compliance": lambda: run_checks(call, request.checks),
-        }
-        return {name: makers[name]() for name in request.analyses}
+        # Its language tools take most of a second to import, and most processes never analyze.
+        from analysis_app.engines.local.analyses import analyze
+
+        return analyze(call, request)

@@ -57,6 +57,9 @@ class Command(OperatorCommand):
                 raise CommandError("--nice: this user may only use numbers from 0.") from None
         if metrics_port:
             worker.serve(host, metrics_port)
+        # Before the pool forks, so that its processes share the memory of the language tools.
+        import analysis_app.engines.local.analyses  # noqa: F401
+
         # Containers run as root. Celery warns about pickled tasks, which are not accepted here.
         warnings.simplefilter("ignore", SecurityWarning)
         arguments = [

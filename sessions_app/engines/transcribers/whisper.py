@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from faster_whisper.tokenizer import _LANGUAGE_CODES
-
 from kallglot_site import executors
 from sessions_app.engines import metrics
 from sessions_app.engines.base import (
@@ -34,6 +32,7 @@ from sessions_app.engines.base import (
 )
 from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.urls import EngineContext, EngineURL
+from sessions_app.engines.whisper.languages import LANGUAGES
 from sessions_app.engines.whisper.model_files import locate
 from sessions_app.engines.whisper.recognizer import Recognized, Utterance
 from sessions_app.engines.whisper.request_queue import Entry, RequestQueue
@@ -74,7 +73,7 @@ class WhisperTranscriber(Transcriber):
         batch: int = 4,
     ) -> None:
         self.name = f"whisper-{model.rstrip('/').rsplit('/', 1)[-1]}"
-        self.languages = frozenset(_LANGUAGE_CODES)
+        self.languages = LANGUAGES
         self._model = model
         self._context = context
         self._options: dict[str, Any] = {

@@ -133,6 +133,7 @@ def test_counts_are_swept_in_short_statements(
 
 
 class _Broken(Store):
+    failures = (redis.ConnectionError,)
     attempts = 0
 
     def increment(self, name: str, window: int) -> int:

@@ -27,7 +27,9 @@ def call(cast: Cast, ago: datetime.timedelta = datetime.timedelta(), **columns):
     return SessionFactory.create(id=new_id("sess", at), created_at=at, **columns)
 
 
-def test_figures_are_read_anew_while_the_cache_does_not_answer(cast, monkeypatch):
+def test_figures_are_read_anew_while_the_cache_does_not_answer(cast, monkeypatch, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:6379/0"
+
     def time_out(*arguments):
         raise redis.TimeoutError
 

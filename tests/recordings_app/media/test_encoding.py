@@ -6,7 +6,8 @@ import tempfile
 import numpy as np
 import pytest
 
-from recordings_app.media.encoding import FORMATS, SAMPLE_RATES, AudioWriter, fitting_rate
+from recordings_app.media.encoding import AudioWriter
+from recordings_app.media.formats import FORMATS, SAMPLE_RATES, fitting_rate
 from recordings_app.media.lame_tag import FrameHeader
 from recordings_app.variants import convert
 from tests.recordings_app.audio import agreement, decoded, voice

@@ -9,7 +9,8 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from kallglot_site import celery_app, doorbell
+from kallglot_site import doorbell
+from kallglot_site.celery import app as celery_app
 from tests.fakes.receivers import receiving, reply
 from tests.fakes.sockets import TIMEOUT
 from tests.webhooks_app.conftest import deliveries
