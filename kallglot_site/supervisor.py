@@ -66,11 +66,15 @@ class Lines:
 
 @dataclass
 class Child:
-    """One process. ``grace`` is how many seconds it gets to stop by itself."""
+    """One process. ``grace`` is how many seconds it gets to stop by itself.
+
+    ``niceness`` lowers its priority, as nice(1) does, from its first instruction on.
+    """
 
     name: str
     command: Sequence[str]
     grace: float
+    niceness: int = 0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
 
@@ -147,9 +151,11 @@ class Supervisor:
             stdin=subprocess.PIPE,  # closes when this process ends: see supervised.py
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # Its own group: Ctrl-C reaches only us, and we can end its child processes with it.
-            start_new_session=True,
+            # Its own group: Ctrl-C reaches only us, and we can end its child processes with it. Not
+            # a session, because Linux ignores niceness between sessions (autogroups, sched(7)).
+            process_group=0,
         )
+        _make_nice(process, child.niceness)
         child.process = process
         if self._stopping.is_set():
             process.terminate()
@@ -184,6 +190,12 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             self._say(f"{child.name} did not stop within {child.grace:g} s; killing it")
         _kill_group(process)
+
+
+def _make_nice(process: "subprocess.Popen[bytes]", niceness: int) -> None:
+    if niceness:
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
 
 
 def _kill_group(process: "subprocess.Popen[bytes] | None") -> None:

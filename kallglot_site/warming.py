@@ -19,6 +19,5 @@ def pages_warm_up() -> None:
 
 
 async def start() -> None:
-    """Warm up the pages, then load the engines, for which /readyz waits."""
-    await executors.WARMING.run(pages_warm_up)
-    await runtime.start()
+    """Warm up the pages while a child process loads the engines. /readyz waits for both."""
+    await runtime.start(meanwhile=executors.WARMING.run(pages_warm_up))

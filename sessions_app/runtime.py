@@ -10,7 +10,7 @@ process without them is ready all the same.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
@@ -97,6 +97,8 @@ class _Runtime:
             _OptionalEngine(engine) for engine in (translator, synthesizer) if engine is not None
         ]
         self.loaded = False
+        self.prepared = True
+        """False while ``start`` has other work to do."""
         self.failure: str | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -176,9 +178,19 @@ def monitors() -> Monitors:
     return _current().gateway.monitors
 
 
-async def start() -> None:
-    """Load the engines. Returns when they have, or have failed to (see ``unready_reason``)."""
-    await _current().start()
+async def start(meanwhile: Awaitable[None] | None = None) -> None:
+    """Load the engines. Returns when they have, or have failed to (see ``unready_reason``).
+
+    ``meanwhile`` is other work of the start. The process is not ready before it is done too; its
+    exceptions are raised.
+    """
+    runtime = _current()
+    loading = runtime.start()
+    if meanwhile is not None:
+        runtime.prepared = False
+        await meanwhile
+        runtime.prepared = True
+    await loading
 
 
 def missing_engines() -> dict[str, str]:
@@ -201,7 +213,9 @@ def unready_reason() -> str | None:
         return "draining"
     if runtime.failure is not None:
         return runtime.failure
-    return None if runtime.loaded else "the transcription engine is loading"
+    if not runtime.loaded:
+        return "the transcription engine is loading"
+    return None if runtime.prepared else "pages are being loaded"
 
 
 async def drain() -> None:

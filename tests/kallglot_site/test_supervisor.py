@@ -109,6 +109,21 @@ async def test_crashes_after_readiness_are_always_restarted(tmp_path):
     await running
 
 
+async def test_a_process_has_the_lower_priority_that_it_was_given(tmp_path):
+    report = f"open({str(tmp_path / 'nice')!r}, 'w').write(f'{{os.nice(0)}} {{os.getsid(0)}}\\n')"
+    # The supervisor sets it from outside, so the child waits for it.
+    wait = "[time.sleep(0.01) for _ in iter(lambda: os.nice(0), " + str(os.nice(0) + 5) + ")]"
+    child = python("worker", f"import os, signal, time; {wait}; {report}; signal.pause()")
+    child.niceness = os.nice(0) + 5
+    supervisor = Supervisor([child], say=Said())
+    running = asyncio.create_task(supervisor.run())
+    (line,) = await appear(tmp_path / "nice")
+    # In the same session: Linux compares niceness only there.
+    assert line == f"{child.niceness} {os.getsid(0)}"
+    supervisor.stop()
+    await running
+
+
 async def test_a_child_process_that_holds_the_log_open_delays_nothing(tmp_path):
     helper = "import time; time.sleep(600)"
     leaves = (

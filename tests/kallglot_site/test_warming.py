@@ -1,11 +1,14 @@
 """Views and templates are loaded before a gateway is ready."""
 
 import asyncio
+import threading
 from typing import Any
 
 from django.template import engines
 
 from kallglot_site import warming
+from sessions_app import runtime
+from tests.fakes.engines import FakeTranscriber
 
 
 def test_every_template_is_compiled_and_cached():
@@ -16,13 +19,20 @@ def test_every_template_is_compiled_and_cached():
     assert "components/pagination.html" in cached.get_template_cache
 
 
-def test_engines_load_after_the_pages_are_warm(monkeypatch):
-    done: list[str] = []
+def test_engines_load_while_pages_are_loaded(monkeypatch):
+    """A gateway is ready when both are done, in whichever order that happens."""
+    transcriber = FakeTranscriber()
+    finish = threading.Event()
+    monkeypatch.setattr(warming, "pages_warm_up", finish.wait)
 
-    async def engines_start() -> None:
-        done.append("engines")
+    async def start() -> None:
+        runtime.use(transcriber)
+        starting = asyncio.create_task(warming.start())
+        await runtime.start()
+        assert transcriber.started
+        assert runtime.unready_reason() == "pages are being loaded"
+        finish.set()
+        await starting
+        assert runtime.unready_reason() is None
 
-    monkeypatch.setattr(warming, "pages_warm_up", lambda: done.append("pages"))
-    monkeypatch.setattr("sessions_app.runtime.start", engines_start)
-    asyncio.run(warming.start())
-    assert done == ["pages", "engines"]
+    asyncio.run(start())

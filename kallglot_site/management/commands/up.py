@@ -101,7 +101,9 @@ class Command(OperatorCommand):
 
     async def _supervise(self, options: dict[str, Any], url: str) -> None:
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-        worker = [*manage, "worker", "--nice=5", "--supervised"]
+        # The settings are those that have been checked here.
+        supervised = ["--supervised", "--skip-checks"]
+        worker = [*manage, "worker", *supervised]
         if options["worker_metrics_port"]:
             worker.append(f"--metrics-port={options['worker_metrics_port']}")
         address = [f"--host={options['host']}", f"--port={options['port']}"]
@@ -109,12 +111,12 @@ class Command(OperatorCommand):
             [
                 Child(
                     "gateway",
-                    [*manage, "gateway", *address, f"--server={options['server']}", "--supervised"],
+                    [*manage, "gateway", *address, f"--server={options['server']}", *supervised],
                     grace=settings.DRAIN_TIMEOUT + 15,
                 ),
                 # Live calls come first: deferred work takes the processor time they leave.
-                Child("worker", worker, 30),
-                Child("clock", [*manage, "clock", "--supervised"], 10),
+                Child("worker", worker, grace=30, niceness=5),
+                Child("clock", [*manage, "clock", *supervised], grace=10, niceness=5),
             ],
             say=self._say,
             prefix=settings.ENV["KALLGLOT_LOG_FORMAT"] == "console",
