@@ -25,7 +25,7 @@ demo: setup ## Play a synthesized call of two people and print its transcript li
 	@exec $(PY) manage.py demo --port $(PORT)
 
 test: setup-dev ## Run all tests (on DATABASE_URL and REDIS_URL, if set)
-	@exec $(PY) -m pytest
+	@exec $(PY) -m pytest $(ARGUMENTS)
 
 check: setup-dev ## Check lint, format, types, import layers, migrations, settings
 	$(PY) -m ruff check .

@@ -29,6 +29,8 @@ from tests.requirements import (
 )
 from webhooks_app.delivery.claims import DELIVERIES
 
+pytest_plugins = ["tests.passes"]
+
 __all__ = ["apertium", "browser_path", "firefox_path", "nginx_path", "postgres_url", "redis_url"]
 
 
