@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib import admin
+from django.core.checks import Tags, run_checks
 from django.test import Client
 from django.utils import timezone
 
@@ -22,6 +23,11 @@ def operator(cast: Cast) -> Client:
 def address(model, page: str, *arguments: str) -> str:
     name = f"{model._meta.app_label}/{model._meta.model_name}"
     return "/".join(["/admin", name, *arguments, page]).rstrip("/") + "/"
+
+
+def test_django_finds_no_fault_in_the_admin():
+    """`manage.py check` may run these checks before the admin pages are loaded."""
+    assert run_checks(tags=[Tags.admin]) == []
 
 
 @pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model.__name__)
