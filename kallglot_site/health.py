@@ -13,7 +13,6 @@ from typing import Any, TypedDict
 
 import prometheus_client
 import structlog
-from django.conf import settings
 from django.db import close_old_connections
 
 from kallglot_site import executors

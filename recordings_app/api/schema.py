@@ -13,7 +13,7 @@ from kallglot_site.api.operations import (
     register_component,
     register_id,
 )
-from recordings_app.media.encoding import CONTENT_TYPES, FORMATS
+from recordings_app.media.formats import CONTENT_TYPES, FORMATS
 from recordings_app.models import Recording
 
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}

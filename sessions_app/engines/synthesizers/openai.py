@@ -9,12 +9,12 @@ Source: https://platform.openai.com/docs/api-reference/audio/createSpeech
 from collections.abc import AsyncGenerator
 
 import numpy as np
-from faster_whisper.tokenizer import _LANGUAGE_CODES
 
 from sessions_app.engines.base import SpeechAudio, Synthesizer
 from sessions_app.engines.remote import RemoteEndpoint
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
+from sessions_app.engines.whisper.languages import LANGUAGES
 
 _RATE = 24_000  # Hz of the "pcm" format: 16 bit, mono, little endian, no header
 _CHUNK = 9_600  # bytes: 200 ms
@@ -40,7 +40,7 @@ class OpenAISynthesizer(Synthesizer):
     ) -> None:
         self.name = f"openai-{model.rsplit('/', 1)[-1]}"
         # OpenAI's voices speak the languages that Whisper transcribes.
-        self.languages = frozenset(languages.split()) or frozenset(_LANGUAGE_CODES)
+        self.languages = frozenset(languages.split()) or LANGUAGES
         self._model = model
         self._voice = voice
         self._remote = RemoteEndpoint(url, timeout)

@@ -14,7 +14,6 @@ import wave
 from typing import Any
 
 import numpy as np
-from faster_whisper.tokenizer import _LANGUAGE_CODES
 
 from sessions_app.engines.base import (
     EngineUnavailable,
@@ -26,6 +25,7 @@ from sessions_app.engines.remote import RemoteEndpoint
 from sessions_app.engines.urls import EngineContext, EngineURL
 from sessions_app.engines.whisper import hallucinations
 from sessions_app.engines.whisper.hallucination_phrases import is_known_hallucination
+from sessions_app.engines.whisper.languages import LANGUAGES
 
 _UNSURE = 0.6  # confidence of an answer that came without probabilities
 
@@ -39,7 +39,7 @@ def from_url(url: EngineURL, context: EngineContext) -> "OpenAITranscriber":
 class OpenAITranscriber(Transcriber):
     """A remote transcriber. Requests run in parallel; the server has its own queue."""
 
-    languages = frozenset(_LANGUAGE_CODES)
+    languages = LANGUAGES
 
     def __init__(self, url: EngineURL, model: str = "whisper-1", timeout: float = 20.0) -> None:
         self.name = f"openai-{model.rsplit('/', 1)[-1]}"
@@ -124,7 +124,7 @@ def _transcription(body: bytes, request: TranscriptionRequest) -> Transcription:
 def _code(language: object) -> str | None:
     """The ISO 639-1 code of "es", "Spanish" or "spanish"; ``verbose_json`` gives the name."""
     text = str(language or "").strip().lower()
-    if text in _LANGUAGE_CODES:
+    if text in LANGUAGES:
         return text
     return _CODES_BY_NAME.get(text)
 

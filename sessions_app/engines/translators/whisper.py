@@ -9,10 +9,9 @@ import difflib
 import re
 from typing import Final
 
-from faster_whisper.tokenizer import _LANGUAGE_CODES
-
 from sessions_app.engines.base import EngineRejected, TranslationRequest, Translator
 from sessions_app.engines.urls import EngineContext, EngineURL
+from sessions_app.engines.whisper.languages import LANGUAGES
 
 _SHORTEST_COPY: Final = 3  # words; shorter texts may be names, or the same in both languages
 _SHARED: Final = 0.6  # share of the words
@@ -30,7 +29,7 @@ class WhisperTranslator(Translator):
     name = "whisper-english"
     keeps_placeholders = False
     attempts = 1
-    _pairs = frozenset((code, "en") for code in _LANGUAGE_CODES if code != "en")
+    _pairs = frozenset((code, "en") for code in LANGUAGES if code != "en")
 
     def pairs(self) -> frozenset[tuple[str, str]]:
         return self._pairs

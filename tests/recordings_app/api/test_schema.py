@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from recordings_app.media.encoding import CONTENT_TYPES, FORMATS, SAMPLE_RATES
+from recordings_app.media.formats import CONTENT_TYPES, FORMATS, SAMPLE_RATES
 from recordings_app.models import Recording, RecordingFile
 from recordings_app.queues import VARIANTS
 from recordings_app.variants import variants_run_due
