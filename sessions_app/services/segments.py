@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.db import transaction
@@ -32,6 +32,7 @@ def segments_append(*, session_id: str, spoken: Sequence[SpokenSegment]) -> list
     Segments of a claim that has been replaced are accepted while its row in ``ReplacedOwner``
     lasts: a server that was presumed dead cannot write into a transcript that went on without it.
     """
+    spoken = [replace(each, final=_storable(each.final)) for each in spoken]
     session = session_lock(session_id)
     if session is None:
         return []
@@ -80,6 +81,20 @@ def _accepted(session: Session, spoken: Sequence[SpokenSegment]) -> list[SpokenS
     if refused > 0:
         log.warning("%d segments of %s came from a replaced owner", refused, session.id)
     return accepted
+
+
+def _storable(final: FinalTranscript) -> FinalTranscript:
+    """``final`` without what no database stores: NUL characters, half a surrogate pair, and a
+    language longer than its column. That loses no words."""
+    return replace(
+        final,
+        text=_clean(final.text),
+        language=_clean(final.language)[: Segment._meta.get_field("language").max_length],
+    )
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def _segment(session: Session, sequence: int, final: FinalTranscript) -> Segment:

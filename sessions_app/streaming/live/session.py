@@ -58,7 +58,7 @@ class LiveSession:
         self.context = context
         self.connections: list[OpenConnection] = []
         self.tracks: list[LiveTrack] = []
-        self.segments = SegmentQueue(session_id)
+        self.segments = SegmentQueue(session_id, self.publish)
         self.pause = RecordingPause(session_id, lambda: self.tracks, self.refresh)
         self.audience = Audience(session_id, monitors, self._set_monitor_taps)
         self.interpretation: Interpretation | None = None

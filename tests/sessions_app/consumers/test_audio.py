@@ -1,12 +1,16 @@
 """How a connection's audio is placed, transcribed and recorded."""
 
+from typing import Any
+
 import pytest
 from blockbuster import BlockingError
 from channels.db import database_sync_to_async
+from django.db import DataError
 
 from kallglot_site.running import running_url
 from sessions_app.models import Segment, Track
 from sessions_app.services import session_end
+from sessions_app.streaming.live import segment_queue
 from sessions_app.streaming.wire.tokens import stream_token_issue
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import StreamClient, mulaw, stereo
@@ -50,6 +54,29 @@ async def test_every_connection_of_the_session_receives_the_same_final(gateway, 
         customer.send_audio(silence(1.5))
         finals = [await each.next("transcript.final") for each in (customer, agent, listener)]
     assert finals[0] == finals[1] == finals[2]
+
+
+async def test_everybody_is_warned_of_a_segment_that_cannot_be_stored(
+    gateway, session, monkeypatch
+):
+    def refuse(**_: Any) -> None:
+        raise DataError("value out of range")
+
+    monkeypatch.setattr(segment_queue, "segments_append", refuse)
+    async with (
+        StreamClient(session, clock="media") as client,
+        StreamClient(session, speaker="none") as listener,
+    ):
+        await listener.next("session.ready")
+        client.send_audio(speech(1.0))
+        client.send_audio(silence(1.5))
+        for each in (client, listener):
+            warning = await each.next("session.warning")
+            assert (warning["code"], warning["speaker"]) == ("transcription_failed", "customer")
+        monkeypatch.undo()
+        client.send_audio(speech(1.0))
+        client.send_audio(silence(1.5))
+        assert (await client.next("transcript.final"))["sequence"] == 1
 
 
 async def test_binary_frames_are_decoded_as_audio_start_declares(gateway, session, tapes):
