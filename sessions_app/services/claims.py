@@ -10,13 +10,14 @@ leases, which gives the owners a few seconds to renew.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.utils import timezone
 
 from sessions_app.media import Speaker
@@ -31,6 +32,8 @@ LEASE: Final = datetime.timedelta(seconds=15)
 
 TIME_TO_RENEW: Final = datetime.timedelta(seconds=5)
 """How long an owner has to renew a lease that a sweep found expired."""
+
+NO_SWITCHES: Final[Mapping[str, bool]] = MappingProxyType({})
 
 PROVIDER_CONNECTED: Final = "session.provider.connected"
 PROVIDER_DISCONNECTED: Final = "session.provider.disconnected"
@@ -92,14 +95,17 @@ def track_claim(*, session_id: str, speaker: Speaker, owner: str, position: floa
         ReplacedOwner.objects.create(
             track=track, generation=track.generation, lease_expires_at=now + LEASE
         )
-    track.owner = owner
-    track.generation = F("generation") + 1  # counted in the database
-    track.lease_expires_at = now + LEASE
-    track.found_expired_at = track.sealed_at = None
-    track.position = max(track.position, position)
-    track.pause_applied = session.recording_paused
-    track.save()
-    track.refresh_from_db(fields=["generation"])
+    Track.objects.filter(id=track.id).update(
+        owner=owner,
+        generation=F("generation") + 1,
+        lease_expires_at=now + LEASE,
+        found_expired_at=None,
+        sealed_at=None,
+        position=Case(When(position__lt=position, then=Value(position)), default=F("position")),
+        pause_applied=session.recording_paused,
+    )
+    # Its owner may have stored more since it was read above.
+    track.refresh_from_db()
     if session.provider_status != "connected":
         session.provider_status = "connected"
         session.save(update_fields=["provider_status"])
@@ -130,11 +136,14 @@ def _is_current(lease_expires_at: datetime.datetime | None, now: datetime.dateti
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """Where the replaced owner's audio ends, in seconds, and what its client has been sent."""
+    """Where the replaced owner's audio ends, in seconds, and what its client has been sent and has
+    switched."""
 
     position: float
     told_sequence: int | None
     told_translation: int | None = None
+    muted: bool = False
+    transcription_paused: bool = False
 
 
 def track_handed_over(claim: Claim) -> HandedOver | None:
@@ -144,10 +153,14 @@ def track_handed_over(claim: Claim) -> HandedOver | None:
     )
     if waiting.filter(lease_expires_at__gt=timezone.now()).exists():
         return None
-    track = Track.objects.filter(id=claim.track_id).first()
-    if track is None:
-        return HandedOver(claim.position, claim.told_sequence, claim.told_translation)
-    return HandedOver(track.position, track.told_sequence, track.told_translation)
+    track = Track.objects.filter(id=claim.track_id).first() or claim
+    return HandedOver(
+        track.position,
+        track.told_sequence,
+        track.told_translation,
+        track.muted,
+        track.transcription_paused,
+    )
 
 
 # --- while a claim lasts --------------------------------------------------------------------------
@@ -234,9 +247,26 @@ def track_pause_applied(*, claim: Claim, paused: bool) -> None:
         notify(claim.session_id)
 
 
+@transaction.atomic
 def track_switch_set(*, claim: Claim, **switches: bool) -> None:
     """Store ``muted`` or ``transcription_paused``, so that it also holds after a reconnect."""
-    Track.objects.filter(id=claim.track_id, generation=claim.generation).update(**switches)
+    if session_lock(claim.session_id) is not None:
+        _switches_store(claim, switches)
+
+
+def _switches_store(claim: Claim, switches: Mapping[str, bool]) -> None:
+    """An owner that was replaced stores them too, until it has handed over or a later owner's
+    client has switched something."""
+    mine = {"track_id": claim.track_id, "generation": claim.generation}
+    if not switches or not (
+        Track.objects.filter(id=claim.track_id, generation=claim.generation).exists()
+        or ReplacedOwner.objects.filter(**mine, handed_over=False).exists()
+    ):
+        return
+    Track.objects.filter(id=claim.track_id).update(**switches)
+    ReplacedOwner.objects.filter(track_id=claim.track_id, generation__lt=claim.generation).update(
+        handed_over=True
+    )
 
 
 @transaction.atomic
@@ -246,11 +276,13 @@ def track_hand_over(
     position: float,
     told_sequence: int | None,
     told_translation: int | None = None,
+    switches: Mapping[str, bool] = NO_SWITCHES,
 ) -> None:
-    """As a replaced owner: note where the audio ends and what the client was told, so that the new
-    owner goes on from there."""
+    """As a replaced owner: note where the audio ends, what the client was told and what it has
+    switched, so that the new owner goes on from there."""
     # The session first, as everywhere: the same owner may be releasing its claim by now.
     session_lock(claim.session_id)
+    _switches_store(claim, switches)
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
     for column, told in (("told_sequence", told_sequence), ("told_translation", told_translation)):
         if told is not None:
@@ -271,11 +303,13 @@ def track_release(
     position: float,
     told_sequence: int | None = None,
     told_translation: int | None = None,
+    switches: Mapping[str, bool] = NO_SWITCHES,
 ) -> None:
     """Give up a claim whose audio is stored. The last owner to do so completes the transcript."""
     session = session_lock(claim.session_id)
     if session is None:
         return
+    _switches_store(claim, switches)
     current = Track.objects.filter(id=claim.track_id, generation=claim.generation)
     told = {"told_sequence": told_sequence, "told_translation": told_translation}
     current.update(

@@ -32,6 +32,15 @@ log = logging.getLogger(__name__)
 FINISH_WITHIN: Final = 600.0
 """Seconds to finish transcribing after a connection was lost while its session continues."""
 
+_SWITCHED: Final[dict[str, tuple[Switch, Switch]]] = {
+    "muted": (TrackPipeline.unmute, TrackPipeline.mute),
+    "transcription_paused": (
+        TrackPipeline.resume_transcription,
+        TrackPipeline.pause_transcription,
+    ),
+}
+"""What each of ``Switches`` does when it is switched off, and on."""
+
 
 class TrackHost(Protocol):
     """What a track needs of its live session."""
@@ -97,6 +106,7 @@ class LiveTrack:
         self._starting: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
         self._handing_over: asyncio.Task[None] | None = None
+        self._handed_over_late: asyncio.Task[None] | None = None
         self._position = 0.0
         self._before = Switches()
         self._switched: dict[str, bool] = {}
@@ -185,6 +195,7 @@ class LiveTrack:
             # The row may not hold these yet.
             self.told_before = previous.told.or_before(self.told_before)
             self._before = previous.switches
+            self._switched = {**previous._switched, **self._switched}
         self._host.track_claimed(self)
         context = TrackContext(
             session_id=self.session_id,
@@ -195,15 +206,30 @@ class LiveTrack:
             warn=self._owner.warn,
         )
         self._taps = await executors.TAPS.run(taps_for, context)
-        if claim.handover and previous is None:
-            handed_over = await track_rows.await_handover(claim)
-            if handed_over is not None:
-                self._position = max(self._position, handed_over.position)
-                self.told_before = Told(handed_over.told_sequence, handed_over.told_translation)
+        if previous is None and claim.generation > 1:
+            await self._take_over(claim)
         if claim.zero is not None:
             self._begin(claim.zero, claim.media_zero_ms)
         elif (first := self._early.first) is not None:
             self._start(first)
+
+    async def _take_over(self, claim: Claim) -> None:
+        """Go on where an owner on another server has stopped."""
+        handed_over = await track_rows.await_handover(claim) if claim.handover else None
+        if handed_over is None:
+            self._handed_over_late = asyncio.create_task(self._switch_late(claim))
+            return
+        self._position = max(self._position, handed_over.position)
+        self.told_before = Told(handed_over.told_sequence, handed_over.told_translation)
+        self._before = Switches(handed_over.muted, handed_over.transcription_paused)
+
+    async def _switch_late(self, claim: Claim) -> None:
+        handed_over = await track_rows.await_late_handover(claim)
+        late = Switches(handed_over.muted, handed_over.transcription_paused)
+        for name, on in late._asdict().items():
+            # What the client has switched on this connection is newer.
+            if on != getattr(self._before, name) and name not in self._switched:
+                self._set(name, on)
 
     def _keep_early(self, frame: AudioFrame) -> None:
         if self._finishing is not None:
@@ -255,10 +281,9 @@ class LiveTrack:
         """Apply the pause and switches that were set when the track was claimed."""
         if claim.paused:
             pipeline.pause_recording()
-        if self._before.muted:
-            pipeline.mute()
-        if self._before.transcription_paused:
-            pipeline.pause_transcription()
+        for name, on in self._before._asdict().items():
+            if on:
+                _SWITCHED[name][on](pipeline)
 
     # --- events -----------------------------------------------------------------------------
 
@@ -299,14 +324,14 @@ class LiveTrack:
         return self._before._replace(**self._switched)
 
     def mute(self, muted: bool) -> None:
-        self._switched["muted"] = muted
-        self._switch(TrackPipeline.mute if muted else TrackPipeline.unmute)
+        self._set("muted", muted)
 
     def pause_transcription(self, paused: bool) -> None:
-        self._switched["transcription_paused"] = paused
-        self._switch(
-            TrackPipeline.pause_transcription if paused else TrackPipeline.resume_transcription
-        )
+        self._set("transcription_paused", paused)
+
+    def _set(self, name: str, on: bool) -> None:
+        self._switched[name] = on
+        self._switch(_SWITCHED[name][on])
 
     def listen_in(self, tap: AudioTap | None) -> None:
         """Also write every frame to ``tap`` from now on; None: stop."""
@@ -336,7 +361,9 @@ class LiveTrack:
         """Another connection, perhaps on another server, has claimed the track."""
         if self._handing_over is None:
             self._handing_over = asyncio.create_task(
-                track_rows.hand_over(claim, position=self.position, told=self.told)
+                track_rows.hand_over(
+                    claim, position=self.position, told=self.told, switches=self._switched
+                )
             )
         self.stop_speaking()
 
@@ -359,12 +386,16 @@ class LiveTrack:
     async def _finish(self) -> None:
         try:
             await self.begun()
+            if self._handed_over_late is not None:
+                self._handed_over_late.cancel()
             await self._drain()
         except Exception:
             log.exception("a track of %s could not be finished", self.session_id)
         finally:
             if self.claim is not None:
-                await track_rows.release(self.claim, position=self.position, told=self.told)
+                await track_rows.release(
+                    self.claim, position=self.position, told=self.told, switches=self._switched
+                )
             self._host.track_released(self)
 
     async def _drain(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from sessions_app.services.claims import (
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 HANDOVER_WAIT: Final = 1.0
 """Seconds to wait for a replaced owner on another server to store where its audio ends."""
+
+LATE_HANDOVER_POLL: Final = 1.0
+"""Seconds between two looks for a hand-over that did not come in time."""
 
 LONGEST_BACKOFF: Final = 5.0
 """Most seconds between two attempts to start a session."""
@@ -55,7 +59,23 @@ async def await_handover(claim: Claim) -> HandedOver | None:
     return None
 
 
-async def hand_over(claim: Claim, *, position: float, told: Told) -> None:
+async def await_late_handover(claim: Claim) -> HandedOver:
+    """The same without a limit, for what must not be lost. A replaced owner that is dead has handed
+    over when its lease expires."""
+    while True:
+        try:
+            handed_over = await in_database(track_handed_over, claim)
+        except Exception:
+            log.exception("could not read what was handed over of %s", claim.session_id)
+        else:
+            if handed_over is not None:
+                return handed_over
+        await asyncio.sleep(LATE_HANDOVER_POLL)
+
+
+async def hand_over(
+    claim: Claim, *, position: float, told: Told, switches: Mapping[str, bool]
+) -> None:
     """Store what the new owner waits for. Tried only once: after a second, the new owner continues
     from the position it knows."""
     try:
@@ -65,12 +85,15 @@ async def hand_over(claim: Claim, *, position: float, told: Told) -> None:
             position=position,
             told_sequence=told.sequence,
             told_translation=told.translation,
+            switches=switches,
         )
     except Exception:
         log.exception("could not hand over a track of %s", claim.session_id)
 
 
-async def release(claim: Claim, *, position: float, told: Told) -> None:
+async def release(
+    claim: Claim, *, position: float, told: Told, switches: Mapping[str, bool]
+) -> None:
     """Release a claim. If every attempt fails, the lease expires and a sweep releases it."""
     for attempt in range(1, RELEASE_ATTEMPTS + 1):
         try:
@@ -80,6 +103,7 @@ async def release(claim: Claim, *, position: float, told: Told) -> None:
                 position=position,
                 told_sequence=told.sequence,
                 told_translation=told.translation,
+                switches=switches,
             )
         except Exception:
             log.exception("could not release a track of %s", claim.session_id)

@@ -10,7 +10,8 @@ from sessions_app.models import Segment, Session
 from sessions_app.services import claims
 from sessions_app.services.claims import Beat
 from sessions_app.services.sessions import recording_pause_set
-from sessions_app.streaming.live import pause
+from sessions_app.streaming.live import pause, track_rows
+from sessions_app.streaming.wire import controls
 from tests.factories import SegmentFactory
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import TIMEOUT, StreamClient
@@ -27,6 +28,11 @@ def store(session: Session, sequence: int) -> None:
     """As another server does, without a notification to this one."""
     SegmentFactory(session=session, sequence=sequence, text=f"line {sequence}")
     Session.objects.filter(id=session.id).update(segment_count=sequence)
+
+
+def claim_elsewhere(session: Session) -> claims.Claim:
+    """As another server does."""
+    return claims.track_claim(session_id=session.id, speaker="customer", owner="elsewhere")
 
 
 async def finals(client: StreamClient, count: int) -> list[str]:
@@ -216,6 +222,67 @@ async def test_who_comes_back_from_another_server_goes_on_as_it_was_left_there(
         engine.release()
     await gateway.drain()
     assert tapes[-1].seconds == 0
+
+
+async def test_a_mute_that_is_not_stored_yet_holds_on_the_server_that_takes_over(
+    gateway, session, monkeypatch
+):
+    stuck = threading.Event()
+    monkeypatch.setattr(controls, "track_switch_set", lambda **_: stuck.wait(TIMEOUT))
+    async with StreamClient(session) as client:
+        await client.next("session.ready")
+        client.send(type="session.control", action="mute")
+        client.send(type="session.control", action="pause_transcription")
+        await client.ping()
+        claim = await in_db(claim_elsewhere)(session)
+        assert await in_db(claims.track_handed_over)(claim) is None
+        await gateway.session(session.id).refresh()
+        handed_over = await track_rows.await_handover(claim)
+        stuck.set()
+    assert handed_over is not None
+    assert (handed_over.muted, handed_over.transcription_paused) == (True, True)
+
+
+async def test_a_mute_that_is_not_stored_yet_holds_after_a_reconnect_and_a_take_over(
+    gateway, session, monkeypatch
+):
+    stuck = threading.Event()
+    monkeypatch.setattr(controls, "track_switch_set", lambda **_: stuck.wait(TIMEOUT))
+    async with StreamClient(session) as first:
+        await first.next("session.ready")
+        first.send(type="session.control", action="mute")
+        await first.ping()
+        async with StreamClient(session) as second:
+            assert (await second.next("session.ready"))["muted"] is True
+            claim = await in_db(claim_elsewhere)(session)
+            await gateway.session(session.id).refresh()
+            handed_over = await track_rows.await_handover(claim)
+            stuck.set()
+    assert handed_over is not None
+    assert handed_over.muted
+
+
+async def test_a_mute_that_another_server_hands_over_late_is_applied(
+    gateway, session, tapes, monkeypatch
+):
+    monkeypatch.setattr(track_rows, "HANDOVER_WAIT", 0.0)
+    monkeypatch.setattr(track_rows, "LATE_HANDOVER_POLL", 0.01)
+    elsewhere = await in_db(claim_elsewhere)(session)
+    async with StreamClient(session) as client:
+        assert (await client.next("session.ready"))["muted"] is False
+        client.send_audio(silence(0.3))
+        await client.ping()
+        await in_db(claims.track_hand_over)(
+            claim=elsewhere, position=0.0, told_sequence=None, switches={"muted": True}
+        )
+        (track,) = gateway.session(session.id).tracks
+        async with asyncio.timeout(TIMEOUT):
+            while not track.switches.muted:  # noqa: ASYNC110 - it reads the row now and then
+                await asyncio.sleep(0.01)
+        client.send_audio(silence(0.5))
+        await client.ping()
+    await gateway.drain()
+    assert [tape.seconds for tape in tapes] == pytest.approx([0.3])
 
 
 async def test_a_pause_holds_for_a_client_that_reconnects_before_it_is_stored(

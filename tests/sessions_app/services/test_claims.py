@@ -1,5 +1,7 @@
 """Claims, leases and take-over of tracks."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -54,7 +56,9 @@ def test_a_replaced_owner_s_position_is_available_after_its_handover(session):
     new = claim(session, "here")
     assert claims.track_handed_over(new) is None
     claims.track_hand_over(claim=old, position=7.0, told_sequence=3)
-    assert claims.track_handed_over(new) == HandedOver(7.0, 3)
+    assert claims.track_handed_over(new) == HandedOver(
+        7.0, 3, muted=False, transcription_paused=False
+    )
 
 
 def test_a_late_handover_does_not_lower_the_position(session):
@@ -62,7 +66,9 @@ def test_a_late_handover_does_not_lower_the_position(session):
     newest = claim(session, "here")
     claims.track_hand_over(claim=older, position=7.0, told_sequence=3)
     claims.track_hand_over(claim=oldest, position=5.0, told_sequence=1)
-    assert claims.track_handed_over(newest) == HandedOver(7.0, 3)
+    assert claims.track_handed_over(newest) == HandedOver(
+        7.0, 3, muted=False, transcription_paused=False
+    )
 
 
 def test_a_new_owner_does_not_wait_for_the_handover_of_a_dead_owner(session):
@@ -83,11 +89,56 @@ def test_told_sequence_and_switches_are_kept_for_the_client_s_next_connection(se
     assert (again.told_sequence, again.muted, again.transcription_paused) == (2, True, True)
 
 
-def test_a_replaced_owner_changes_no_switch(session):
+@pytest.mark.parametrize("leave", [claims.track_hand_over, claims.track_release])
+def test_a_switch_that_was_not_stored_before_a_take_over_reaches_the_new_owner(session, leave):
+    old = claim(session, "there")
+    new = claim(session, "here")
+    leave(claim=old, position=7.0, told_sequence=None, switches={"muted": True})
+    handed_over = claims.track_handed_over(new)
+    assert handed_over is not None
+    assert (handed_over.muted, handed_over.transcription_paused) == (True, False)
+
+
+def test_a_switch_that_is_stored_after_the_take_over_reaches_the_new_owner(session):
+    old = claim(session, "there")
+    new = claim(session, "here")
+    claims.track_switch_set(claim=old, transcription_paused=True)
+    claims.track_hand_over(claim=old, position=7.0, told_sequence=None)
+    handed_over = claims.track_handed_over(new)
+    assert handed_over is not None
+    assert handed_over.transcription_paused
+
+
+def test_a_replaced_owner_changes_no_switch_once_it_has_handed_over(session):
     old = claim(session, "there")
     claim(session, "here")
+    claims.track_hand_over(claim=old, position=7.0, told_sequence=None)
     claims.track_switch_set(claim=old, muted=True)
     assert not Track.objects.get(id=old.track_id).muted
+
+
+@pytest.mark.parametrize("leave", [claims.track_hand_over, claims.track_release])
+def test_what_the_client_of_the_new_owner_has_switched_is_kept(session, leave):
+    old = claim(session, "there")
+    new = claim(session, "here")
+    claims.track_switch_set(claim=new, muted=False)
+    leave(claim=old, position=7.0, told_sequence=None, switches={"muted": True})
+    assert not Track.objects.get(id=old.track_id).muted
+
+
+def test_a_claim_does_not_undo_a_switch_that_is_stored_meanwhile(session, monkeypatch):
+    held = claim(session)
+    get = Track.objects.get_or_create
+
+    def get_and_switch(**which: Any) -> Any:
+        found = get(**which)
+        Track.objects.filter(id=held.track_id).update(muted=True, told_sequence=4)
+        return found
+
+    monkeypatch.setattr(Track.objects, "get_or_create", get_and_switch)
+    again = claim(session)
+    assert (again.muted, again.told_sequence) == (True, 4)
+    assert Track.objects.get(id=held.track_id).muted
 
 
 def test_the_provider_stays_connected_while_any_track_is_claimed(session):
