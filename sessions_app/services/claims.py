@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, F, Model, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone
 
 from sessions_app.media import Speaker
@@ -32,6 +32,8 @@ LEASE: Final = datetime.timedelta(seconds=15)
 
 TIME_TO_RENEW: Final = datetime.timedelta(seconds=5)
 """How long an owner has to renew a lease that a sweep found expired."""
+
+Row = TypeVar("Row", bound=Model)
 
 NO_SWITCHES: Final[Mapping[str, bool]] = MappingProxyType({})
 
@@ -191,7 +193,9 @@ def tracks_beat(beats: Sequence[Beat]) -> list[str]:
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     lease = connection.ops.adapt_datetimefield_value(timezone.now() + LEASE)
     # Always in the same order, so that two writers of several rows cannot deadlock.
-    beats = sorted(beats, key=lambda beat: (beat.claim.session_id, beat.claim.track_id))
+    beats = sorted(
+        beats, key=lambda beat: (beat.claim.session_id, beat.claim.track_id, beat.claim.generation)
+    )
     owned = [beat for beat in beats if not beat.replaced]
     renewed = _execute_many(
         "UPDATE sessions_app_track SET lease_expires_at = %s, found_expired_at = NULL, "
@@ -264,9 +268,12 @@ def _switches_store(claim: Claim, switches: Mapping[str, bool]) -> None:
     ):
         return
     Track.objects.filter(id=claim.track_id).update(**switches)
-    ReplacedOwner.objects.filter(track_id=claim.track_id, generation__lt=claim.generation).update(
-        handed_over=True
+    earlier = ReplacedOwner.objects.filter(
+        track_id=claim.track_id, generation__lt=claim.generation, handed_over=False
     )
+    # In the order of heartbeats, against deadlocks.
+    for row in earlier.order_by("generation").values_list("id", flat=True):
+        ReplacedOwner.objects.filter(id=row).update(handed_over=True)
 
 
 @transaction.atomic
@@ -346,8 +353,20 @@ _SESSION_OF_TRACK: Final = Subquery(
 )
 
 
+def _not_renewing(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Those whose owners do not renew them right now, locked.
+
+    A heartbeat locks many rows. Whoever waited for one of them, with others locked, could make it
+    wait too, for ever.
+    """
+    unlocked = rows.select_for_update(skip_locked=True, no_key=True)
+    return rows.model._default_manager.filter(id__in=list(unlocked.values_list("id", flat=True)))
+
+
+@transaction.atomic
 def claims_expire(limit: int) -> list[str]:
-    """Note expired leases, and return the sessions in which owners have not renewed them since.
+    """Note up to ``limit`` expired leases of a kind. Return as many sessions in which owners have
+    not renewed them since they were noted.
 
     The caller ends those claims, session by session (``session_claims_expire``).
     """
@@ -359,7 +378,7 @@ def claims_expire(limit: int) -> list[str]:
     )
     for rows, session in expired:
         rows = rows.filter(lease_expires_at__lte=now)
-        rows.filter(found_expired_at=None).update(found_expired_at=now)
+        _not_renewing(rows.filter(found_expired_at=None)[:limit]).update(found_expired_at=now)
         found = rows.filter(found_expired_at__lte=now - TIME_TO_RENEW)
         dead += found.order_by("lease_expires_at").values_list(session, flat=True)[:limit]
     return list(dict.fromkeys(dead))
@@ -377,10 +396,12 @@ def session_claims_expire(*, session_id: str) -> bool:
         return False
     now = timezone.now()
     dead = Q(lease_expires_at__lte=now, found_expired_at__lte=now - TIME_TO_RENEW)
-    released = Track.objects.filter(HELD, dead, session=session).update(
+    tracks = Track.objects.filter(session=session)
+    released = _not_renewing(tracks.filter(HELD, dead)).update(
         lease_expires_at=None, found_expired_at=None
     )
-    deleted, _ = ReplacedOwner.objects.filter(dead, track__session=session).delete()
+    replaced = ReplacedOwner.objects.filter(dead, track__in=tracks.values("id"))
+    deleted, _ = _not_renewing(replaced).delete()
     if released or deleted:
         _claim_ended(session)
     return bool(released or deleted)
