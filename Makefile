@@ -22,7 +22,7 @@ run: setup ## Start everything (PORT=8000 HOST=127.0.0.1); the first time, print
 	@exec $(PY) manage.py up --demo-organization --host $(HOST) --port $(PORT)
 
 demo: setup ## Play a synthesized call of two people and print its transcript live
-	@exec $(PY) manage.py demo --port $(PORT)
+	@exec $(PY) manage.py demo $(if $(filter file,$(origin PORT)),,--port $(PORT))
 
 test: setup-dev ## Run all tests (on DATABASE_URL and REDIS_URL, if set)
 	@exec $(PY) -m pytest $(ARGUMENTS)

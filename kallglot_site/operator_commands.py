@@ -2,13 +2,15 @@
 
 import socket
 from argparse import ArgumentTypeError
-from typing import Any
+from io import StringIO
+from typing import Any, ClassVar
 
 from django.core.checks import ERROR, run_checks
 from django.core.management.base import (
     BaseCommand,
     CommandError,
     CommandParser,
+    OutputWrapper,
     SystemCheckError,
 )
 from django.db import connection
@@ -20,7 +22,20 @@ SETTINGS_CHECKS = "kallglot"
 """The tag of the checks in ``checks.py``."""
 
 
-class OperatorCommand(BaseCommand):
+class ShortUsage(BaseCommand):
+    """A command that answers a wrong argument with one line of usage and one that names it."""
+
+    arguments: ClassVar[str] = ""
+    """The arguments that it needs, for the line of usage."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parts = ("manage.py", subcommand, self.arguments, "[options]   (--help lists them)")
+        return super().create_parser(
+            prog_name, subcommand, usage=" ".join(filter(None, parts)), **kwargs
+        )
+
+
+class OperatorCommand(ShortUsage):
     """A command whose errors take one or two lines each.
 
     At its start only the settings are checked. Django's other checks are of the code, which they
@@ -29,14 +44,19 @@ class OperatorCommand(BaseCommand):
 
     requires_system_checks = [SETTINGS_CHECKS]
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        usage = f"manage.py {subcommand} [options]   (--help lists them)"
-        return super().create_parser(prog_name, subcommand, usage=usage, **kwargs)
+    _warnings = ""
 
     def check(self, *args: Any, **kwargs: Any) -> None:
-        """Django's checks. Raises CommandError with a line for each error."""
+        """Django's checks. Raises CommandError with a line for each error.
+
+        Warnings are kept until the services have answered (``services_check``): nobody reads them
+        while the command cannot start.
+        """
+        stderr, self.stderr = self.stderr, OutputWrapper(StringIO())
+        self.stderr.style_func = stderr.style_func
         try:
             super().check(*args, **kwargs)
+            self._warnings = self.stderr.getvalue()
         except SystemCheckError:
             lines = [
                 f"{found.msg} {found.hint or ''}".strip()
@@ -44,6 +64,8 @@ class OperatorCommand(BaseCommand):
                 if found.level >= ERROR
             ]
             raise CommandError("\n".join(lines)) from None
+        finally:
+            self.stderr = stderr
 
     def services_check(self, *, tables: bool = False) -> None:
         """Raises CommandError when the database or the message broker does not answer.
@@ -68,6 +90,8 @@ class OperatorCommand(BaseCommand):
             lines.append("The database is empty. Run `manage.py migrate` first.")
         if lines:
             raise CommandError("\n".join(lines))
+        if self._warnings:
+            self.stderr.write(self._warnings, lambda text: text)
 
 
 def port(value: str) -> int:

@@ -29,7 +29,7 @@ def models_prepare() -> None:
         try:
             asyncio.run(registry.transcriber_from_url(settings.TRANSCRIBER_URL, context).prepare())
         except EngineError as error:
-            raise CommandError(f"The speech engine is not usable: {error}") from None
+            raise CommandError(f"TRANSCRIBER_URL is not usable: {error}") from None
 
 
 @contextmanager
@@ -42,7 +42,10 @@ def _progress() -> Iterator[Report]:
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Without a terminal it would end with an empty line.
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
         tasks: dict[str, TaskID] = {}
 
         def report(what: str, done: int, total: int) -> None:

@@ -111,7 +111,7 @@ class _Runtime:
         try:
             await self.transcriber.start()
         except EngineError as error:
-            self.failure = f"the transcription engine cannot start: {error}"
+            self.failure = f"the transcription engine (TRANSCRIBER_URL) cannot start: {error}"
             log.exception("the transcription engine cannot start")
         else:
             self.loaded = True

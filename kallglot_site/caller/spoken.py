@@ -55,7 +55,7 @@ async def call_speak(script: Sequence[Line] = SCRIPT) -> dict[str, list[bytes]]:
     try:
         spoken = [(line.speaker, await _spoken(synthesizer, line)) for line in script]
     except EngineError as error:
-        raise CallFailed(f"The demo cannot speak: {error}") from None
+        raise CallFailed(f"SYNTHESIZER_URL: the demo cannot speak: {error}") from None
     finally:
         await synthesizer.close()
     tracks = lay_out(spoken)

@@ -1,9 +1,11 @@
 """``manage.py demo --save``. The played demo is tested in tests/e2e, with real speech."""
 
+import subprocess
 import wave
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from kallglot_site.management.commands import demo
@@ -31,3 +33,28 @@ def test_save_writes_a_file_for_each_party_and_plays_nothing(tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CommandError, match=r"agent\.wav cannot be written"):
         call_command("demo", "--save", str(tmp_path / "none"))
+
+
+def test_the_port_is_not_ignored_silently_when_a_server_runs_already(monkeypatch):
+    monkeypatch.setattr(demo, "running_url", lambda: "http://127.0.0.1:8000")
+    said: list[str] = []
+    for port in (None, 8000, 8001):
+        with demo._server(port, said.append) as url:
+            assert url == "http://127.0.0.1:8000"
+    (line,) = said
+    assert "8001" in line
+    assert url in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "passed"), [([], ""), (["PORT=8123"], " --port 8123")], ids=["default", "given"]
+)
+def test_make_demo_passes_a_port_only_if_one_is_given(arguments, passed):
+    printed = subprocess.run(
+        ["make", "--dry-run", "demo", *arguments],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.rstrip().endswith(f"manage.py demo{passed}")

@@ -5,11 +5,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.checks import CheckMessage, Warning, register
+from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 
 from kallglot_site.env import SETTINGS, read
+from kallglot_site.operator_commands import OperatorCommand
+from tests.e2e.server import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,12 +124,63 @@ def test_settings_that_contradict_each_other_are_reported_at_once(tmp_path):
         ["bootstrap"],
         ["bootstrap", "--organization", ""],
         ["call", "no-such-file.wav"],
+        ["call"],
+        ["call", "--port", "x"],
+        ["call", "a.wav", "b.wav", "c.wav"],
+        ["demo", "--port", "x"],
+        ["demo", "--port", "99999"],
+        ["password_reset"],
+        ["two_factor_reset"],
+        ["settings", "--html"],
         ["no-such-command"],
     ],
     ids=" ".join,
 )
 def test_a_wrong_argument_is_at_most_two_lines(tmp_path, arguments):
     assert len(errors_of(tmp_path, *arguments)) <= 2
+
+
+def test_the_usage_of_a_call_says_what_it_takes(tmp_path):
+    usage, error = errors_of(tmp_path, "call", "--port", "x")
+    assert (
+        usage == "usage: manage.py call AUDIO [AUDIO] [--url URL] [options]   (--help lists them)"
+    )
+    assert "--port" in error
+
+
+def test_an_unknown_speech_model_is_one_line_that_names_the_setting(tmp_path):
+    port = str(free_port())
+    (line,) = errors_of(tmp_path, "up", "--port", port, TRANSCRIBER_URL="whisper://gigantic")
+    assert "TRANSCRIBER_URL" in line
+    assert "gigantic" in line
+
+
+def test_a_dead_database_server_is_one_line_without_warnings(tmp_path):
+    # Without REDIS_URL, a database server also deserves a warning: later.
+    url = f"postgres://nobody@127.0.0.1:{free_port()}/kallglot"
+    port = str(free_port())
+    (line,) = errors_of(tmp_path, "gateway", "--port", port, DATABASE_URL=url)
+    assert line.startswith("CommandError: DATABASE_URL: no answer")
+
+
+def test_warnings_are_printed_once_the_services_have_answered(capsys, db):
+    command = Waiting()
+    register(_warn)
+    try:
+        command.check()
+        assert capsys.readouterr().err == ""
+        command.services_check()
+    finally:
+        registry.registered_checks.discard(_warn)
+    assert capsys.readouterr().err.count("a warning of this test") == 1
+
+
+class Waiting(OperatorCommand):
+    """A command that is never run."""
+
+
+def _warn(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    return [Warning("a warning of this test")]
 
 
 @pytest.mark.parametrize("command", ["up", "gateway"])

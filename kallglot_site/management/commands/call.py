@@ -5,13 +5,14 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kallglot_site.caller.access import api_key, server_url
 from kallglot_site.caller.audio import frames_of_file
 from kallglot_site.caller.client import Caller, CallPlan
 from kallglot_site.caller.display import JsonLines, TranscriptDisplay
 from kallglot_site.caller.errors import CallFailed
+from kallglot_site.operator_commands import ShortUsage
 
 MODES = ("transcription", "bidirectional_translation", "assistive_translation")
 
@@ -26,12 +27,13 @@ def _speed(value: str) -> float:
     return number
 
 
-class Command(BaseCommand):
+class Command(ShortUsage):
     help = (
         "Play audio files to a running server as a live call, over REST and WebSockets, and print "
         "the transcript. One file is the customer's; of two files the first is the agent's."
     )
     requires_system_checks = []
+    arguments = "AUDIO [AUDIO] [--url URL]"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kallglot_site.caller.access import api_key
 from kallglot_site.caller.audio import file_of_frames
@@ -19,10 +20,11 @@ from kallglot_site.caller.client import CallPlan
 from kallglot_site.caller.errors import CallFailed
 from kallglot_site.caller.spoken import call_speak
 from kallglot_site.management.commands.call import call_play
+from kallglot_site.operator_commands import ShortUsage, port
 from kallglot_site.running import running_url
 
 
-class Command(BaseCommand):
+class Command(ShortUsage):
     help = (
         "Play a synthesized call between two people and print its transcript as it grows. Starts a "
         "server if none runs."
@@ -30,7 +32,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--port", type=int, default=8000, help="port of the server that is started if none runs"
+            "--port", type=port, help="port of the server that is started if none runs (8000)"
         )
         parser.add_argument(
             "--key", help="API key (default: KALLGLOT_API_KEY, else a temporary one)"
@@ -71,15 +73,17 @@ def _save(folder: Path, say: Any) -> None:
 
 
 @contextmanager
-def _server(port: int, say: Any) -> Iterator[str]:
+def _server(port: int | None, say: Any) -> Iterator[str]:
     """The server of this data directory, or a new one that stops after the demo."""
     if url := running_url():
+        if port not in (None, urlsplit(url).port):
+            say(f"Not port {port}: a server of this data directory runs already, at {url}")
         yield url
         return
     say("No server is running: starting one for the demo (`make run` starts a permanent one)")
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     with subprocess.Popen(  # noqa: S603 - our own command
-        [*manage, "up", "--demo-organization", f"--port={port}", "--supervised"],
+        [*manage, "up", "--demo-organization", f"--port={port or 8000}", "--supervised"],
         env={**os.environ, "KALLGLOT_LOG_LEVEL": "WARNING"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

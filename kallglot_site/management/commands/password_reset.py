@@ -4,17 +4,19 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
 from kallglot_site.accounts.dashboard.passwords import password_reset_path
 from kallglot_site.accounts.members import audit_record_everywhere
 from kallglot_site.accounts.models import User
+from kallglot_site.operator_commands import ShortUsage
 from kallglot_site.running import running_url
 
 
-class Command(BaseCommand):
+class Command(ShortUsage):
     help = "Print a link with which a person sets a new password, for example the only admin."
+    arguments = "EMAIL"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email", metavar="EMAIL")

@@ -4,9 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from kallglot_site.env import SECTIONS, SETTINGS, Setting, as_text
+from kallglot_site.operator_commands import ShortUsage
 
 _HEAD = """\
 # Configuration
@@ -20,7 +20,7 @@ the present values, `manage.py check` the errors in them.
 """
 
 
-class Command(BaseCommand):
+class Command(ShortUsage):
     help = "List every setting with its value here; secrets are not shown."
     requires_system_checks = []
 

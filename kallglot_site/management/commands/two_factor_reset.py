@@ -3,14 +3,16 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from kallglot_site.accounts.models import User
 from kallglot_site.accounts.two_factor import two_factor_disable
+from kallglot_site.operator_commands import ShortUsage
 
 
-class Command(BaseCommand):
+class Command(ShortUsage):
     help = "Turn off a person's two-factor authentication: the password alone then signs in."
+    arguments = "EMAIL"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email", metavar="EMAIL")
