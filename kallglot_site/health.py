@@ -151,7 +151,8 @@ def _database_anew() -> None:
 
 
 async def engine() -> Check:
-    """Whether this process has its speech engine loaded and is not draining."""
+    """Whether this process has its speech engine, here or on a server, and is not draining."""
+    runtime.engine_probe()
     reason = runtime.unready_reason()
     return {"ok": reason is None, "reason": reason or ""}
 

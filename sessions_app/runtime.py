@@ -10,6 +10,7 @@ process without them is ready all the same.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -31,6 +32,10 @@ from sessions_app.streaming.live.session import LiveSession
 from sessions_app.streaming.telling.monitors import Monitors
 
 log = logging.getLogger(__name__)
+
+PROBE_EVERY: Final = 10.0
+PROBE_TIMEOUT: Final = 3.0
+"""Seconds."""
 
 _CLOCK: Final = SystemClock()
 _E = TypeVar("_E", bound=Engine)
@@ -100,7 +105,11 @@ class _Runtime:
         self.prepared = True
         """False while ``start`` has other work to do."""
         self.failure: str | None = None
+        self.silence: str | None = None
+        """Why the engine's server would not transcribe now, as it answered last; None: it would."""
+        self._probe_at = 0.0
         self._starting: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     def start(self) -> "asyncio.Task[None]":
         if self._starting is None:
@@ -114,9 +123,27 @@ class _Runtime:
             self.failure = f"the transcription engine (TRANSCRIBER_URL) cannot start: {error}"
             log.exception("the transcription engine cannot start")
         else:
+            await self._probe()
             self.loaded = True
         for each in self.optional:
             each.start()
+
+    def probe(self) -> None:
+        """Ask the engine's server again in the background, if the last answer is old."""
+        if time.monotonic() >= self._probe_at and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self.transcriber.probe()
+        except (EngineError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            self.silence = f"the transcription engine (TRANSCRIBER_URL) is not available: {reason}"
+            log.warning("%s", self.silence)
+        else:
+            self.silence = None
+        self._probe_at = time.monotonic() + PROBE_EVERY
 
     async def close(self) -> None:
         for each in self.optional:
@@ -215,7 +242,14 @@ def unready_reason() -> str | None:
         return runtime.failure
     if not runtime.loaded:
         return "the transcription engine is loading"
-    return None if runtime.prepared else "pages are being loaded"
+    return runtime.silence if runtime.prepared else "pages are being loaded"
+
+
+def engine_probe() -> None:
+    """Keep ``unready_reason`` up to date about an engine on another server. Returns at once."""
+    runtime = _runtime
+    if runtime is not None and runtime.loaded and runtime.loop is asyncio.get_running_loop():
+        runtime.probe()
 
 
 async def drain() -> None:

@@ -138,6 +138,13 @@ class Engine(ABC):
         """
         return
 
+    async def probe(self) -> None:
+        """Ask a server that the engine needs whether it answers. Cheap; the caller sets a deadline.
+
+        Raises ``EngineError`` when requests would fail.
+        """
+        return
+
     async def close(self) -> None:
         """Release processes and connections; waiting requests fail with ``EngineUnavailable``."""
         return

@@ -4,6 +4,7 @@ An engine that failed several times in a row is skipped for a while (a circuit b
 tried again, so that the preferred engine comes back by itself.
 """
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -110,6 +111,15 @@ class Chain(Generic[E]):
         if not self.configured:
             raise _combined(errors)
 
+    async def probe(self) -> None:
+        """Probe all engines at once; an error only if none works."""
+        results = await asyncio.gather(
+            *(engine.probe() for engine in self.configured), return_exceptions=True
+        )
+        errors = [result for result in results if isinstance(result, EngineError)]
+        if len(errors) == len(results):
+            raise _combined(errors)
+
     async def close(self) -> None:
         """Close all engines, even when closing one of them fails."""
         errors = []
@@ -186,6 +196,9 @@ class _FallbackEngine(Engine, Generic[E]):
 
     async def start(self) -> None:
         await self._chain.start()
+
+    async def probe(self) -> None:
+        await self._chain.probe()
 
     async def close(self) -> None:
         await self._chain.close()

@@ -48,6 +48,16 @@ class RemoteEndpoint:
         if client is not None:
             await client.aclose()
 
+    async def probe(self) -> None:
+        """Whether the server answers and takes the key. Raises ``EngineError``."""
+        async with self._deadline(), self._answer("GET", "/models") as response:
+            error = error_for(self.address, response.status_code, response.headers)
+        # A server that is busy, or that has no list of models, answers all the same.
+        if response.status_code in (401, 403) or (
+            response.status_code >= 500 and not isinstance(error, EngineOverloaded)
+        ):
+            raise error
+
     async def post(self, path: str, **content: Any) -> bytes:
         """The body of the answer. Raises ``EngineError``, without the server's own words."""
         body = bytearray()
@@ -61,15 +71,23 @@ class RemoteEndpoint:
     @contextlib.asynccontextmanager
     async def stream(self, path: str, **content: Any) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of the answer as it arrives. Raises ``EngineError``."""
+        async with self._answer("POST", path, **content) as response:
+            if not response.is_success:
+                raise error_for(self.address, response.status_code, response.headers)
+            yield response.aiter_bytes()
+
+    @contextlib.asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, **content: Any
+    ) -> AsyncIterator[httpx.Response]:
+        """The headers of the answer, whatever its status; the body is not read yet."""
         client = self._connected()
-        request = client.build_request("POST", f"{self.address}{path}", **content)
+        request = client.build_request(method, f"{self.address}{path}", **content)
         try:
             async with self._deadline():
                 response = await client.send(request, stream=True)
             async with contextlib.aclosing(response):
-                if not response.is_success:
-                    raise error_for(self.address, response.status_code, response.headers)
-                yield response.aiter_bytes()
+                yield response
         except httpx.PoolTimeout as error:  # ours, not the server's: it was not even asked
             raise EngineOverloaded(f"all connections to {self.address} are in use") from error
         except httpx.TimeoutException as error:

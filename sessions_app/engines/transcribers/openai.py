@@ -58,6 +58,9 @@ class OpenAITranscriber(Transcriber):
     def idle(self) -> bool:
         return not self._in_flight
 
+    async def probe(self) -> None:
+        await self._remote.probe()
+
     async def close(self) -> None:
         await self._remote.close()
 

@@ -143,3 +143,47 @@ async def test_the_backlog_is_the_audio_of_open_requests(engine: Transcriber) ->
     await engine.transcribe(REQUEST)
     assert seen == [1.0]
     assert engine.idle
+
+
+MODELS = "https://api.example.com/v1/models"
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [200, 404, 405, 429])
+async def test_a_server_that_answers_is_available(engine: Transcriber, status: int) -> None:
+    route = respx.get(MODELS).respond(status)
+    await engine.probe()
+    assert route.calls.last.request.headers["authorization"] == "Bearer sk-secret"
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, EngineMisconfigured), (403, EngineMisconfigured), (500, EngineUnavailable)],
+)
+async def test_a_server_that_fails_or_refuses_the_key_is_not_available(
+    engine: Transcriber, status: int, error: type[EngineError]
+) -> None:
+    respx.get(MODELS).respond(status)
+    with pytest.raises(error):
+        await engine.probe()
+
+
+@respx.mock
+async def test_a_server_that_cannot_be_reached_is_not_available(engine: Transcriber) -> None:
+    respx.get(MODELS).mock(side_effect=httpx.ConnectError("refused"))
+    with pytest.raises(EngineUnavailable, match=r"api\.example\.com") as raised:
+        await engine.probe()
+    assert "sk-secret" not in str(raised.value)
+
+
+@respx.mock
+async def test_a_chain_is_available_as_long_as_one_of_its_engines_is() -> None:
+    urls = "openai+https://first.example/v1, openai+https://second.example/v1"
+    chain = transcriber_from_url(urls, EngineContext(Path("unused")))
+    respx.get("https://first.example/v1/models").respond(500)
+    second = respx.get("https://second.example/v1/models").respond(200)
+    await chain.probe()
+    second.respond(500)
+    with pytest.raises(EngineUnavailable):
+        await chain.probe()
