@@ -4,11 +4,9 @@ import datetime
 import threading
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analysis_app import selectors, services
+from analysis_app import services
 from analysis_app.engines.base import AnalysisOutcome, Analyzer, AnalyzerError
 from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
 from analysis_app.models import Analysis
@@ -305,20 +303,6 @@ def test_an_organizations_own_checks_replace_the_default_ones(cast, request_one)
     analyze_due()
     analysis.refresh_from_db()
     assert [check["name"] for check in analysis.results["compliance"]["checks"]] == ["brand"]
-
-
-def test_an_estimate_reads_no_analyses_of_other_engines(session):
-    with CaptureQueriesContext(connection) as captured:
-        selectors.estimate_completion(session=session, engine="one never used")
-    for query in captured.captured_queries:
-        with connection.cursor() as cursor:
-            explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-            if connection.vendor == "postgresql":
-                cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"{explain} {query['sql']}")
-            plan = str(cursor.fetchall())
-        assert "analyses_by_engine" in plan or "analyses_to_do" in plan, plan
-        assert "LIMIT" in query["sql"]
 
 
 def test_estimates_follow_measured_history(cast, session, request_one):
