@@ -20,6 +20,10 @@ document.addEventListener("htmx:load", ({ detail }) => {
   const scores = $("analysis-panel")?.dataset.mood;
   strip.mood(scores ? JSON.parse(scores) : null);
 });
+document.addEventListener("htmx:load", ({ detail }) => {
+  // A panel that no longer polls: its work is done, and there is an event of it.
+  if (detail.elt.matches?.("#analysis-panel:not([hx-get]), #recordings-panel:not([hx-get])")) htmx.trigger(document.body, "events-changed");
+});
 $("copy-transcript").addEventListener("click", () => copy(transcript.asText()));
 $("shown").addEventListener("change", (event) => { $("lines").dataset.shown = event.target.value; });
 $("lines").addEventListener("click", (event) => {

@@ -214,3 +214,11 @@ def test_changing_who_may_listen_in_is_in_the_audit_log(admin, cast):
     assert (entry.action, entry.detail) == ("organization.listen_in_changed", "to members")
     refused = admin.post("/dashboard/settings", {"name": name, "listen_in": "everybody"})
     assert refused.status_code == 422
+
+
+def test_only_entries_of_one_environment_show_an_environment(admin, cast):
+    admin.post("/dashboard/members", {"email": "new@acme.example", "role": "reviewer"})
+    admin.post("/dashboard/keys", {"name": "Backend", "scopes": ["sessions:read"]})
+    entries = dict(AuditEntry.objects.values_list("action", "environment"))
+    assert entries["invitation.created"] == ""
+    assert entries["api_key.created"] == "live"
