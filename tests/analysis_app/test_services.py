@@ -6,7 +6,7 @@ import threading
 import pytest
 from django.utils import timezone
 
-from analysis_app import services
+from analysis_app import selectors, services
 from analysis_app.engines.base import AnalysisOutcome, Analyzer, AnalyzerError
 from analysis_app.errors import PromptsNotSupported, SessionNotEnded, TranscriptUnavailable
 from analysis_app.models import Analysis
