@@ -24,13 +24,17 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class PartialTranscript:
-    """Replaced by later ones with the same ``id``; an empty ``text`` withdraws it."""
+    """Replaced by later ones with the same ``id``; an empty ``text`` withdraws it.
+
+    ``end_time`` is where the audio ends that the recognizer had.
+    """
 
     id: str
     speaker: Speaker
     language: str | None
     text: str
     start_time: float
+    end_time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class FinalTranscript:
 
 @dataclass(frozen=True, slots=True)
 class TranslationPartial:
-    """Subtitles of an utterance that is still being spoken. Replaced by later ones."""
+    """Subtitles of an utterance that is still being spoken. Replaced by later ones with the same
+    ``segment_id``; an empty ``text`` withdraws them."""
 
     segment_id: str
     speaker: Speaker
@@ -91,8 +96,8 @@ class TranslationFailed:
 class WordsToSpeak:
     """Words of ``speaker`` to be spoken to the other party, by the server it is connected to.
 
-    ``number`` counts the clauses of a segment from 0, and ``last`` ends it. ``end_time`` is where
-    the original ended.
+    ``number`` counts the clauses of a segment from 0, and ``last`` ends it; ``text`` is empty when
+    nothing is left to be said. ``end_time`` is where the original ended.
     """
 
     segment_id: str

@@ -304,6 +304,11 @@ class Translator(Engine):
         """The third language through which the pair is translated; ``None``: directly."""
         return None
 
+    def translates_text(self, source: str, target: str) -> bool:
+        """Whether the pair works without the transcriber's English, so that any text can be
+        translated."""
+        return self.supports(source, target)
+
     def wants_english(self, source: str, target: str) -> bool:
         """Whether ``TranslationRequest.english`` would be used for this pair."""
         return False

@@ -267,6 +267,9 @@ class FallbackTranslator(_FallbackEngine[Translator], Translator):
         best = self._best(source, target)
         return None if best is None else best.via(source, target)
 
+    def translates_text(self, source: str, target: str) -> bool:
+        return any(e.translates_text(source, target) for e in self._chain.configured)
+
     def wants_english(self, source: str, target: str) -> bool:
         return any(
             engine.wants_english(source, target)

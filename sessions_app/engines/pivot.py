@@ -53,6 +53,13 @@ class PivotTranslator(Translator):
             return self._direct.via(source, target)
         return next(self._bridges(source, target), None)
 
+    def translates_text(self, source: str, target: str) -> bool:
+        direct = self._direct
+        return direct.translates_text(source, target) or any(
+            direct.translates_text(source, bridge) and direct.translates_text(bridge, target)
+            for bridge in self._bridges(source, target)
+        )
+
     def wants_english(self, source: str, target: str) -> bool:
         if self._direct.supports(source, target):
             return self._direct.wants_english(source, target)

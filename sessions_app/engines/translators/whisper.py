@@ -34,6 +34,9 @@ class WhisperTranslator(Translator):
     def pairs(self) -> frozenset[tuple[str, str]]:
         return self._pairs
 
+    def translates_text(self, source: str, target: str) -> bool:
+        return False
+
     def wants_english(self, source: str, target: str) -> bool:
         return self.supports(source, target)
 

@@ -224,10 +224,10 @@ class FinalTranscriber:
 
     def _publish(self, utterance: Utterance, result: Transcription | None) -> None:
         text = result.text.strip() if result is not None else ""
-        start = round(utterance.start, 3)
+        start, end = round(utterance.start, 3), round(utterance.end, 3)
         if result is None or not text:
             if utterance.shown:
-                self._emit(PartialTranscript(utterance.id, self._speaker, None, "", start))
+                self._emit(PartialTranscript(utterance.id, self._speaker, None, "", start, end))
             return
         self._context = f"{self._context} {text}"[-CONTEXT_LENGTH:].strip()
         self._context_end = utterance.end
@@ -240,7 +240,7 @@ class FinalTranscriber:
                 result.language,
                 text,
                 start,
-                round(utterance.end, 3),
+                end,
                 # This order makes 0 of a NaN, which would be refused and stored again without end.
                 round(min(max(0.0, result.confidence), 1.0), 4),
                 english=result.english,

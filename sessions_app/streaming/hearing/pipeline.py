@@ -31,13 +31,15 @@ WARNING_EVERY: Final = 1.0
 class PipelineOptions:
     """``language`` is ISO 639-1 (None: detect). ``journal_directory`` holds waiting speech when the
     engine is minutes behind (None: the system's temporary directory). ``wants_english``: whether
-    finals come with their English as well."""
+    finals come with their English as well. ``partials``: whether the client is told of partials;
+    ``wants_partials``: whether they are used otherwise."""
 
     partials: bool = True
     vocabulary: tuple[str, ...] = ()
     language: str | None = None
     journal_directory: Path | None = None
     wants_english: Callable[[], bool] = lambda: False
+    wants_partials: Callable[[], bool] = lambda: False
 
 
 class TrackPipeline:
@@ -80,7 +82,7 @@ class TrackPipeline:
             finals=self._finals,
             emit=emit,
             clock=clock,
-            partials=options.partials,
+            partials=lambda: options.partials or options.wants_partials(),
             audible=audible,
         )
         self._muted = self._transcription_paused = self._recording_paused = self._closed = False

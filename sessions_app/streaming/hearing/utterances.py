@@ -114,7 +114,7 @@ class UtteranceFinder:
         finals: FinalTranscriber,
         emit: Emit,
         clock: Clock,
-        partials: bool,
+        partials: Callable[[], bool],
         audible: Callable[[], Sequence[SpokenAudio]] = tuple,
     ) -> None:
         self._speaker: Speaker = speaker
@@ -252,7 +252,7 @@ class UtteranceFinder:
 
     def _withdraw(self, utterance: _OpenUtterance, end: float) -> None:
         if utterance.text:
-            self._emit_partial(utterance, "", None)
+            self._emit_partial(utterance, "", None, end)
         self._emit(SpeechStopped(self._speaker, round(end, 3)))
 
     def _finish_utterance(self, event: UtteranceClosed, own: UtteranceClosed) -> None:
@@ -333,7 +333,7 @@ class UtteranceFinder:
         if endpointer.is_silent:
             if not self._is_speculation_current(utterance):
                 self._speculate(utterance)
-        elif self._partials and not endpointer.silence:
+        elif not endpointer.silence and self._partials():
             # A partial requested in silence, however short, would delay the speculative final.
             pause = max(PARTIAL_EVERY, PARTIAL_SHARE * self._hypothesis_took)
             wanted = utterance.partial_at + pause if utterance.partial_at else FIRST_PARTIAL
@@ -392,10 +392,13 @@ class UtteranceFinder:
                 self._hypothesis = None
                 self._hypothesis_took = self._clock.time() - requested_at
         if utterance is self._open_utterance:
-            self._use_hypothesis(utterance, result)
+            end = self._endpointer.audio_start + request.duration
+            self._use_hypothesis(utterance, result, end)
         return result
 
-    def _use_hypothesis(self, utterance: _OpenUtterance, result: Transcription | None) -> None:
+    def _use_hypothesis(
+        self, utterance: _OpenUtterance, result: Transcription | None, end: float
+    ) -> None:
         """Send the words so far as a partial, and choose the endpointing delay from them."""
         text = result.text.strip() if result is not None else ""
         if self._is_speculation_current(utterance) and self._endpointer.is_silent:
@@ -403,11 +406,13 @@ class UtteranceFinder:
             self._set_delay(utterance)
             self._handle(self._endpointer.poll())
         if utterance is self._open_utterance:
-            if self._partials and text and text != utterance.text:
+            if result is not None and text and text != utterance.text and self._partials():
                 utterance.text = text
-                self._emit_partial(utterance, text, result.language if result is not None else None)
+                self._emit_partial(utterance, text, result.language, end)
             self._request_hypothesis()
 
-    def _emit_partial(self, utterance: _OpenUtterance, text: str, language: str | None) -> None:
-        start = round(utterance.start, 3)
-        self._emit(PartialTranscript(utterance.id, self._speaker, language, text, start))
+    def _emit_partial(
+        self, utterance: _OpenUtterance, text: str, language: str | None, end: float
+    ) -> None:
+        start, end = round(utterance.start, 3), round(end, 3)
+        self._emit(PartialTranscript(utterance.id, self._speaker, language, text, start, end))

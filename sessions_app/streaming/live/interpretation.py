@@ -15,6 +15,7 @@ from sessions_app.live_events import (
     AudioClear,
     AudioOutput,
     FinalTranscript,
+    PartialTranscript,
     SpokenEvent,
     StreamWarning,
 )
@@ -41,6 +42,9 @@ MODES: Final = frozenset(
 )
 
 STORE_ATTEMPTS: Final = 5
+
+STORED_WITHIN: Final = 60.0
+"""Seconds in which a segment that has begun to be spoken is stored: its utterance ends before."""
 
 
 class SpokenTo(Protocol):
@@ -91,6 +95,17 @@ class Interpretation:
         interpreter = self._interpreter(speaker)
         return interpreter is not None and interpreter.wants_english
 
+    def wants_partials(self, speaker: Speaker) -> bool:
+        """Whether what ``speaker`` says is used before the utterance ends."""
+        interpreter = self._interpreter(speaker)
+        return interpreter is not None and interpreter.wants_partials
+
+    def partly_said(self, partial: PartialTranscript) -> None:
+        """A party heard in this process is speaking, or has turned out not to be."""
+        interpreter = self._interpreter(partial.speaker)
+        if interpreter is not None:
+            interpreter.hear_partial(partial)
+
     def said(self, final: FinalTranscript, spoken: SpokenAudio | None) -> None:
         """A party heard in this process has finished an utterance."""
         interpreter = self._interpreter(final.speaker)
@@ -112,6 +127,7 @@ class Interpretation:
                 glossary=self._session.glossary,
                 speaks=spoken,
                 passes_on=spoken,
+                subtitles=self._session.subtitles,
                 tell=self._publish,
                 store=self._translations.add,
                 now=self._now,
@@ -197,16 +213,21 @@ class Interpretation:
         storing.add_done_callback(self._storing.discard)
 
     async def _store_interruption(self, segment_id: str) -> None:
-        for attempt in range(1, STORE_ATTEMPTS + 1):
+        attempt, began = 1, self._context.clock.time()
+        while attempt <= STORE_ATTEMPTS:
             try:
-                await in_database(
+                stored = await in_database(
                     segment_interrupt, session_id=self._session.id, segment_id=segment_id
                 )
             except Exception:
                 log.exception("could not store an interruption in %s", self._session.id)
                 await asyncio.sleep(0.2 * attempt)
+                attempt += 1
             else:
-                return
+                # A clause may be interrupted long before its utterance ends.
+                if stored or self._context.clock.time() - began > STORED_WITHIN:
+                    return
+                await asyncio.sleep(1.0)
 
     def close(self) -> None:
         for interpreter in self._interpreters.values():

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from sessions_app.live_events import FinalTranscript, SpokenEvent
+from sessions_app.live_events import FinalTranscript, PartialTranscript, SpokenEvent
 from sessions_app.media import Speaker
 from sessions_app.models import Session
 from sessions_app.session_view import SessionState
@@ -110,7 +110,11 @@ class LiveSession:
         interpretation = self.interpreted(session)
         options = _pipeline_options(session, speaker)
         if interpretation is not None:
-            options = replace(options, wants_english=lambda: interpretation.wants_english(speaker))
+            options = replace(
+                options,
+                wants_english=lambda: interpretation.wants_english(speaker),
+                wants_partials=lambda: interpretation.wants_partials(speaker),
+            )
         track = LiveTrack(self, speaker, owner=owner, clock_mode=clock_mode, options=options)
         self.tracks.append(track)
         metrics.TRACKS.inc()
@@ -188,6 +192,11 @@ class LiveSession:
         if interpretation is None:
             return None
         return lambda voice: interpretation.voice(speaker, voice)
+
+    def partly_said(self, partial: PartialTranscript) -> None:
+        """A track here is hearing an utterance."""
+        if self.interpretation is not None:
+            self.interpretation.partly_said(partial)
 
     def said(self, final: FinalTranscript, spoken: SpokenAudio | None) -> None:
         """A track here has a final, which is being stored; ``spoken`` is its recent audio."""

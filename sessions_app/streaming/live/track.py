@@ -9,7 +9,13 @@ from typing import Final, Protocol
 from django.conf import settings
 
 from kallglot_site import executors
-from sessions_app.live_events import FinalTranscript, PipelineEvent, SpokenEvent, StreamWarning
+from sessions_app.live_events import (
+    FinalTranscript,
+    PartialTranscript,
+    PipelineEvent,
+    SpokenEvent,
+    StreamWarning,
+)
 from sessions_app.media import AudioFrame, Speaker
 from sessions_app.services.claims import Beat, Claim, track_claim
 from sessions_app.services.segments import SpokenSegment
@@ -68,6 +74,9 @@ class TrackHost(Protocol):
 
     def voice_watch(self, speaker: Speaker) -> Callable[[Voice], None] | None:
         """What is told of a party's voice with every frame; None: nobody needs to know."""
+
+    def partly_said(self, partial: PartialTranscript) -> None:
+        """This track is hearing an utterance."""
 
     def said(self, final: FinalTranscript, spoken: SpokenAudio | None) -> None:
         """A final of this track is being stored."""
@@ -295,6 +304,10 @@ class LiveTrack:
             self._host.said(event, self.spoken)
         elif isinstance(event, StreamWarning):
             self._owner.warn(event)
+        elif isinstance(event, PartialTranscript):
+            if self._options.partials:
+                self._host.publish(event)
+            self._host.partly_said(event)
         else:
             self._host.publish(event)
 

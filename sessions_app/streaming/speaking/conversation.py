@@ -48,9 +48,9 @@ class Conversation:
         target = self.language_of(other_party(speaker))
         return target is None or target == self.language_of(speaker)
 
-    def words_before(self, final: FinalTranscript) -> tuple[str, ...]:
+    def words_before(self, segment_id: str) -> tuple[str, ...]:
         """The last utterances of both parties before this one."""
-        before = [each.text for each in self._recent if each.id != final.id]
+        before = [each.text for each in self._recent if each.id != segment_id]
         return tuple(before[-RECENT:])
 
     def heard_before(self, speaker: Speaker, language: str | None) -> None:

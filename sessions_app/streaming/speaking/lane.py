@@ -42,6 +42,9 @@ SYNTHESIZED_AHEAD: Final = 20.0
 CHUNK_TIMEOUT: Final = 10.0
 """Seconds that a synthesizer may take for the next piece of a sentence."""
 
+END_OF_SEGMENT: Final = 0.02
+"""Seconds of silence that end a segment when nothing is left to be said of it."""
+
 SECONDS_OF_A_CHARACTER: Final = 0.07
 """How long a character takes to say, about, before its speech has been made."""
 
@@ -135,6 +138,7 @@ class Lane:
         self._making: _Speech | None = None
         self._silent_engine = False
         self._dropping = False
+        self._unended: str | None = None  # the segment whose next clause is to come
 
     @property
     def is_speaking(self) -> bool:
@@ -149,12 +153,25 @@ class Lane:
             return
         if isinstance(wanted, WordsToPassOn):
             self._speeches.append(self._as_said(wanted))
-        elif self._synthesizer is not None:
-            self._speeches.append(
-                _Speech(wanted.segment_id, wanted.speaker, wanted.last, wanted.end_time, wanted)
-            )
+        elif self._synthesizer is not None and not self._add_words(wanted):
+            return
         self._make_room()
         self._run()
+
+    def _add_words(self, words: WordsToSpeak) -> bool:
+        """Whether there is something to do. Words that only end a segment do nothing if the speech
+        of it was cut off, or was spoken before this lane was there."""
+        speech = _Speech(words.segment_id, words.speaker, words.last, words.end_time, words)
+        if not words.text:
+            if self._unended != words.segment_id:
+                return False
+            speech.rate = self.output.rate
+            speech.made = round(END_OF_SEGMENT * speech.rate)
+            speech.audio.append(np.zeros(speech.made, np.int16))
+            speech.complete = True
+        self._unended = None if words.last else words.segment_id
+        self._speeches.append(speech)
+        return True
 
     def pass_on(self, frame: PlacedFrame) -> None:
         """The other party's own voice, as it comes: heard at once, or beneath the speech."""
@@ -235,6 +252,7 @@ class Lane:
             return
         segments = list(dict.fromkeys(each.segment_id for each in self._speeches))
         self._speeches.clear()
+        self._unended = None
         self._beneath.clear()
         if self._maker is not None:
             self._maker.cancel()

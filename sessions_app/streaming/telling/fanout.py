@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from sessions_app.live_events import PartialTranscript, SpokenEvent
+from sessions_app.live_events import PartialTranscript, SpokenEvent, TranslationPartial
 from sessions_app.session_view import (
     SEGMENTS_PER_LOOK,
     SessionState,
@@ -70,6 +70,8 @@ class Fanout:
         """Send an event of speech to the followers."""
         # A partial from another server may arrive after its final has been read here.
         if isinstance(event, PartialTranscript) and event.id in self._finals:
+            return
+        if isinstance(event, TranslationPartial) and event.segment_id in self._finals:
             return
         for follower in list(self.followers):
             follower.deliver(event)

@@ -275,9 +275,8 @@ async def test_the_listener_s_voice_stops_the_speech(engine, session):
     assert stored.translation
 
 
-async def test_an_engine_that_is_down_is_told_once_and_the_call_goes_on(
-    engine, translator, session
-):
+async def test_an_engine_that_is_down_is_told_once_and_the_call_goes_on(engine, translator, cast):
+    session = await in_db(bidirectional)(cast, subtitles=False)
     translator.errors.extend([EngineUnavailable("down")] * 2)
     async with (
         StreamClient(session, speaker="customer") as customer,
@@ -359,6 +358,74 @@ async def test_the_transcript_is_complete_only_with_its_translations(engine, tra
         assert await listener.closed() == 1000
     [stored] = await segments()
     assert stored.translation == "[en] Adiós."
+
+
+async def test_a_long_utterance_is_read_and_heard_while_its_speaker_goes_on(
+    engine, translator, voices, cast
+):
+    """The client asked for no partials: they are used all the same, and not told."""
+    session = await in_db(bidirectional)(cast, partials=False)
+    words = [
+        "Buenos",
+        "días,",
+        "les",
+        "llamo",
+        "por",
+        "la",
+        "factura",
+        "de",
+        "este",
+        "mes,",
+        "porque",
+        "es",
+        "demasiado",
+        "alta,",
+        "y",
+        "además",
+        "no",
+        "entiendo",
+        "el",
+        "primer",
+        "importe,",
+        "que",
+        "nadie",
+        "me",
+        "ha",
+        "explicado",
+        "todavía.",
+    ]
+
+    def so_far(request):
+        return heard(" ".join(words[: round(request.duration * 2.5)]), "es")
+
+    engine.answer = so_far
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        speaking = asyncio.create_task(speak(customer, seconds=10.0))
+        subtitle = await agent.next("translation.partial")
+        assert subtitle["text"].startswith("[en] Buenos días,")
+        first = await agent.next("audio.output")
+        assert first["segment_id"] == subtitle["segment_id"]
+        assert not speaking.done()
+        await speaking
+        final = await agent.next("transcript.final")
+        assert (await agent.next("translation.final"))["text"] == f"[en] {final['text']}"
+        while not (await agent.next("audio.output"))["last"]:
+            pass
+        await agent.ping()
+    assert {each["type"] for each in agent.heard}.isdisjoint({"transcript.partial"})
+    outputs = [each for each in agent.heard if each["type"] == "audio.output"]
+    assert {each["segment_id"] for each in outputs} == {final["id"]}
+    assert [each["last"] for each in outputs].count(True) == 1
+    spoken = [text for text, _, _ in voices.asked]
+    assert len(spoken) >= 2
+    assert all(text.startswith("[en] ") for text in spoken)
+    assert " ".join(text.removeprefix("[en] ") for text in spoken) == final["text"]
+    [stored] = await in_db(list)(Segment.objects.all())
+    assert stored.translation == f"[en] {final['text']}"
 
 
 async def test_speech_comes_in_the_connection_s_own_encoding(engine, session):

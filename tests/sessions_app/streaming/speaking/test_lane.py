@@ -128,6 +128,36 @@ async def test_only_the_end_of_a_segment_is_its_last(listener):
     assert [block.sequence for _, block in listener.audio] == list(range(1, len(lasts) + 1))
 
 
+async def test_a_segment_of_which_nothing_is_left_to_say_gets_its_end(listener):
+    listener.say("uno dos", number=0, last=False)
+    await listener.clock.advance(4.0)
+    listener.say("", number=1)
+    await listener.clock.advance(1.0)
+    lasts = [block.last for _, block in listener.audio]
+    assert lasts == [False] * (len(lasts) - 1) + [True]
+    assert {block.segment_id for _, block in listener.audio} == {"seg_1"}
+    assert listener.seconds == pytest.approx(2.0, abs=0.05)
+
+
+async def test_speech_that_was_cut_off_gets_no_end(listener):
+    listener.say("uno dos", number=0, last=False)
+    await listener.clock.advance(1.0)
+    listener.voiced(0.4)
+    listener.voiced(0.0)
+    listener.say("", number=1)
+    await listener.clock.advance(3.0)
+    assert not any(block.last for _, block in listener.audio)
+    listener.say("tres", number=0, segment="seg_2")
+    await listener.clock.advance(3.0)
+    assert listener.audio[-1][1].last
+
+
+async def test_a_segment_that_was_spoken_before_the_listener_came_gets_no_end(listener):
+    listener.say("", number=3)
+    await listener.clock.advance(1.0)
+    assert listener.audio == []
+
+
 async def test_sentences_come_in_the_order_in_which_they_were_said(listener):
     for number in range(4):
         listener.say(f"frase{number}", segment=f"seg_{number}")
