@@ -1,12 +1,13 @@
 """Speaks to one party: words become speech, in order, never two at once, and give way to its voice.
 
-A sentence is synthesized while the one before it is heard. What waits is bounded: when the other
-party speaks faster than it can be spoken, the oldest sentences that nobody has begun to hear are
-dropped, with a warning; their text stands in the transcript.
+A sentence is synthesized while the one before it is heard, and is spoken faster when much speech
+waits. What waits is bounded: when even that is too slow, the oldest sentences that nobody has begun
+to hear are dropped, with a warning; their text stands in the transcript.
 """
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.speaking.interruptions import HOLD_AFTER, Interruption, Verdict
 from sessions_app.streaming.speaking.metrics import SPEECH_END_TO_FIRST_SOUND
 from sessions_app.streaming.speaking.output import BLOCK, PacedOutput
+from sessions_app.streaming.speaking.tempo import TimeStretch, tempo_for
 
 log = logging.getLogger(__name__)
 
@@ -312,6 +314,8 @@ class Lane:
         words = speech.words
         rate = speech.rate = self.output.rate
         resampler: Resampler | None = None
+        tempo = tempo_for(self._waiting_before(speech))
+        stretch = TimeStretch(rate, tempo) if tempo > 1.0 else None
         chunks = self._synthesizer.stream(
             words.text, words.language, self._voice, timeout=CHUNK_TIMEOUT
         )
@@ -321,9 +325,17 @@ class Lane:
                 if chunk.sample_rate != rate:
                     resampler = resampler or Resampler(chunk.sample_rate, rate)
                     samples = resampler.feed(samples)
-                self._add_audio(speech, samples)
+                self._add_audio(speech, samples if stretch is None else stretch.feed(samples))
         if resampler is not None:
-            self._add_audio(speech, resampler.flush())
+            samples = resampler.flush()
+            self._add_audio(speech, samples if stretch is None else stretch.feed(samples))
+        if stretch is not None:
+            self._add_audio(speech, stretch.flush())
+
+    def _waiting_before(self, speech: _Speech) -> float:
+        """Seconds that will be heard before it."""
+        before = itertools.takewhile(lambda each: each is not speech, self._speeches)
+        return sum(each.waiting for each in before)
 
     def _add_audio(self, speech: _Speech, samples: Samples) -> None:
         if len(samples):

@@ -19,6 +19,7 @@ from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.speaking.interruptions import LONGEST_WAIT
 from sessions_app.streaming.speaking.lane import LONGEST_QUEUE, Lane
 from sessions_app.streaming.speaking.output import AHEAD, BLOCK, PacedOutput
+from sessions_app.streaming.speaking.tempo import FASTEST
 from tests.fakes.audio import speech
 from tests.fakes.clock import VirtualClock, settle
 
@@ -340,6 +341,18 @@ async def test_what_waits_is_bounded_and_the_oldest_unheard_gives_way(listener):
     assert spoken[-1] == "seg_59"
     assert set(listener.interrupted).isdisjoint(spoken)
     assert len(spoken) + len(listener.interrupted) == 60
+
+
+async def test_what_comes_after_much_waiting_speech_is_spoken_faster(listener):
+    listener.say("una frase que tiene diez palabras y dura diez segundos", segment="seg_1")
+    listener.say("otra frase de cinco palabras", segment="seg_2")
+    await listener.clock.advance(30.0)
+    samples = {"seg_1": 0, "seg_2": 0}
+    for _, block in listener.audio:
+        samples[block.segment_id] += len(block.payload)
+    assert samples["seg_1"] / RATE == pytest.approx(10.0, abs=0.05)
+    assert samples["seg_2"] / RATE == pytest.approx(5.0 / FASTEST, abs=0.05)
+    assert listener.audio[-1][1].last
 
 
 async def test_what_is_heard_has_its_place_on_the_session_s_timeline(listener):
