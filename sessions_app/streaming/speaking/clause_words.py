@@ -22,8 +22,17 @@ BEGINS_A_CLAUSE: Final = {
     "pt": _words("e mas ou porque porém então quando enquanto onde embora se quem"),
     "ca": _words("i però o perquè quan mentre on encara si qui"),
 }
-"""Conjunctions and relative words. Those that are something else as often ("that", "que") are not
-among them."""
+"""Conjunctions and relative words."""
+
+MAY_BEGIN_A_CLAUSE: Final = {
+    "en": _words("that"),
+    "es": _words("que"),
+    "fr": _words("que"),
+    "it": _words("che"),
+    "pt": _words("que"),
+    "ca": _words("que"),
+}
+"""Those that are something else as often: only long clauses are cut before them."""
 
 NEEDS_THE_NEXT_WORD: Final = _words(
     "a an the this that these those my your his her its our their no of to in on at by for from "
@@ -56,6 +65,20 @@ NUMBER_WORDS: Final = _words(
     "dois duas quatro sete oito dez vinte trinta quarenta cinquenta cem "
     "dos quatre cinc sis set vuit nou deu vint trenta"
 )
+
+DIGITS: Final = {
+    word: str(number)
+    for words in (
+        "zero one two three four five six seven eight nine ten eleven twelve",
+        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce",
+        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze",
+        "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+        "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici",
+        "zero um dois três quatro cinco seis sete oito nove dez onze doze",
+    )
+    for number, word in enumerate(words.split())
+}
+"""Recognizers write the same number in words or in digits, and change their mind."""
 
 ABBREVIATIONS: Final = _words(
     "mr mrs ms dr prof st sr jr sra srta dra ud uds mme mlle hr fr nr no vs etc inc ltd co av apt"

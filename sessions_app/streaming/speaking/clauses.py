@@ -16,6 +16,8 @@ from typing import Final
 from sessions_app.streaming.speaking.clause_words import (
     ABBREVIATIONS,
     BEGINS_A_CLAUSE,
+    DIGITS,
+    MAY_BEGIN_A_CLAUSE,
     NEEDS_THE_NEXT_WORD,
     NUMBER_WORDS,
 )
@@ -29,13 +31,17 @@ SHORTEST_SENTENCE: Final = 2
 SHORTEST_CLAUSE: Final = 4
 """Words of a clause that ends in a comma, or where nothing is written."""
 
+LONG_CLAUSE: Final = 7
+"""Words of a clause that ends before a word which often does not begin the next one."""
+
 _ENDS_A_SENTENCE: Final = tuple(".?!…。？！؟।")  # noqa: RUF001 - punctuation of other scripts is meant
 _ENDS_A_CLAUSE: Final = tuple(",;:–—،，；")  # noqa: RUF001 - punctuation of other scripts is meant
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """``plain`` is for comparisons: without case and punctuation; never empty."""
+    """``plain`` is for comparisons: without case and punctuation, small numbers in digits;
+    never empty."""
 
     written: str
     plain: str
@@ -143,7 +149,8 @@ class ClauseFinder:
 
 def _plain(written: str) -> str:
     normal = unicodedata.normalize("NFKC", written).casefold()
-    return "".join(each for each in normal if unicodedata.category(each)[0] in "LNM")
+    plain = "".join(each for each in normal if unicodedata.category(each)[0] in "LNM")
+    return DIGITS.get(plain, plain)
 
 
 def _plains(words: Sequence[Word]) -> list[str]:
@@ -176,7 +183,9 @@ def _is_boundary(words: Sequence[Word], cut: int, length: int, language: str) ->
         return False
     if bare.endswith(_ENDS_A_CLAUSE):
         return not (_is_name(last) and _is_name(following))
-    if following.plain not in BEGINS_A_CLAUSE.get(language, ()):
+    begins = following.plain in BEGINS_A_CLAUSE.get(language, ())
+    may_begin = following.plain in MAY_BEGIN_A_CLAUSE.get(language, ())
+    if not begins and not (may_begin and length >= LONG_CLAUSE):
         return False
     # "Smith and Sons": the word after the conjunction is not the last one, see KEPT_BACK.
     return not (_is_name(last) and _is_name(words[cut + 1]))

@@ -360,45 +360,25 @@ async def test_the_transcript_is_complete_only_with_its_translations(engine, tra
     assert stored.translation == "[en] Adiós."
 
 
+LONG_SPEECH = (
+    "Buenos días, les llamo por la factura de este mes, porque es demasiado alta, y además no "
+    "entiendo el primer importe, que nadie me ha explicado todavía."
+)
+
+
+def long_speech(request):
+    """The customer says 2.5 words a second; the agent asks only one thing."""
+    if request.language == "en":
+        return heard("Sorry?", "en")
+    return heard(" ".join(LONG_SPEECH.split()[: round(request.duration * 2.5)]), "es")
+
+
 async def test_a_long_utterance_is_read_and_heard_while_its_speaker_goes_on(
     engine, translator, voices, cast
 ):
     """The client asked for no partials: they are used all the same, and not told."""
     session = await in_db(bidirectional)(cast, partials=False)
-    words = [
-        "Buenos",
-        "días,",
-        "les",
-        "llamo",
-        "por",
-        "la",
-        "factura",
-        "de",
-        "este",
-        "mes,",
-        "porque",
-        "es",
-        "demasiado",
-        "alta,",
-        "y",
-        "además",
-        "no",
-        "entiendo",
-        "el",
-        "primer",
-        "importe,",
-        "que",
-        "nadie",
-        "me",
-        "ha",
-        "explicado",
-        "todavía.",
-    ]
-
-    def so_far(request):
-        return heard(" ".join(words[: round(request.duration * 2.5)]), "es")
-
-    engine.answer = so_far
+    engine.answer = long_speech
     async with (
         StreamClient(session, speaker="customer") as customer,
         StreamClient(session, speaker="agent") as agent,
@@ -426,6 +406,29 @@ async def test_a_long_utterance_is_read_and_heard_while_its_speaker_goes_on(
     assert " ".join(text.removeprefix("[en] ") for text in spoken) == final["text"]
     [stored] = await in_db(list)(Segment.objects.all())
     assert stored.translation == f"[en] {final['text']}"
+
+
+async def test_a_long_utterance_that_is_interrupted_goes_on_with_its_next_clause(engine, session):
+    """Its segment is stored only after the interruption."""
+    engine.answer = long_speech
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        speaking = asyncio.create_task(speak(customer, seconds=10.0))
+        first = await agent.next("audio.output")
+        await speak(agent, seconds=0.6)
+        assert (await agent.next("audio.clear"))["segment_id"] == first["segment_id"]
+        assert not speaking.done()
+        while not (output := await agent.next("audio.output"))["last"]:
+            pass
+        assert output["segment_id"] == first["segment_id"]
+        await speaking
+        segment = Segment.objects.filter(id=first["segment_id"], interrupted=True)
+        async with asyncio.timeout(10):
+            while not await in_db(segment.exists)():  # noqa: ASYNC110 - in the database
+                await asyncio.sleep(0.1)
 
 
 async def test_speech_comes_in_the_connection_s_own_encoding(engine, session):

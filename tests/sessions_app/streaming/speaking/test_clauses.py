@@ -49,6 +49,14 @@ def test_case_and_punctuation_make_no_difference_to_the_agreement():
     assert clauses == [BEGINNING]
 
 
+def test_numbers_in_words_and_in_digits_are_the_same():
+    clauses, _ = offered(
+        "The trains leave from platforms one and three today, because the other",
+        "The trains leave from platforms 1 and 3 today, because the other ones",
+    )
+    assert clauses == ["The trains leave from platforms 1 and 3 today,"]
+
+
 def test_the_last_words_of_a_partial_are_kept_back():
     clauses, _ = offered(
         "Please hold the line. I will look",
@@ -156,6 +164,13 @@ def test_later_clauses_go_on_after_a_revision_of_what_was_spoken():
         ("es", "Ayer llegué tarde a casa porque perdí el tren", ["Ayer llegué tarde a casa"]),
         ("fr", "Je suis resté chez moi parce que je dormais", ["Je suis resté chez moi"]),
         ("de", "Wir bleiben heute hier weil es stark regnet", ["Wir bleiben heute hier"]),
+        # A word that often begins no clause.
+        (
+            "en",
+            "I would only mention in passing now that it was late",
+            ["I would only mention in passing now"],
+        ),
+        ("en", "I am sure that it was late", []),
         # No list for the language: punctuation only.
         ("pl", "Zostaniemy dziś w domu, bo mocno pada deszcz", ["Zostaniemy dziś w domu,"]),
         ("pl", "Zostaniemy dziś w domu bo mocno pada deszcz", []),
