@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from kallglot_site.accounts.models import Scope
 from kallglot_site.api.idempotency import idempotent
 from kallglot_site.api.links import stream_url
-from kallglot_site.api.operations import header, operation
+from kallglot_site.api.operations import Answer, header, operation
 from kallglot_site.api.viewsets import V1ViewSet
 from sessions_app import capabilities, selectors, services
 from sessions_app.api.schema import CREATE_EXAMPLE, SESSION_EXAMPLE
@@ -156,8 +156,16 @@ class SessionViewSet(V1ViewSet):
         description="All segments so far in the order of time, during the call and after it.",
         media=("text/plain", "application/x-subrip", "text/vtt"),
         also={
-            202: "Texts and subtitles in a `language` that is not done yet: try again after the "
-            "seconds in `Retry-After`."
+            202: Answer(
+                "Texts and subtitles in a `language` that is not done yet: try again after the "
+                "seconds in `Retry-After`.",
+                "TranscriptTranslation",
+                headers={
+                    "Retry-After": header(
+                        "Seconds to wait before trying again.", {"type": "integer"}
+                    )
+                },
+            )
         },
         errors=("invalid_language_code", "transcript_unavailable"),
     )
