@@ -18,6 +18,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if case.meta is None or case.meta.generation.mode == GenerationMode.POSITIVE:
         _choose_one_cursor(case)
         _reachable_receiver(case)
+        _served_languages(case)
 
 
 def _freshen_key(case: Any) -> None:
@@ -32,6 +33,16 @@ def _choose_one_cursor(case: Any) -> None:
     query = case.query or {}
     if "starting_after" in query and "ending_before" in query:
         del query["ending_before"]
+
+
+def _served_languages(case: Any) -> None:
+    """Have languages translated that are sure to be: which ones are depends on the engines."""
+    if not isinstance(case.body, dict):
+        return
+    if "translation" in str(case.body.get("mode")):
+        case.body.update(source_language="es", target_language="en")
+    if case.path.endswith("/translate"):
+        case.body["language"] = "es"
 
 
 def _reachable_receiver(case: Any) -> None:
