@@ -32,10 +32,15 @@ def frames_of_samples(samples: npt.NDArray[np.int16]) -> list[bytes]:
 
 def file_of_frames(path: Path, frames: list[bytes]) -> None:
     """Write frames of mu-law as a WAV file: 16-bit, 8 kHz, mono. Raises CallFailed."""
+    file_of_samples(path, decode(b"".join(frames), "mulaw"))
+
+
+def file_of_samples(path: Path, samples: npt.NDArray[np.int16]) -> None:
+    """Write samples at 8 kHz as a WAV file: 16-bit, mono. Raises CallFailed."""
     try:
         with path.open("wb") as opened, wave.open(opened, "wb") as file:
             file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
-            file.writeframes(decode(b"".join(frames), "mulaw").tobytes())
+            file.writeframes(samples.tobytes())
     except OSError as error:
         raise CallFailed(f"{path} cannot be written: {error.strerror}.") from None
 

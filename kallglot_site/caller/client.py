@@ -11,12 +11,14 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from kallglot_site.caller.audio import FRAME_MS, SAMPLE_RATE
 from kallglot_site.caller.connection import PartyConnection
 from kallglot_site.caller.errors import CallFailed
+from kallglot_site.caller.heard import Heard
 from kallglot_site.caller.rest import RETRY_FOR, Json, Rest
 from kallglot_site.caller.tls import tls_context
 
@@ -58,15 +60,23 @@ class Caller:
     """One call to one server.
 
     ``on_message`` gets every message of the first party's connection, and errors, warnings and
-    reconnects of the others. ``cacert`` is a PEM file of trusted authorities.
+    reconnects of the others; ``audio.output`` comes without its audio, which goes to ``heard`` if
+    that has the party. ``cacert`` is a PEM file of trusted authorities.
     """
 
     def __init__(
-        self, url: str, key: str, on_message: OnMessage, *, cacert: Path | None = None
+        self,
+        url: str,
+        key: str,
+        on_message: OnMessage,
+        *,
+        cacert: Path | None = None,
+        heard: Mapping[str, Heard] | None = None,
     ) -> None:
         self._tls = tls_context(cacert)
         self._rest = Rest(url, key, self._tls)
         self._on_message = on_message
+        self._heard = heard or {}
 
     async def play(self, plan: CallPlan) -> Json:
         """The complete transcript, as the API returns it. Raises CallFailed."""
@@ -102,7 +112,7 @@ class Caller:
                 session,
                 speaker,
                 media_clock=plan.speed != 1.0,
-                on_message=self._on_message if index == 0 else self._warn,
+                on_message=partial(self._received, speaker, index == 0),
             )
             for index, speaker in enumerate(plan.parties)
         }
@@ -120,9 +130,11 @@ class Caller:
                 task.cancel()
             await asyncio.gather(playing, *running, return_exceptions=True)
 
-    def _warn(self, message: Json) -> None:
-        if message["type"] in _FROM_EVERY_CONNECTION:
-            self._on_message(message)
+    def _received(self, speaker: str, is_first: bool, message: Json) -> None:
+        if speaker in self._heard:
+            self._heard[speaker].take(message)
+        if is_first or message["type"] in _FROM_EVERY_CONNECTION:
+            self._on_message(_without_payload(message))
 
     async def _transcript(self, session_id: str) -> Json:
         give_up = time.monotonic() + _TRANSCRIPT_TIMEOUT
@@ -169,6 +181,13 @@ def _audio_input(index: int, frame: bytes) -> str:
         },
     }
     return json.dumps(message)
+
+
+def _without_payload(message: Json) -> Json:
+    if message["type"] != "audio.output":
+        return message
+    audio = {name: value for name, value in message["audio"].items() if name != "payload"}
+    return {**message, "audio": audio}
 
 
 def _without_token(session: Json) -> Json:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 Json = dict[str, Any]
@@ -13,7 +14,7 @@ _COLOURS = {"agent": "cyan", "customer": "magenta"}
 
 
 class JsonLines:
-    """Every message as one line of JSON on standard output."""
+    """Every message as one line of JSON on standard output, ``audio.output`` without the audio."""
 
     def __enter__(self) -> "JsonLines":
         return self
@@ -61,6 +62,8 @@ class TranscriptDisplay:
                 line = Text(f"{'':17}⇢ {message['text']}", style="italic")
                 line.append(f"  {message['language']}", style="dim")
                 self._console.print(line)
+            case "translation.failed":
+                self._console.print(f"{'':17}⇢ could not be translated", style="yellow")
             case "session.warning":
                 self._console.print(f"warning: {message['message']}", style="yellow")
             case "stream.reconnecting":
@@ -78,7 +81,11 @@ class TranscriptDisplay:
         words, seconds = transcript["word_count"], transcript["duration"]
         self._console.print()
         self._console.print(f"Transcript: {words} words in {seconds:.1f} s", style="bold")
-        for segment in transcript["segments"]:
+        segments = transcript["segments"]
+        if self._console.is_terminal and any(segment["translation"] for segment in segments):
+            self._console.print(_columns(segments))
+            return
+        for segment in segments:
             self._console.print(segment_line(segment))
             if segment["translation"]:
                 self._console.print(Text(f"{'':17}⇢ {segment['translation']}", style="italic"))
@@ -87,6 +94,21 @@ class TranscriptDisplay:
         if self._console.is_terminal:
             spoken = sorted(self._partials.values(), key=lambda partial: partial["start_time"])
             self._live.update(Group(*(segment_line(partial) for partial in spoken)), refresh=True)
+
+
+def _columns(segments: list[Json]) -> Table:
+    """What was said, and beside it the translation."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("Speaker")
+    table.add_column("Original", ratio=1)
+    table.add_column("Translation", ratio=1)
+    for segment in segments:
+        table.add_row(
+            Text(segment["speaker"], style=_COLOURS.get(segment["speaker"], "")),
+            Text(segment["text"] + (" (interrupted)" if segment.get("interrupted") else "")),
+            Text(segment["translation"] or "", style="italic"),
+        )
+    return table
 
 
 def segment_line(segment: Json) -> Text:

@@ -23,6 +23,7 @@ class Line:
 
     speaker: str
     text: str
+    language: str = "en"
 
 
 SCRIPT = (
@@ -39,7 +40,19 @@ SCRIPT = (
     Line("customer", "Wonderful, thank you very much for your help. Goodbye."),
 )
 
+TRANSLATED_SCRIPT = (
+    Line("agent", "Good morning, this is Green Valley Support. How can I help you?"),
+    Line("customer", "Buenos días. La semana pasada compré una cafetera y no ha llegado.", "es"),
+    Line("agent", "I am sorry about that. What is your order number?"),
+    Line("customer", "El número es cuatro mil setecientos diecinueve.", "es"),
+    Line("agent", "Thank you. The package will arrive tomorrow before noon."),
+    Line("customer", "Muchas gracias por su ayuda. Hasta luego.", "es"),
+)
+"""An agent who speaks English with a customer who speaks Spanish."""
+
 _PAUSE = 0.7  # seconds between two lines
+_TRANSLATION_DELAY = 3.0  # seconds after a line until its translation is heard, on a slow machine
+_TRANSLATION_LENGTH = 1.2  # of a line's speech in the other language, relative to the line's
 _LEAD = 0.5  # seconds before the first and after the last
 _HIGHER = 1.16  # the customer's pitch relative to the agent's: both may have the same voice
 
@@ -47,7 +60,8 @@ _HIGHER = 1.16  # the customer's pitch relative to the agent's: both may have th
 async def call_speak(script: Sequence[Line] = SCRIPT) -> dict[str, list[bytes]]:
     """Speaker → frames, on one timeline; a party is silent while the other speaks.
 
-    Raises CallFailed when no synthesizer can speak English.
+    In a call of several languages each party waits until it may have heard the translation: who
+    answers earlier interrupts it. Raises CallFailed when no synthesizer can speak a language.
     """
     synthesizer = synthesizer_from_url(
         settings.SYNTHESIZER_URL, EngineContext(data_dir=settings.DATA_DIR)
@@ -58,20 +72,31 @@ async def call_speak(script: Sequence[Line] = SCRIPT) -> dict[str, list[bytes]]:
         raise CallFailed(f"SYNTHESIZER_URL: the demo cannot speak: {error}") from None
     finally:
         await synthesizer.close()
-    tracks = lay_out(spoken)
+    translated = len({line.language for line in script}) > 1
+    tracks = lay_out(spoken, translated=translated)
     return {speaker: frames_of_samples(samples) for speaker, samples in tracks.items()}
 
 
-def lay_out(spoken: Sequence[tuple[str, Samples]]) -> dict[str, Samples]:
+def lay_out(
+    spoken: Sequence[tuple[str, Samples]], *, translated: bool = False
+) -> dict[str, Samples]:
     """Lines (8 kHz) one after the other, each on its speaker's track. Tracks are equally long."""
-    pause, lead = int(_PAUSE * SAMPLE_RATE), int(_LEAD * SAMPLE_RATE)
-    length = 2 * lead + sum(len(samples) + pause for _, samples in spoken)
+    lead = int(_LEAD * SAMPLE_RATE)
+    pauses = [_pause(len(samples), translated) for _, samples in spoken]
+    length = 2 * lead + sum(len(samples) for _, samples in spoken) + sum(pauses)
     tracks = {speaker: np.zeros(length, np.int16) for speaker, _ in spoken}
     at = lead
-    for speaker, samples in spoken:
+    for (speaker, samples), pause in zip(spoken, pauses, strict=True):
         tracks[speaker][at : at + len(samples)] = samples
         at += len(samples) + pause
     return tracks
+
+
+def _pause(length: int, translated: bool) -> int:
+    """Samples of silence after a line of ``length`` samples."""
+    if not translated:
+        return int(_PAUSE * SAMPLE_RATE)
+    return int(_TRANSLATION_DELAY * SAMPLE_RATE + _TRANSLATION_LENGTH * length)
 
 
 async def _spoken(synthesizer: Synthesizer, line: Line) -> Samples:
@@ -79,6 +104,6 @@ async def _spoken(synthesizer: Synthesizer, line: Line) -> Samples:
     pieces = [
         # A voice played faster than it was made is higher, so it sounds like another person.
         resample(piece.samples, round(piece.sample_rate * higher), SAMPLE_RATE)
-        async for piece in synthesizer.stream(line.text, "en")
+        async for piece in synthesizer.stream(line.text, line.language)
     ]
     return np.concatenate(pieces)

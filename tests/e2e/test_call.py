@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.server import Server
+from tests.requirements import needs_apertium
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def silence(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def demo(server: Server) -> list[dict[str, Any]]:
     """The demo's output. Needs no key: it creates one, as the server runs on this machine."""
-    return [json.loads(line) for line in server.manage("demo", "--json").stdout.splitlines()]
+    printed = server.manage("demo", "--mode", "transcription", "--json").stdout
+    return [json.loads(line) for line in printed.splitlines()]
 
 
 def test_the_demo_plays_two_speakers_and_both_are_transcribed(demo: list[dict[str, Any]]) -> None:
@@ -41,6 +43,28 @@ def test_the_demo_plays_two_speakers_and_both_are_transcribed(demo: list[dict[st
     assert "tracking link" in said["agent"]
     assert "coffee machine" not in said["agent"]
     assert any(message["type"] == "transcript.partial" for message in messages)
+
+
+@needs_apertium
+def test_the_demo_is_translated_where_the_installation_can(server: Server) -> None:
+    *messages, last = [
+        json.loads(line) for line in server.manage("demo", "--json").stdout.splitlines()
+    ]
+    transcript = last["transcript"]
+    assert transcript["language"] == {"source": "es", "target": "en"}
+    translated = {
+        speaker: " ".join(
+            s["translation"] or "" for s in transcript["segments"] if s["speaker"] == speaker
+        ).lower()
+        for speaker in ("agent", "customer")
+    }
+    assert "week" in translated["customer"]
+    assert "gracias" in translated["agent"]
+    live = [message for message in messages if message["type"] == "translation.final"]
+    assert {message["speaker"] for message in live} == {"agent", "customer"}
+    heard = [message for message in messages if message["type"] == "audio.output"]
+    assert {message["speaker"] for message in heard} == {"customer"}  # by the agent
+    assert all("payload" not in message["audio"] for message in heard)
 
 
 def test_the_log_contains_no_words_and_no_secrets_of_a_call(

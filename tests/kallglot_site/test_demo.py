@@ -13,7 +13,7 @@ from kallglot_site.management.commands import demo
 
 @pytest.fixture(autouse=True)
 def _spoken(monkeypatch):
-    async def call_speak():
+    async def call_speak(script):
         return {"agent": [bytes(800)] * 3, "customer": [bytes(800)] * 3}
 
     monkeypatch.setattr(demo, "call_speak", call_speak)
@@ -28,6 +28,21 @@ def test_save_writes_a_file_for_each_party_and_plays_nothing(tmp_path):
         assert file.getnframes() == 2400
     assert "customer.wav" in out.getvalue()
     assert "Playing" not in out.getvalue()
+
+
+def test_a_call_is_translated_if_the_installation_can_translate_it(monkeypatch):
+    monkeypatch.setattr(demo, "mode_require", lambda *wanted: None)
+    said: list[str] = []
+    assert demo._mode(said.append) == "bidirectional_translation"
+    assert said == []
+
+
+def test_without_a_translator_the_demo_says_what_to_install(settings):
+    settings.TRANSLATOR_URL = "whisper://"  # into English only
+    said: list[str] = []
+    assert demo._mode(said.append) == "transcription"
+    (line,) = said
+    assert "apt-get install apertium-en-es" in line
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

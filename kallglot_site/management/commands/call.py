@@ -12,6 +12,7 @@ from kallglot_site.caller.audio import frames_of_file
 from kallglot_site.caller.client import Caller, CallPlan
 from kallglot_site.caller.display import JsonLines, TranscriptDisplay
 from kallglot_site.caller.errors import CallFailed
+from kallglot_site.caller.heard import Heard
 from kallglot_site.operator_commands import ShortUsage
 
 MODES = ("transcription", "bidirectional_translation", "assistive_translation")
@@ -68,6 +69,13 @@ class Command(ShortUsage):
             "--speed", type=_speed, default=1.0, metavar="X", help="2 plays twice as fast"
         )
         parser.add_argument("--record", action="store_true", help="record both parties")
+        parser.add_argument(
+            "--save",
+            type=Path,
+            metavar="FOLDER",
+            help="write what each party hears of a translated call to agent-hears.wav and "
+            "customer-hears.wav in this folder",
+        )
         parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -91,7 +99,14 @@ class Command(ShortUsage):
             )
             url = server_url(options["url"])
             with api_key(options["key"], url) as key:
-                call_play(plan, url=url, key=key, cacert=options["cacert"], as_json=options["json"])
+                call_play(
+                    plan,
+                    url=url,
+                    key=key,
+                    cacert=options["cacert"],
+                    as_json=options["json"],
+                    save=options["save"],
+                )
         except CallFailed as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
@@ -99,11 +114,26 @@ class Command(ShortUsage):
 
 
 def call_play(
-    plan: CallPlan, *, url: str, key: str, cacert: Path | None = None, as_json: bool = False
+    plan: CallPlan,
+    *,
+    url: str,
+    key: str,
+    cacert: Path | None = None,
+    as_json: bool = False,
+    save: Path | None = None,
 ) -> dict[str, Any]:
-    """Play the plan and print it. Returns the complete transcript. Raises CallFailed."""
+    """Play the plan and print it. Returns the complete transcript. Raises CallFailed.
+
+    ``save`` is the folder for what each party hears; None: not wanted.
+    """
+    if save is not None and not save.is_dir():
+        raise CallFailed(f"There is no folder {save}.")
+    heard = {} if save is None else {speaker: Heard() for speaker in plan.parties}
     with JsonLines() if as_json else TranscriptDisplay() as display:
-        caller = Caller(url, key, display.message, cacert=cacert)
+        caller = Caller(url, key, display.message, cacert=cacert, heard=heard)
         transcript = asyncio.run(caller.play(plan))
         display.transcript(transcript)
+    for speaker, sound in heard.items():
+        assert save is not None
+        sound.write(save / f"{speaker}-hears.wav")
     return transcript

@@ -1,4 +1,7 @@
-"""``manage.py demo``: play a synthesized call between two people to the server."""
+"""``manage.py demo``: play a synthesized call between two people to the server.
+
+Where the installation translates between English and Spanish, the customer speaks Spanish.
+"""
 
 import asyncio
 import os
@@ -18,10 +21,15 @@ from kallglot_site.caller.access import api_key
 from kallglot_site.caller.audio import file_of_frames
 from kallglot_site.caller.client import CallPlan
 from kallglot_site.caller.errors import CallFailed
-from kallglot_site.caller.spoken import call_speak
+from kallglot_site.caller.spoken import SCRIPT, TRANSLATED_SCRIPT, call_speak
 from kallglot_site.management.commands.call import call_play
 from kallglot_site.operator_commands import ShortUsage, port
 from kallglot_site.running import running_url
+from sessions_app.capabilities import mode_require
+from sessions_app.errors import FeatureNotAvailable, UnsupportedLanguagePair
+
+TRANSCRIPTION = "transcription"
+TRANSLATION = "bidirectional_translation"
 
 
 class Command(ShortUsage):
@@ -38,6 +46,11 @@ class Command(ShortUsage):
             "--key", help="API key (default: KALLGLOT_API_KEY, else a temporary one)"
         )
         parser.add_argument(
+            "--mode",
+            choices=(TRANSCRIPTION, TRANSLATION),
+            help="default: translation where the server can translate English and Spanish",
+        )
+        parser.add_argument(
             "--save",
             type=Path,
             metavar="FOLDER",
@@ -49,12 +62,12 @@ class Command(ShortUsage):
         say = self.stderr.write if options["json"] else self.stdout.write
         try:
             if options["save"] is not None:
-                _save(options["save"], say)
+                _save(options["save"], options["mode"] or TRANSCRIPTION, say)
                 return
+            mode = options["mode"] or _mode(say)
             with _server(options["port"], say) as url:
                 say("Synthesizing the speech of two people …")
-                parties = asyncio.run(call_speak())
-                plan = CallPlan(parties, source="en", target="en", record=True)
+                plan = _plan(mode)
                 say(f"Playing the call in real time: {plan.duration:.0f} s")
                 with api_key(options["key"], url) as key:
                     call_play(plan, url=url, key=key, as_json=options["json"])
@@ -65,8 +78,28 @@ class Command(ShortUsage):
             raise CommandError("Interrupted. The session was ended.", returncode=130) from None
 
 
-def _save(folder: Path, say: Any) -> None:
-    for speaker, frames in asyncio.run(call_speak()).items():
+def _mode(say: Any) -> str:
+    """Translation, if this installation has it; else says what to install."""
+    try:
+        mode_require(TRANSLATION, "es", "en")
+    except (FeatureNotAvailable, UnsupportedLanguagePair):
+        say(
+            "This call is in English only. To hear one translated between Spanish and English: "
+            "apt-get install apertium-en-es"
+        )
+        return TRANSCRIPTION
+    return TRANSLATION
+
+
+def _plan(mode: str) -> CallPlan:
+    if mode == TRANSLATION:
+        parties = asyncio.run(call_speak(TRANSLATED_SCRIPT))
+        return CallPlan(parties, mode=mode, source="es", target="en", record=True)
+    return CallPlan(asyncio.run(call_speak(SCRIPT)), source="en", target="en", record=True)
+
+
+def _save(folder: Path, mode: str, say: Any) -> None:
+    for speaker, frames in _plan(mode).parties.items():
         path = folder / f"{speaker}.wav"
         file_of_frames(path, frames)
         say(f"Wrote {path}")

@@ -79,3 +79,30 @@ def test_json_is_one_object_a_line(capsys):
 def test_a_reconnect_says_who_and_why():
     lost = {"type": "stream.reconnecting", "speaker": "agent", "code": 1001, "reason": "stopped"}
     assert "agent: stopped (1001), reconnecting" in shown(lost, terminal=False)
+
+
+def test_a_terminal_shows_originals_beside_their_translations():
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, highlight=False, no_color=True)
+    spanish = {**FINAL, "text": "Buenos días.", "translation": "Good morning."}
+    cut = {**FINAL, "text": "Adiós.", "translation": "Goodbye.", "interrupted": True}
+    with TranscriptDisplay(console) as display:
+        display.transcript({**TRANSCRIPT, "segments": [spanish, cut]})
+    rows = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).splitlines()
+    assert [row.split() for row in rows[-3:]] == [
+        ["Speaker", "Original", "Translation"],
+        ["customer", "Buenos", "días.", "Good", "morning."],
+        ["customer", "Adiós.", "(interrupted)", "Goodbye."],
+    ]
+
+
+def test_translations_are_shown_and_speech_is_not():
+    text = shown(
+        {"type": "translation.final", "segment_id": "seg_1", "text": "Hola.", "language": "es"},
+        {"type": "translation.failed", "segment_id": "seg_2", "code": "translation_unavailable"},
+        {"type": "audio.output", "segment_id": "seg_1", "audio": {"encoding": "mulaw"}},
+        terminal=False,
+    )
+    assert "⇢ Hola.  es" in text
+    assert "⇢ could not be translated" in text
+    assert "mulaw" not in text

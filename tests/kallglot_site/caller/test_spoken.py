@@ -1,6 +1,6 @@
 import numpy as np
 
-from kallglot_site.caller.spoken import SCRIPT, lay_out
+from kallglot_site.caller.spoken import SCRIPT, TRANSLATED_SCRIPT, lay_out
 
 
 def test_parties_take_turns_on_one_timeline():
@@ -15,3 +15,16 @@ def test_parties_take_turns_on_one_timeline():
 
 def test_both_parties_speak_in_the_demo():
     assert {line.speaker for line in SCRIPT} == {"agent", "customer"}
+
+
+def test_on_a_translated_call_parties_wait_until_they_may_have_heard_the_translation():
+    spoken = [("agent", np.ones(8000, np.int16)), ("customer", np.ones(8000, np.int16))]
+    tracks = lay_out(spoken, translated=True)
+    said = np.flatnonzero(tracks["agent"])[-1]
+    answered = np.flatnonzero(tracks["customer"])[0]
+    assert answered - said > 4 * 8000
+
+
+def test_the_translated_demo_is_between_spanish_and_english():
+    spoken = {(line.speaker, line.language) for line in TRANSLATED_SCRIPT}
+    assert spoken == {("agent", "en"), ("customer", "es")}
