@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Engine)
 
-_TRANSLATING = {Session.Mode.BIDIRECTIONAL_TRANSLATION, Session.Mode.ASSISTIVE_TRANSLATION}
+_TRANSLATING = (Session.Mode.BIDIRECTIONAL_TRANSLATION, Session.Mode.ASSISTIVE_TRANSLATION)
 _ANSWERING = {Session.Mode.AI_AGENT, Session.Mode.HELP_CHAT_VOICE}
 
 _INSTALL = (
@@ -115,6 +115,17 @@ def _conversations(
         for customer, agent in pairs
         if (agent, customer) in pairs and customer in spoken and (agent in spoken or not both_speak)
     )
+
+
+def translating_modes() -> list[str]:
+    """The translating modes that this installation can serve in at least one pair of languages."""
+    return [mode for mode in _TRANSLATING if conversations(mode)]
+
+
+def conversations(mode: str) -> list[tuple[str, str]]:
+    """The (customer, agent) languages that a translating mode can serve here, ordered."""
+    spoken = _languages(_synthesizer(settings.SYNTHESIZER_URL))
+    return _conversations(mode, translation_pairs(), spoken)
 
 
 def _listed(names: Iterable[str]) -> str:

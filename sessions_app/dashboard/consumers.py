@@ -25,7 +25,9 @@ from sessions_app.live_events import (
     SpeechStarted,
     SpeechStopped,
     SpokenEvent,
+    TranslationFailed,
     TranslationFinal,
+    TranslationPartial,
 )
 from sessions_app.models import Segment, Session
 from sessions_app.session_view import SessionView
@@ -101,6 +103,10 @@ def message_of(event: SpokenEvent, sequence: int) -> dict[str, Any] | None:
             }
         case TranslationFinal():
             return translation_message(event.segment_id, event.text)
+        case TranslationPartial():
+            return {"type": "subtitle", "segment_id": event.segment_id, "text": event.text}
+        case TranslationFailed():
+            return {"type": "untranslated", "segment_id": event.segment_id}
         case SpeechStarted() | SpeechStopped():
             return {
                 "type": "speech",
@@ -147,10 +153,12 @@ class SessionConsumer(StaffSocket):
             await self.send_json(await self._hello())
             for translation in await self._late_translations():
                 await self.send_json(translation)
+            await self._tell_interrupted()
             live.look()
             while not feed.overflowed or not feed.queue.empty():
                 message = await feed.queue.get()
                 if message is None:
+                    await self._tell_interrupted()
                     return NORMAL
                 await self.send_json(message)
             return TRY_AGAIN_LATER
@@ -172,6 +180,16 @@ class SessionConsumer(StaffSocket):
             return {"type": "hello", "started_at": started.isoformat() if started else None}
 
         return await in_database(read)
+
+    async def _tell_interrupted(self) -> None:
+        """Segments are interrupted after they were sent, and there is no event for it."""
+
+        def read() -> list[str]:
+            rows = Segment.objects.filter(session_id=self._session_id, interrupted=True)
+            return list(rows.values_list("id", flat=True))
+
+        if ids := await in_database(read):
+            await self.send_json({"type": "interrupted", "segment_ids": ids})
 
     async def _late_translations(self) -> list[dict[str, Any]]:
         """Translations are stored after their segments: those that a reconnecting page may lack."""

@@ -20,8 +20,8 @@ from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.accounts.dashboard.middleware import secret_link_protect
 from kallglot_site.api.errors import ApiError
 from kallglot_site.api.links import public_url, stream_url
-from sessions_app import selectors, services
-from sessions_app.languages import is_language_code
+from sessions_app import capabilities, selectors, services
+from sessions_app.languages import NAMES, is_language_code
 from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
 
@@ -36,16 +36,33 @@ MODES: Final = (
 )
 
 
-def _language(label: str, placeholder: str) -> forms.CharField:
-    widget = forms.TextInput(attrs={"placeholder": placeholder, "autocomplete": "off"})
-    return forms.CharField(label=label, required=False, max_length=8, widget=widget)
+def _language(label: str) -> forms.CharField:
+    # Not a ChoiceField: a request may name a region (es-MX), and services say what is possible.
+    return forms.CharField(label=label, required=False, max_length=8, widget=forms.Select)
 
 
 class TalkForm(forms.Form):
+    """Offers the modes and languages that this installation can serve."""
+
     mode = forms.ChoiceField(choices=MODES, initial="transcription")
-    source_language = _language("The customer speaks", "Detected automatically, or a code: es")
-    target_language = _language("You speak", "Detected automatically, or a code: en")
+    source_language = _language("The customer speaks")
+    target_language = _language("You speak")
     record = forms.BooleanField(label="Record the call", required=False, initial=True)
+
+    def offer(self) -> None:
+        served = capabilities.translating_modes()
+        # Set on the widget: a mode that is not offered is refused with the reason.
+        mode: Any = self.fields["mode"]
+        mode.widget.choices = [
+            choice for choice in MODES if choice[0] in ("transcription", *served)
+        ]
+        if not served:
+            mode.help_text = (
+                "To translate calls, the server needs a translator, such as apertium-en-es."
+            )
+        pairs = [pair for served_mode in served for pair in capabilities.conversations(served_mode)]
+        _offer(self.fields["source_language"], {customer for customer, _ in pairs})
+        _offer(self.fields["target_language"], {agent for _, agent in pairs})
 
     def clean_source_language(self) -> str | None:
         return self._clean_language("source_language")
@@ -60,6 +77,20 @@ class TalkForm(forms.Form):
         return code or None
 
 
+def _offer(field: Any, translated: set[str]) -> None:
+    heard = {language.code for language in capabilities.languages() if language.heard}
+    groups: list[Any] = [("", "Detected automatically")]
+    if translated:
+        groups.append(("Translated", _named(translated)))
+    if heard - translated:
+        groups.append(("Transcribed only", _named(heard - translated)))
+    field.widget.choices = groups
+
+
+def _named(codes: set[str]) -> list[tuple[str, str]]:
+    return sorted(((code, NAMES[code]) for code in codes & NAMES.keys()), key=lambda each: each[1])
+
+
 class CallView(StaffView):
     """For requests of the page's script: errors are JSON."""
 
@@ -72,7 +103,9 @@ class TalkView(CallView):
     """The page. POST creates the session and returns its access as JSON."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "sessions/talk.html", {"form": TalkForm(), "side": STAFF_SIDE})
+        form = TalkForm()
+        form.offer()
+        return render(request, "sessions/talk.html", {"form": form, "side": STAFF_SIDE})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = TalkForm(request.POST)

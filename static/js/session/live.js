@@ -4,7 +4,7 @@ const RETRY = [500, 1000, 2000, 4000, 8000];
 const FINAL_CODES = new Set([1000, 4401, 4403, 4404]);
 
 export class Live {
-  /** handlers: segment, partial, translation, state, opened, lost, stopped(code). */
+  /** handlers: segment, partial, translation, subtitle, untranslated, interrupted, state, opened, lost, stopped(code). */
   constructor(sessionId, latest, handlers) {
     Object.assign(this, { sessionId, latest, handlers, tries: 0 });
     addEventListener("online", () => this.retryNow());

@@ -105,6 +105,9 @@ if (data.final !== "yes") {
     },
     partial: (partial) => transcript.partial(partial),
     translation: ({ segment_id, text }) => transcript.translation(segment_id, text),
+    subtitle: ({ segment_id, text }) => transcript.subtitle(segment_id, text),
+    untranslated: ({ segment_id }) => transcript.untranslated(segment_id),
+    interrupted: ({ segment_ids }) => { for (const id of segment_ids) transcript.interrupted(id); },
     state(state) {
       showStatus(state);
       const now = `${state.status} ${state.complete}`;

@@ -58,8 +58,50 @@ export class Transcript {
   }
 
   translation(id, text) {
+    const words = this.translated(id);
+    if (!words) return;
+    words.classList.remove("subtitle");
+    words.textContent = text;
+    this.settle();
+  }
+
+  /** The translation of what has been said so far. The final one replaces it; an empty text removes it. */
+  subtitle(id, text) {
+    const known = document.getElementById(id)?.querySelector(".tr");
+    if (known && !known.classList.contains("subtitle")) return;
+    if (!text) {
+      known?.remove();
+      return;
+    }
+    const words = this.translated(id);
+    if (!words) return;
+    words.classList.add("subtitle");
+    words.textContent = text;
+    this.settle();
+  }
+
+  untranslated(id) {
+    document.getElementById(id)?.querySelector(".tr.subtitle")?.remove();
+    this.note(id, "not translated");
+  }
+
+  interrupted(id) {
+    this.note(id, "interrupted");
+  }
+
+  note(id, text) {
+    const who = document.getElementById(id)?.querySelector(".who");
+    if (!who || [...who.querySelectorAll(".note")].some((note) => note.textContent === text)) return;
+    const note = document.createElement("span");
+    note.className = "note";
+    note.textContent = text;
+    who.append(note);
+  }
+
+  /** The element of a line's translation; null if the line is not shown yet. */
+  translated(id) {
     const line = document.getElementById(id);
-    if (!line) return;
+    if (!line) return null;
     let words = line.querySelector(".tr");
     if (!words) {
       words = document.createElement("p");
@@ -69,8 +111,7 @@ export class Transcript {
       const shown = document.getElementById("shown");
       if (shown) shown.hidden = false;
     }
-    words.textContent = text;
-    this.settle();
+    return words;
   }
 
   dropPartials() {

@@ -9,6 +9,7 @@ const $ = (id) => document.getElementById(id);
 const page = $("talk");
 const transcript = new Transcript($("lines"), $("line"));
 const LAST_WORDS = 60; // times that the page asks whether the transcript is complete, every two seconds
+const TOLD_WARNINGS = new Set(["translation_unavailable", "speech_unavailable"]); // the others are for programs
 let microphone, connection, speaker, access, began, wakeLock;
 
 async function post(url, body) {
@@ -40,6 +41,15 @@ async function listDevices() {
     ...devices.map(({ deviceId, label }, at) => new Option(label || `Microphone ${at + 1}`, deviceId, false, deviceId === chosen)),
   );
   $("device-field").hidden = devices.length < 2;
+}
+
+/** A translated call is in languages that can be translated. */
+function offerLanguages() {
+  const translated = $("id_mode").value !== "transcription";
+  for (const group of document.querySelectorAll('#talk-form optgroup[label="Transcribed only"]')) {
+    group.hidden = group.disabled = translated;
+    if (translated && group.querySelector(":checked")) group.parentElement.value = "";
+  }
 }
 
 async function start() {
@@ -88,6 +98,7 @@ async function fetchTranscript() {
   for (const segment of segments) {
     transcript.segment({ ...segment, sequence: 1 });
     if (segment.translation) transcript.translation(segment.id, segment.translation);
+    if (segment.interrupted) transcript.interrupted(segment.id);
   }
   return status === "complete";
 }
@@ -111,8 +122,12 @@ function message(received) {
   switch (received.type) {
     case "transcript.partial": transcript.partial(received); break;
     case "transcript.final": transcript.segment({ ...received, sequence: 1 }); break;
+    case "translation.partial": transcript.subtitle(received.segment_id, received.text); break;
     case "translation.final": transcript.translation(received.segment_id, received.text); break;
-    case "audio.output": speaker.play(received.audio); break;
+    case "audio.output": speaker.play(received); break;
+    case "audio.clear": speaker.clear(received.segment_id); break;
+    case "translation.failed": transcript.untranslated(received.segment_id); break;
+    case "session.warning": if (TOLD_WARNINGS.has(received.code)) toast(received.message, "bad"); break;
     case "session.error": toast(received.error?.message ?? "Something went wrong.", "bad"); break;
     case "session.ended": hungUp(); break;
   }
@@ -144,5 +159,7 @@ $("device").addEventListener("change", async (event) => {
 $("copy-invitation")?.addEventListener("click", () => copy($("invitation").value));
 addEventListener("beforeunload", (event) => { if (page.dataset.state === "talking") event.preventDefault(); });
 setInterval(() => { if (began && page.dataset.state === "talking") $("talk-clock").textContent = clock((Date.now() - began) / 1000); }, 500);
+$("id_mode")?.addEventListener("change", offerLanguages);
+if ($("id_mode")) offerLanguages();
 if (navigator.mediaDevices) listDevices();
 show("idle");
