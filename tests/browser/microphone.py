@@ -15,11 +15,12 @@ from sessions_app.media import decode
 from tests.browser.conftest import ARGUMENTS
 
 
-def speech_file(path: Path, text: str, speaker: str = "agent") -> Path:
+def speech_file(path: Path, text: str, speaker: str = "agent", language: str = "en") -> Path:
     """``text`` as a WAV file, spoken by the installation's synthesizer."""
     # In another thread, because Playwright's event loop runs in this one.
     with ThreadPoolExecutor(1) as thread:
-        spoken = thread.submit(lambda: asyncio.run(call_speak([Line(speaker, text)]))).result()
+        line = Line(speaker, text, language)
+        spoken = thread.submit(lambda: asyncio.run(call_speak([line]))).result()
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
