@@ -404,7 +404,7 @@ async def test_a_long_utterance_is_read_and_heard_while_its_speaker_goes_on(
     assert len(spoken) >= 2
     assert all(text.startswith("[en] ") for text in spoken)
     assert " ".join(text.removeprefix("[en] ") for text in spoken) == final["text"]
-    [stored] = await in_db(list)(Segment.objects.all())
+    [stored] = await segments()
     assert stored.translation == f"[en] {final['text']}"
 
 

@@ -11,7 +11,9 @@ from sessions_app.engines.translators.whisper import WhisperTranslator
 from sessions_app.live_events import (
     FinalTranscript,
     PartialTranscript,
+    SpokenEvent,
     TranslationFailed,
+    TranslationFinal,
     TranslationPartial,
     WordsToSpeak,
 )
@@ -36,8 +38,8 @@ class Party:
 
     def __init__(self, translator=None, *, agent="en", customer="es", **options):
         self.translator = translator or FakeTranslator()
-        self.told = []
-        self.stored = []
+        self.told: list[SpokenEvent] = []
+        self.stored: list[TranslationFinal] = []
         self.conversation = Conversation(customer=customer, agent=agent)
         values = {"speaks": True, "passes_on": True, "subtitles": False} | options
         self.interpreter = Interpreter(
