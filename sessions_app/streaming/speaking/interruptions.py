@@ -10,6 +10,10 @@ STOP_AFTER: Final = 0.4
 """Seconds of voice after which the speech is dropped. What is shorter is a backchannel ("mm-hm"), a
 cough or a click."""
 
+LOST_AFTER: Final = 0.5
+"""Seconds without news of the listener's voice after which speech is no longer held: it is
+muted, or its audio has stopped."""
+
 LONGEST_WAIT: Final = 3.0
 """Seconds that speech waits for a pause of a listener who was talking when it came."""
 
@@ -31,10 +35,11 @@ class Interruption:
         self._held = False
         self._began_before = False
         self._waiting_since: float | None = None
+        self._told_at = 0.0
 
-    @property
-    def held(self) -> bool:
-        return self._held
+    def is_held(self, now: float) -> bool:
+        """Whether nothing may be sent; ``now`` in the clock's seconds."""
+        return self._held and now - self._told_at < LOST_AFTER
 
     def nothing_to_say(self, voiced: float) -> None:
         """No speech is under way: the listener interrupts nothing, but may be talking."""
@@ -44,6 +49,7 @@ class Interruption:
 
     def judge(self, voiced: float, now: float) -> Verdict:
         """What to do with the speech that is under way; ``now`` in the clock's seconds."""
+        self._told_at = now
         if not voiced:
             self._began_before = self._held = False
         elif self._began_before:

@@ -11,7 +11,6 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
@@ -31,6 +30,7 @@ from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.speaking.interruptions import HOLD_AFTER, Interruption, Verdict
 from sessions_app.streaming.speaking.metrics import SPEECH_END_TO_FIRST_SOUND
 from sessions_app.streaming.speaking.output import BLOCK, PacedOutput
+from sessions_app.streaming.speaking.speech import Speech, segments_of
 from sessions_app.streaming.speaking.tempo import TimeStretch, tempo_for
 
 log = logging.getLogger(__name__)
@@ -47,51 +47,8 @@ CHUNK_TIMEOUT: Final = 10.0
 END_OF_SEGMENT: Final = 0.02
 """Seconds of silence that end a segment when nothing is left to be said of it."""
 
-SECONDS_OF_A_CHARACTER: Final = 0.07
-"""How long a character takes to say, about, before its speech has been made."""
-
-
-@dataclass(slots=True, eq=False)
-class _Speech:
-    """One clause or passed-on utterance on its way to the listener."""
-
-    segment_id: str
-    speaker: Speaker
-    last: bool
-    end_time: float
-    words: WordsToSpeak | None  # None: passed on as it was said
-    audio: deque[Samples] = field(default_factory=deque)
-    made: int = 0  # samples
-    sent: int = 0
-    complete: bool = False  # no more audio will be made
-    rate: int = 0
-
-    @property
-    def waiting(self) -> float:
-        """Seconds not yet sent; estimated where they are not made yet."""
-        if not self.complete and not self.made and self.words is not None:
-            return len(self.words.text) * SECONDS_OF_A_CHARACTER
-        return (self.made - self.sent) / self.rate if self.rate else 0.0
-
-    def take(self, size: int) -> Samples | None:
-        """The next ``size`` samples, fewer only at the end. None: they are not made yet, or
-        nothing is left."""
-        left = self.made - self.sent
-        # The last block is kept back until it is known to be the last.
-        if not left or (left <= size and not self.complete):
-            return None
-        taken: list[Samples] = []
-        wanted = min(size, left)
-        while wanted:
-            piece = self.audio.popleft()
-            if len(piece) > wanted:
-                self.audio.appendleft(piece[wanted:])
-                piece = piece[:wanted]
-            taken.append(piece)
-            wanted -= len(piece)
-        block = taken[0] if len(taken) == 1 else np.concatenate(taken)
-        self.sent += len(block)
-        return block
+QUIET: Final = 400
+"""Of int16 samples: a frame that is nowhere louder is a pause."""
 
 
 class Lane:
@@ -129,7 +86,7 @@ class Lane:
         self._voice = voice
         self._barge_in = barge_in
         self._volume = original_volume
-        self._speeches: deque[_Speech] = deque()
+        self._speeches: deque[Speech] = deque()
         self._interruption = Interruption()
         self._paused = False
         self._closed = False
@@ -137,7 +94,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._player: asyncio.Task[None] | None = None
         self._maker: asyncio.Task[None] | None = None
-        self._making: _Speech | None = None
+        self._making: Speech | None = None
         self._silent_engine = False
         self._dropping = False
         self._unended: str | None = None  # the segment whose next clause is to come
@@ -163,7 +120,7 @@ class Lane:
     def _add_words(self, words: WordsToSpeak) -> bool:
         """Whether there is something to do. Words that only end a segment do nothing if the speech
         of it was cut off, or was spoken before this lane was there."""
-        speech = _Speech(words.segment_id, words.speaker, words.last, words.end_time, words)
+        speech = Speech(words.segment_id, words.speaker, words.last, words.end_time, words)
         if not words.text:
             if self._unended != words.segment_id:
                 return False
@@ -183,6 +140,22 @@ class Lane:
             self.output.pass_on(frame)
         elif self._volume:
             self._beneath.append(self.output.converted(frame))
+        else:
+            self._pass_on_later(frame)
+
+    def _pass_on_later(self, frame: PlacedFrame) -> None:
+        """After what is being spoken. The pauses are left out, so that it catches up."""
+        samples = self.output.converted(frame)
+        if not len(samples) or np.abs(samples).max() < QUIET:
+            return
+        last = self._speeches[-1]
+        if last.segment_id is not None or last.speaker != frame.speaker:
+            last = Speech(None, frame.speaker, False, frame.end, None, complete=True)
+            last.rate = self.output.rate
+            self._speeches.append(last)
+        self._add_audio(last, samples)
+        self._make_room()
+        self._run()
 
     def pass_on_beneath(self, frame: PlacedFrame) -> None:
         """The same for words that are also translated: never louder than ``original_volume``."""
@@ -193,16 +166,16 @@ class Lane:
         else:
             self.output.pass_on(frame, self._volume)
 
-    def _as_said(self, wanted: WordsToPassOn) -> _Speech:
+    def _as_said(self, wanted: WordsToPassOn) -> Speech:
         rate = self.output.rate
         samples = resample(decode(wanted.payload, "mulaw"), wanted.sample_rate, rate)
-        return _Speech(
+        return Speech(
             wanted.segment_id, wanted.speaker, True, wanted.end_time, None,
             deque([samples]), made=len(samples), complete=True, rate=rate,
         )  # fmt: skip
 
     def _make_room(self) -> None:
-        dropped: list[_Speech] = []
+        dropped: list[Speech] = []
         while len(self._speeches) > 2 and self._waiting > LONGEST_QUEUE:
             # The first is being heard.
             dropped.append(self._speeches[1])
@@ -210,7 +183,7 @@ class Lane:
         if not dropped:
             self._dropping = self._dropping and self._waiting > LONGEST_QUEUE / 2
             return
-        for segment_id in dict.fromkeys(each.segment_id for each in dropped):
+        for segment_id in segments_of(dropped):
             self._interrupted(segment_id)
         if not self._dropping:
             self._dropping = True
@@ -236,12 +209,8 @@ class Lane:
         voiced = voice.voiced
         if voiced >= HOLD_AFTER and is_echo(voice.latest(), self.output.spoken):
             voiced = 0.0
-        was_held = self._interruption.held
-        verdict = self._interruption.judge(voiced, self._clock.time())
-        if verdict is Verdict.STOP:
+        if self._interruption.judge(voiced, self._clock.time()) is Verdict.STOP:
             self.stop("barge_in")
-        elif was_held and verdict is Verdict.SPEAK:
-            self._wake.set()
 
     def pause(self, paused: bool) -> None:
         """Nothing is spoken while the recording is paused; what waits goes on afterwards."""
@@ -252,7 +221,7 @@ class Lane:
         """Drop everything that has not been heard."""
         if not self.is_speaking:
             return
-        segments = list(dict.fromkeys(each.segment_id for each in self._speeches))
+        segments = segments_of(self._speeches)
         self._speeches.clear()
         self._unended = None
         self._beneath.clear()
@@ -301,14 +270,14 @@ class Lane:
                 speech.complete = True
                 self._wake.set()
 
-    def _next_to_make(self) -> _Speech | None:
+    def _next_to_make(self) -> Speech | None:
         return next((each for each in self._speeches if not each.complete), None)
 
     @property
     def _made_ahead(self) -> float:
         return sum((each.made - each.sent) / each.rate for each in self._speeches if each.rate)
 
-    async def _synthesize(self, speech: _Speech) -> None:
+    async def _synthesize(self, speech: Speech) -> None:
         assert self._synthesizer is not None
         assert speech.words is not None
         words = speech.words
@@ -332,18 +301,18 @@ class Lane:
         if stretch is not None:
             self._add_audio(speech, stretch.flush())
 
-    def _waiting_before(self, speech: _Speech) -> float:
+    def _waiting_before(self, speech: Speech) -> float:
         """Seconds that will be heard before it."""
         before = itertools.takewhile(lambda each: each is not speech, self._speeches)
         return sum(each.waiting for each in before)
 
-    def _add_audio(self, speech: _Speech, samples: Samples) -> None:
+    def _add_audio(self, speech: Speech, samples: Samples) -> None:
         if len(samples):
             speech.audio.append(samples)
             speech.made += len(samples)
             self._wake.set()
 
-    def _warn_of_silence(self, speech: _Speech) -> None:
+    def _warn_of_silence(self, speech: Speech) -> None:
         """Once per outage."""
         if self._silent_engine:
             return
@@ -359,6 +328,9 @@ class Lane:
             if not self._may_send(speech):
                 if speech.complete and speech.made == speech.sent:
                     self._speeches.popleft()
+                elif self._is_held:
+                    # For the listener's voice. Nothing tells when its audio stops coming.
+                    await self._clock.sleep(BLOCK)
                 else:
                     await self._wake.wait()
                 continue
@@ -367,16 +339,20 @@ class Lane:
             if self._speeches and self._speeches[0] is speech and self._may_send(speech):
                 self._send_block(speech)
 
-    def _may_send(self, speech: _Speech) -> bool:
+    def _may_send(self, speech: Speech) -> bool:
         left = speech.made - speech.sent
         enough = speech.complete or left > self._block
-        return bool(left) and enough and not self._interruption.held and not self._paused
+        return bool(left) and enough and not self._is_held and not self._paused
+
+    @property
+    def _is_held(self) -> bool:
+        return self._interruption.is_held(self._clock.time())
 
     @property
     def _block(self) -> int:
         return round(BLOCK * self.output.rate)
 
-    def _send_block(self, speech: _Speech) -> None:
+    def _send_block(self, speech: Speech) -> None:
         first = not speech.sent
         block = speech.take(self._block)
         if block is None:
