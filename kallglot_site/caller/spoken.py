@@ -41,10 +41,10 @@ SCRIPT = (
 )
 
 TRANSLATED_SCRIPT = (
-    Line("agent", "Good morning, this is Green Valley Support. How can I help you?"),
+    Line("agent", "Good morning. Welcome to Green Valley Support."),
+    Line("customer", "Hola. Mi paquete no está aquí.", "es"),
+    Line("agent", "I understand. What information do you need?"),
     Line("customer", "Necesito información sobre mi paquete.", "es"),
-    Line("agent", "What is the number of your package?"),
-    Line("customer", "Sí, claro. Es el número siete.", "es"),
     Line("agent", "Thank you. The package will arrive tomorrow."),
     Line("customer", "Perfecto. Muchas gracias por todo.", "es"),
 )

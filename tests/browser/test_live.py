@@ -3,9 +3,15 @@
 from playwright.sync_api import WebSocketRoute, expect
 
 from sessions_app import runtime
-from sessions_app.live_events import PartialTranscript
-from sessions_app.models import Session
+from sessions_app.live_events import (
+    PartialTranscript,
+    SpokenEvent,
+    TranslationFailed,
+    TranslationPartial,
+)
+from sessions_app.models import Segment, Session
 from sessions_app.notifications import notify
+from tests.browser.conftest import accessibility_faults
 from tests.factories import SegmentFactory, SessionFactory
 
 EVIL = "<img src=x onerror=document.title='owned'>"
@@ -17,7 +23,7 @@ def say(session: Session, sequence: int, text: str, **columns) -> None:
     notify(session.id)
 
 
-def publish(session: Session, event: PartialTranscript) -> None:
+def publish(session: Session, event: SpokenEvent) -> None:
     """Publish as the gateway does, on the server's event loop."""
     gateway = runtime._runtime.gateway
     publish = gateway.session(session.id).publish
@@ -45,6 +51,50 @@ def test_a_live_transcript_grows_and_finals_replace_partials(owner_window, cast)
     expect(page.locator(".seg.agent .text").last).to_have_text(EVIL)
     assert "owned" not in page.title()
     expect(page.locator("#strip rect")).to_have_count(3)
+
+
+def test_subtitles_are_replaced_by_the_translation(owner_window, cast):
+    window, page = owner_window
+    session = SessionFactory.create(organization=cast.organization, status="active")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
+    expect(page.get_by_text("Listening…")).to_be_visible()
+    publish(session, PartialTranscript("seg_01", "customer", "es", "Necesito información", 3.5))
+    publish(session, TranslationPartial("seg_01", "customer", "en", "I need"))
+    expect(page.locator(".tr.subtitle")).to_have_text("I need")
+    publish(session, TranslationPartial("seg_01", "customer", "en", "I need information"))
+    expect(page.locator(".tr.subtitle")).to_have_text("I need information")
+    assert accessibility_faults(page) == []
+    say(session, 1, "Necesito información sobre mi paquete.", id="seg_01")
+    translation = "I need information about my package."
+    Session.objects.filter(pk=session.pk).update(translation_count=1)
+    Segment.objects.update(translation=translation, translated_sequence=1)
+    notify(session.id)
+    expect(page.locator(".tr")).to_have_text(translation)
+    publish(session, TranslationPartial("seg_01", "customer", "en", "too late"))
+    publish(session, PartialTranscript("seg_02", "agent", "en", "Thank you", 8.0))
+    expect(page.locator(".seg.partial .text")).to_have_text("Thank you")
+    expect(page.locator(".tr")).to_have_text(translation)
+    expect(page.locator(".tr.subtitle")).to_have_count(0)
+
+
+def test_lines_that_were_not_translated_or_interrupted_say_so(owner_window, cast):
+    window, page = owner_window
+    session = SessionFactory.create(organization=cast.organization, status="active")
+    page.goto(f"{window.address}/dashboard/sessions/{session.id}")
+    say(session, 1, "Buenos días.", id="seg_01")
+    say(session, 2, "Necesito información.", id="seg_02")
+    expect(page.locator(".seg")).to_have_count(2)
+    publish(session, TranslationPartial("seg_01", "customer", "en", "Good"))
+    publish(session, TranslationFailed("seg_01", "customer", "translation_unavailable"))
+    expect(page.locator("#seg_01 .note")).to_have_text("not translated")
+    expect(page.locator("#seg_01 .tr")).to_have_count(0)
+    Segment.objects.filter(pk="seg_02").update(interrupted=True)
+    Session.objects.update(status="ended", transcript_status="complete")
+    notify(session.id)
+    expect(page.locator("#seg_02 .note")).to_have_text("interrupted")
+    page.reload()
+    expect(page.locator("#seg_02 .note")).to_have_text("interrupted")
+    assert accessibility_faults(page) == []
 
 
 def test_a_broken_connection_neither_loses_nor_repeats_a_line(owner_window, cast):

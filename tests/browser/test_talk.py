@@ -104,6 +104,49 @@ def talk_page(
         assert window.faults == []
 
 
+SILENCE = {"encoding": "mulaw", "sample_rate_hz": 8000, "payload": "/" * 32_000}  # three seconds
+
+# Counts what the page plays, and what it stops playing.
+COUNT_SOUNDS = """() => {
+  window.sounds = { started: 0, stopped: 0 };
+  for (const [name, count] of [["start", "started"], ["stop", "stopped"]]) {
+    const original = AudioBufferSourceNode.prototype[name];
+    AudioBufferSourceNode.prototype[name] = function (...at) {
+      window.sounds[count]++;
+      return original.apply(this, at);
+    };
+  }
+}"""
+
+
+def test_speech_that_is_cleared_is_not_played_on(talk_page):
+    page, gateway = talk_page
+    page.evaluate(COUNT_SOUNDS)
+    for segment in ("seg_1", "seg_2"):
+        gateway.send("audio.output", segment_id=segment, audio=SILENCE, original=False)
+    gateway.send("audio.output", segment_id=None, audio=SILENCE, original=True)
+    gateway.send("audio.clear", segment_id="seg_2", reason="barge_in")
+    gateway.final("seg_1", "One is stopped.", 1.0)
+    expect(page.locator(".seg .text")).to_have_text("One is stopped.")
+    assert page.evaluate("window.sounds") == {"started": 3, "stopped": 1}
+    gateway.send("audio.clear", segment_id=None, reason="barge_in")
+    gateway.final("seg_3", "All are stopped.", 2.0)
+    expect(page.locator(".seg .text").last).to_have_text("All are stopped.")
+    assert page.evaluate("window.sounds") == {"started": 3, "stopped": 3}
+
+
+def test_a_party_sees_subtitles_translations_and_what_failed(talk_page):
+    page, gateway = talk_page
+    gateway.final("seg_1", "Where is my package?", 1.0)
+    gateway.send("translation.partial", segment_id="seg_1", text="Dónde")
+    expect(page.locator(".tr.subtitle")).to_have_text("Dónde")
+    gateway.send("translation.final", segment_id="seg_1", text="¿Dónde está mi paquete?")
+    expect(page.locator("#seg_1 .tr:not(.subtitle)")).to_have_text("¿Dónde está mi paquete?")
+    gateway.final("seg_2", "Hello?", 3.0)
+    gateway.send("translation.failed", segment_id="seg_2", code="translation_unavailable")
+    expect(page.locator("#seg_2 .note")).to_have_text("not translated")
+
+
 def transcript_complete(*texts: str) -> None:
     """Store what the gateway would have stored."""
     session = Session.objects.get()

@@ -51,6 +51,23 @@ def test_an_invalid_call_is_refused_with_the_reason(staff, wrong):
     assert not Session.objects.exists()
 
 
+def test_only_modes_and_languages_that_can_be_served_are_offered(staff, monkeypatch):
+    both_ways = frozenset({("es", "en"), ("en", "es")})
+    for pairs, offered in ((both_ways, True), (frozenset(), False)):
+        monkeypatch.setattr(talk.capabilities, "translation_pairs", lambda pairs=pairs: pairs)
+        page = staff.get("/dashboard/talk").text
+        assert ('value="bidirectional_translation"' in page) is offered
+        assert ('<optgroup label="Translated">' in page) is offered
+        assert '<option value="transcription"' in page
+        assert '<option value="de">German</option>' in page
+        assert ("the server needs a translator" in page) is not offered
+
+
+def test_a_language_with_a_region_may_be_requested(staff):
+    answer = staff.post("/dashboard/talk", CALL | {"source_language": "es-MX"})
+    assert Session.objects.get(pk=answer.json()["session_id"]).source_language == "es-MX"
+
+
 def test_a_fresh_token_requires_a_running_browser_call_of_the_same_tenant(staff, cast):
     answer = staff.post("/dashboard/talk", CALL).json()
     over_the_api = SessionFactory.create(organization=cast.organization)
