@@ -5,6 +5,7 @@ from django.core import signing
 from django.test import Client
 
 from kallglot_site.accounts.models import AuditEntry
+from sessions_app import capabilities
 from sessions_app.dashboard import talk
 from sessions_app.models import Session
 from sessions_app.services import session_end
@@ -54,7 +55,7 @@ def test_an_invalid_call_is_refused_with_the_reason(staff, wrong):
 def test_only_modes_and_languages_that_can_be_served_are_offered(staff, monkeypatch):
     both_ways = frozenset({("es", "en"), ("en", "es")})
     for pairs, offered in ((both_ways, True), (frozenset(), False)):
-        monkeypatch.setattr(talk.capabilities, "translation_pairs", lambda pairs=pairs: pairs)
+        monkeypatch.setattr(capabilities, "translation_pairs", lambda pairs=pairs: pairs)
         page = staff.get("/dashboard/talk").text
         assert ('value="bidirectional_translation"' in page) is offered
         assert ('<optgroup label="Translated">' in page) is offered
