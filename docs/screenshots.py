@@ -1,11 +1,13 @@
 """Makes the screenshots of the documents from a running installation with at least one call.
 
     make run                       # in one terminal
-    make demo                      # in another: plays a call
+    make demo                      # in another: plays a translated call
+    .venv/bin/python manage.py demo --mode transcription
     .venv/bin/python docs/screenshots.py http://127.0.0.1:8000 EMAIL PASSWORD
 
-Shows the latest ended session (or ``--session ID``), starts its analysis if it has none, and writes
-PNG files to ``docs/images``.
+Shows the latest ended session (or ``--session ID``) and the latest translated one, starts the
+analysis of a session that has none, and writes PNG files to ``docs/images``. ``--translated-only``
+leaves the first session out.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 WIDE = {"width": 1360, "height": 900}
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("email")
     parser.add_argument("password")
     parser.add_argument("--session", help="id of the session to show; default: the latest")
+    parser.add_argument("--translated-only", action="store_true")
     arguments = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
@@ -35,6 +38,9 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         state = _signed_in(browser, arguments)
+        _translated(_page(browser, state, "light", WIDE), arguments.url)
+        if arguments.translated_only:
+            return
         for theme in ("light", "dark"):
             page = _page(browser, state, theme, WIDE)
             session = arguments.session or _latest_session(page, arguments.url)
@@ -65,8 +71,8 @@ def _page(browser: Any, state: Any, theme: str, size: dict[str, int]) -> Page:
     return page
 
 
-def _latest_session(page: Page, url: str) -> str:
-    page.goto(f"{url}/dashboard/sessions?status=ended")
+def _latest_session(page: Page, url: str, mode: str = "transcription") -> str:
+    page.goto(f"{url}/dashboard/sessions?status=ended&mode={mode}")
     href = page.locator("tr[data-href] a").first.get_attribute("href")
     if href is None:
         raise SystemExit("There is no ended session: run `make demo` first.")
@@ -86,6 +92,12 @@ def _session(page: Page, url: str) -> None:
     page.wait_for_timeout(1500)  # the waveform is drawn from the audio
 
 
+def _translated(page: Page, url: str) -> None:
+    session = _latest_session(page, url, "bidirectional_translation")
+    _session(page, f"{url}/dashboard/sessions/{session}")
+    _take(page.locator("#transcript"), "session-translated")
+
+
 def _list_and_overview(page: Page, url: str) -> None:
     page.goto(f"{url}/dashboard/sessions")
     _take(page, "sessions")
@@ -94,9 +106,9 @@ def _list_and_overview(page: Page, url: str) -> None:
     _take(page, "overview")
 
 
-def _take(page: Page, name: str) -> None:
+def _take(shown: Page | Locator, name: str) -> None:
     path = IMAGES / f"{name}.png"
-    page.screenshot(path=path)
+    shown.screenshot(path=path)
     size = path.stat().st_size
     if size > LARGEST:
         raise SystemExit(f"{path} has {size} bytes; at most {LARGEST} are allowed.")
