@@ -17,6 +17,7 @@ from sessions_app.engines.base import (
     EngineError,
     EngineMisconfigured,
     EngineRejected,
+    EngineTimeout,
     EngineUnavailable,
     SpeechAudio,
     Synthesizer,
@@ -37,6 +38,7 @@ FAILURES_TO_OPEN = 2
 COOLDOWN = 15.0  # s that an engine is skipped after repeated failures
 
 TRANSLATION_TIMEOUT = 5.0  # s for every translator but the last
+FIRST_SOUND_TIMEOUT = 4.0  # s, for every synthesizer but the last: people are waiting
 HANG_TIMEOUT = 10.0  # s, added to the audio's length, for every transcriber but the last
 
 
@@ -330,9 +332,15 @@ class FallbackSynthesizer(_FallbackEngine[Synthesizer], Synthesizer):
         async def begin(
             engine: Synthesizer,
         ) -> tuple[SpeechAudio | None, AsyncGenerator[SpeechAudio, None]]:
-            chunks = engine.stream(text, language, voice)
-            return await anext(chunks, None), chunks
+            timeout = None if engine is last else FIRST_SOUND_TIMEOUT
+            try:
+                async with asyncio.timeout(timeout):
+                    chunks = engine.stream(text, language, voice)
+                    return await anext(chunks, None), chunks
+            except TimeoutError:
+                raise EngineTimeout(f"{engine.name} did not begin to speak in time") from None
 
+        last = self._chain.engines[-1]
         base = language.split("-")[0].lower()
         chunk, chunks = await self._chain.ask(begin, lambda engine: base in engine.languages)
         async with contextlib.aclosing(chunks):

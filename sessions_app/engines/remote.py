@@ -52,9 +52,10 @@ class RemoteEndpoint:
         """Whether the server answers and takes the key. Raises ``EngineError``."""
         async with self._deadline(), self._answer("GET", "/models") as response:
             error = error_for(self.address, response.status_code, response.headers)
-        # A server that is busy, or that has no list of models, answers all the same.
+        # A server that is busy, or that has no list of models (404, 405, 501), answers too.
+        failed = response.status_code >= 500 and response.status_code != 501
         if response.status_code in (401, 403) or (
-            response.status_code >= 500 and not isinstance(error, EngineOverloaded)
+            failed and not isinstance(error, EngineOverloaded)
         ):
             raise error
 

@@ -6,6 +6,7 @@ produce. So each half second of an utterance is correlated with what the other p
 that time: where the waveforms agree at one delay, it is echo.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,10 +82,12 @@ class SpokenAudio:
         size = round((end - start) * rate) if found else 0
         audio = np.zeros(size, dtype=np.int16)
         for clip in found:
-            samples = clip.samples
+            # Only the part that is asked for: resampling all of it costs milliseconds.
+            skipped = max(0, math.floor((start - clip.start) * clip.rate))
+            samples = clip.samples[skipped : math.ceil((end - clip.start) * clip.rate)]
             if clip.rate != rate:
                 samples = resample(samples, clip.rate, rate)
-            offset = round((clip.start - start) * rate)
+            offset = round((clip.start + skipped / clip.rate - start) * rate)
             first, last = max(offset, 0), min(offset + len(samples), size)
             if first < last:
                 audio[first:last] = samples[first - offset : last - offset]

@@ -208,6 +208,7 @@ class Endpointer:
 
     def flush(self) -> Sequence[EndpointEvent]:
         """Close the open utterance now, whatever comes next."""
+        self.voiced = 0.0
         return _NOTHING if self._utterance is None else [self._close(self._utterance)]
 
     def discard(self) -> None:
@@ -242,6 +243,7 @@ class Endpointer:
         return events
 
     def _drop_audio(self) -> None:
+        self.voiced = 0.0
         self._pending = _EMPTY
         self._drop_recent()
 

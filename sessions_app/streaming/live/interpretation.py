@@ -8,7 +8,7 @@ different: they exchange ``SpeechWanted`` events.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Protocol, cast
 
 from sessions_app.live_events import (
@@ -43,12 +43,19 @@ MODES: Final = frozenset(
 
 STORE_ATTEMPTS: Final = 5
 
+FINISH_WITHIN: Final = 20.0
+"""Seconds for the last translations of a party that has left."""
+
 STORED_WITHIN: Final = 60.0
 """Seconds in which a segment that has begun to be spoken is stored: its utterance ends before."""
 
 
 class SpokenTo(Protocol):
     """The connection of a party."""
+
+    @property
+    def tracks(self) -> Collection[Speaker]:
+        """The parties that speak on it."""
 
     @property
     def output_format(self) -> AudioFormat: ...
@@ -81,7 +88,7 @@ class Interpretation:
         self._publish = publish
         self._assistive = session.mode == Session.Mode.ASSISTIVE_TRANSLATION
         self._translations = TranslationQueue(session.id, segments)
-        self._lanes: list[Lane] = []
+        self._lanes: dict[Lane, SpokenTo] = {}
         self._interpreters: dict[Speaker, Interpreter] = {}
         self._storing: set[asyncio.Task[None]] = set()
         self.conversation = Conversation(
@@ -135,10 +142,16 @@ class Interpretation:
         return interpreter
 
     async def finish(self, speaker: Speaker) -> None:
-        """Wait until everything that ``speaker`` has said is translated, and stored."""
+        """Wait until everything that ``speaker`` has said is translated, and stored. What a hanging
+        translator has not answered by then stays untranslated."""
         interpreter = self._interpreters.get(speaker)
         if interpreter is not None:
-            await interpreter.finish()
+            finishing = asyncio.ensure_future(interpreter.finish())
+            _, unfinished = await asyncio.wait({finishing}, timeout=FINISH_WITHIN)
+            if unfinished:
+                log.warning("gave up translations of %s", self._session.id)
+                finishing.cancel()
+                interpreter.close()
         await self._translations.flush()
 
     # --- what is spoken ---------------------------------------------------------------------
@@ -164,7 +177,7 @@ class Interpretation:
             barge_in=session.barge_in,
             original_volume=session.original_volume if bidirectional else 0.0,
         )
-        self._lanes.append(lane)
+        self._lanes[lane] = connection
         if len(self._lanes) == 1:
             self._audience.join_party(self)
         return lane
@@ -172,7 +185,7 @@ class Interpretation:
     def close_lane(self, lane: Lane) -> None:
         lane.close()
         if lane in self._lanes:
-            self._lanes.remove(lane)
+            del self._lanes[lane]
             if not self._lanes:
                 self._audience.leave_party(self)
 
@@ -188,8 +201,9 @@ class Interpretation:
 
     def hear(self, frame: PlacedFrame) -> None:
         """See ``monitors.Monitor``: a party's own voice, for the other party."""
-        for lane in self._lanes:
-            if lane.listener == frame.speaker:
+        for lane, connection in self._lanes.items():
+            # A connection that speaks for both parties hears neither.
+            if lane.listener == frame.speaker or frame.speaker in connection.tracks:
                 continue
             reads = self._assistive and lane.listener == "agent"
             if reads or self.conversation.is_understood(frame.speaker):

@@ -78,7 +78,7 @@ class SegmentQueue:
             try:
                 await in_database(segments_append, session_id=self._session_id, spoken=spoken)
             except Exception as error:
-                if _is_refusal(error):
+                if is_refusal(error):
                     return error
                 log.error(  # noqa: TRY400, RUF100 - a database error may quote what was said
                     "could not store %d segments of %s: %s",
@@ -106,7 +106,7 @@ class SegmentQueue:
         self._warn(StreamWarning("transcription_failed", message, final.speaker))
 
 
-def _is_refusal(error: Exception) -> bool:
+def is_refusal(error: Exception) -> bool:
     """Whether the data is at fault, so that another attempt with the same data fails too."""
     if isinstance(error, DataError | IntegrityError):
         return True

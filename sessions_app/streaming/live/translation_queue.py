@@ -7,7 +7,7 @@ from typing import Final
 from sessions_app.live_events import TranslationFinal
 from sessions_app.services.translations import SegmentTranslation, segments_translate
 from sessions_app.streaming.database import in_database
-from sessions_app.streaming.live.segment_queue import SegmentQueue
+from sessions_app.streaming.live.segment_queue import SegmentQueue, is_refusal
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,9 @@ class TranslationQueue:
                     segments_translate, session_id=self._session_id, translations=translations
                 )
             except Exception as error:
+                if is_refusal(error):
+                    await self._store_each(translations, error)
+                    return
                 log.error(  # noqa: TRY400, RUF100 - a database error may quote what was said
                     "could not store %d translations of %s: %s",
                     len(translations),
@@ -71,3 +74,15 @@ class TranslationQueue:
                     return
             await asyncio.sleep(backoff)
             backoff = min(2 * backoff, LONGEST_BACKOFF)
+
+    async def _store_each(self, translations: list[SegmentTranslation], error: Exception) -> None:
+        """The database refuses one of them: drop that one."""
+        if len(translations) > 1:
+            for each in translations:
+                await self._store([each])
+            return
+        log.error(
+            "dropped a translation of %s, which the database refuses: %s",
+            translations[0].segment_id,
+            type(error).__name__,
+        )

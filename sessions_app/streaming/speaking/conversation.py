@@ -55,8 +55,8 @@ class Conversation:
 
     def heard_before(self, speaker: Speaker, language: str | None) -> None:
         """What was stored of an earlier utterance. Later ones count for more."""
-        if language:
-            self._heard.setdefault(speaker, base(language))
+        if language and self.language_of(speaker) is None and speaker not in self._doubted:
+            self._heard[speaker] = base(language)
 
     def observe(self, final: FinalTranscript) -> None:
         """An utterance has been transcribed. Being told twice changes nothing."""

@@ -47,6 +47,9 @@ CHUNK_TIMEOUT: Final = 10.0
 END_OF_SEGMENT: Final = 0.02
 """Seconds of silence that end a segment when nothing is left to be said of it."""
 
+LONGEST_BENEATH: Final = 0.3
+"""Seconds of the other party's own voice that wait to be mixed under the speech."""
+
 QUIET: Final = 400
 """Of int16 samples: a frame that is nowhere louder is a pause."""
 
@@ -139,9 +142,16 @@ class Lane:
         if not self._speeches:
             self.output.pass_on(frame)
         elif self._volume:
-            self._beneath.append(self.output.converted(frame))
+            self._add_beneath(frame)
         else:
             self._pass_on_later(frame)
+
+    def _add_beneath(self, frame: PlacedFrame) -> None:
+        self._beneath.append(self.output.converted(frame))
+        # While speech is being made or held nothing takes it, and it must not grow old.
+        most = LONGEST_BENEATH * self.output.rate
+        while len(self._beneath) > 1 and sum(map(len, self._beneath)) > most:
+            self._beneath.popleft()
 
     def _pass_on_later(self, frame: PlacedFrame) -> None:
         """After what is being spoken. The pauses are left out, so that it catches up."""
@@ -162,7 +172,7 @@ class Lane:
         if self._closed or self._paused or not self._volume:
             return
         if self._speeches:
-            self._beneath.append(self.output.converted(frame))
+            self._add_beneath(frame)
         else:
             self.output.pass_on(frame, self._volume)
 
@@ -328,6 +338,8 @@ class Lane:
             if not self._may_send(speech):
                 if speech.complete and speech.made == speech.sent:
                     self._speeches.popleft()
+                    if not self._speeches:
+                        self._beneath.clear()
                 elif self._is_held:
                     # For the listener's voice. Nothing tells when its audio stops coming.
                     await self._clock.sleep(BLOCK)
@@ -341,22 +353,20 @@ class Lane:
 
     def _may_send(self, speech: Speech) -> bool:
         left = speech.made - speech.sent
-        enough = speech.complete or left > self._block
+        enough = speech.complete or left > round(BLOCK * speech.rate)
         return bool(left) and enough and not self._is_held and not self._paused
 
     @property
     def _is_held(self) -> bool:
         return self._interruption.is_held(self._clock.time())
 
-    @property
-    def _block(self) -> int:
-        return round(BLOCK * self.output.rate)
-
     def _send_block(self, speech: Speech) -> None:
         first = not speech.sent
-        block = speech.take(self._block)
+        block = speech.take(round(BLOCK * speech.rate))
         if block is None:
             return
+        # The client has changed its format since this was made, as with its first frame.
+        block = resample(block, speech.rate, self.output.rate)
         if first and (now := self.output.now) is not None:
             SPEECH_END_TO_FIRST_SOUND.observe(max(0.0, now - speech.end_time))
         ends = speech.complete and speech.made == speech.sent

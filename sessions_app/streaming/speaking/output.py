@@ -96,6 +96,12 @@ class PacedOutput:
     def pass_on(self, frame: PlacedFrame, volume: float = 1.0) -> None:
         """Send the other party's own voice as it comes."""
         format = self._format().mono
+        if (now := self._now()) is not None:
+            clock = self._clock.time()
+            gap = clock > self._played_until + frame.duration
+            samples = decode(frame.payload, frame.format.encoding)
+            self._remember(samples, now, frame.format.sample_rate, gap=gap)
+            self._played_until = clock + frame.duration
         if frame.format == format and volume == 1.0:
             payload = frame.payload
         else:

@@ -1,8 +1,5 @@
 """What a party is spoken to on its connection, in the modes that translate."""
 
-from collections.abc import Collection
-from typing import Protocol
-
 from sessions_app.live_events import (
     ClientEvent,
     FinalTranscript,
@@ -12,7 +9,6 @@ from sessions_app.live_events import (
     WordsToPassOn,
     WordsToSpeak,
 )
-from sessions_app.media import Speaker
 from sessions_app.models import Session
 from sessions_app.session_view import SessionView
 from sessions_app.streaming.live.interpretation import Interpretation, SpokenTo
@@ -21,18 +17,12 @@ from sessions_app.streaming.speaking.lane import Lane
 from sessions_app.streaming.wire.protocols.base import ListeningSpeaker
 
 
-class ListeningConnection(SpokenTo, Protocol):
-    @property
-    def tracks(self) -> Collection[Speaker]:
-        """The parties that speak on this connection."""
-
-
 class Listening:
     """Of one connection. Does nothing for a silent listener, and in modes that do not translate."""
 
     def __init__(
         self,
-        connection: ListeningConnection,
+        connection: SpokenTo,
         live: LiveSession,
         session: Session,
         speaker: ListeningSpeaker,
@@ -85,3 +75,4 @@ class Listening:
         self._interpretation.observe(view)
         if view.state.ended:
             self._lane.stop("ended")
+            self._lane.close()  # what is still transcribed is not spoken any more

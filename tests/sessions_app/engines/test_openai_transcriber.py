@@ -149,7 +149,7 @@ MODELS = "https://api.example.com/v1/models"
 
 
 @respx.mock
-@pytest.mark.parametrize("status", [200, 404, 405, 429])
+@pytest.mark.parametrize("status", [200, 404, 405, 429, 501])
 async def test_a_server_that_answers_is_available(engine: Transcriber, status: int) -> None:
     route = respx.get(MODELS).respond(status)
     await engine.probe()

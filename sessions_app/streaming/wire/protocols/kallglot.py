@@ -272,14 +272,10 @@ def _fields_of(message: ServerMessage) -> tuple[str, Json]:
                 "message": message.message,
                 "speaker": message.speaker,
             }
-        case TranslationFinal() | TranslationPartial():
-            final = isinstance(message, TranslationFinal)
-            return "translation.final" if final else "translation.partial", {
-                "segment_id": message.segment_id,
-                "speaker": message.speaker,
-                "language": message.language,
-                "text": message.text,
-            }
+        case TranslationFinal():
+            return "translation.final", _translation(message)
+        case TranslationPartial():
+            return "translation.partial", _translation(message)
         case TranslationFailed():
             return "translation.failed", {
                 "segment_id": message.segment_id,
@@ -357,6 +353,15 @@ def _segment(final: FinalTranscript) -> Json:
         "end_time": final.end_time,
         "confidence": final.confidence,
         "sequence": final.sequence,
+    }
+
+
+def _translation(message: TranslationFinal | TranslationPartial) -> Json:
+    return {
+        "segment_id": message.segment_id,
+        "speaker": message.speaker,
+        "language": message.language,
+        "text": message.text,
     }
 
 

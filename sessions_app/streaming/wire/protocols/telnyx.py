@@ -12,6 +12,7 @@ from sessions_app.streaming.wire.protocols.base import (
     AudioInput,
     ClientMessage,
     Json,
+    StreamStop,
 )
 from sessions_app.streaming.wire.protocols.telephony import MediaStreamCodec, wrong
 
@@ -69,6 +70,15 @@ class TelnyxCodec(MediaStreamCodec):
             expected += 1
         self._next[speaker] = expected
         return ready
+
+    def decode(self, data: str | bytes) -> list[ClientMessage]:
+        messages = super().decode(data)
+        if any(isinstance(each, StreamStop) for each in messages):
+            # What still waited for a message that is missing.
+            held = [each[chunk] for each in self._held.values() for chunk in sorted(each)]
+            self._held.clear()
+            return [*held, *messages]
+        return messages
 
     def _encoded(self, event: str, content: Json | None) -> Json:
         return {"event": event} if content is None else {"event": event, event: content}
