@@ -25,13 +25,22 @@ from tests.requirements import (
     firefox_path,
     nginx_path,
     postgres_url,
+    pulseaudio_path,
     redis_url,
 )
 from webhooks_app.delivery.claims import DELIVERIES
 
 pytest_plugins = ["tests.passes"]
 
-__all__ = ["apertium", "browser_path", "firefox_path", "nginx_path", "postgres_url", "redis_url"]
+__all__ = [
+    "apertium",
+    "browser_path",
+    "firefox_path",
+    "nginx_path",
+    "postgres_url",
+    "pulseaudio_path",
+    "redis_url",
+]
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,16 @@ def firefox_path() -> str:
 
 
 @pytest.fixture(scope="session")
+def pulseaudio_path() -> str:
+    """PulseAudio, which gives Firefox a loudspeaker on a machine that has none."""
+    path = shutil.which("pulseaudio")
+    if path is None:
+        missing("PulseAudio (apt-get install pulseaudio)")
+        raise AssertionError("unreachable")
+    return path
+
+
+@pytest.fixture(scope="session")
 def apertium() -> None:
     """Apertium's programs with English and Spanish."""
     from sessions_app.engines.translators.apertium import ApertiumTranslator

@@ -57,16 +57,22 @@ def chromium(playwright: Playwright, browser_path: str) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="package")
-def firefox(
-    playwright: Playwright, firefox_path: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
-    launcher = tmp_path_factory.mktemp("firefox") / "firefox"
+def firefox_launcher(folder: Path, firefox_path: str) -> Path:
+    """A program in ``folder`` that starts Firefox for Playwright."""
+    launcher = folder / "firefox"
     launcher.write_text(
         f"#!/bin/sh\ncd {ROOT}\n"
         f'exec {sys.executable} -m tests.browser.firefox {firefox_path} "$@"\n'
     )
     launcher.chmod(0o755)
+    return launcher
+
+
+@pytest.fixture(scope="package")
+def firefox(
+    playwright: Playwright, firefox_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
+    launcher = firefox_launcher(tmp_path_factory.mktemp("firefox"), firefox_path)
     browser = playwright.firefox.launch(channel="moz-firefox", executable_path=launcher)
     yield browser
     browser.close()

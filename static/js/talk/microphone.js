@@ -1,6 +1,7 @@
 // The microphone: devices, level, mute, and frames of 16-bit PCM at a rate that the server accepts.
 
 const WANTED_RATE = 16000;
+const LONGEST_START = 5000; // milliseconds
 
 export class Microphone {
   /** onFrame gets an ArrayBuffer of 100 ms, onLevel a peak from 0 to 1. */
@@ -34,7 +35,15 @@ export class Microphone {
       this.onFrame(data.samples);
     };
     this.source.connect(this.node);
-    await this.context.resume();
+    await this.begin();
+  }
+
+  /** Firefox waits for an output device, without an error and without end. */
+  async begin() {
+    const tooLong = new Promise((_, reject) => {
+      setTimeout(() => reject(new DOMException("The audio did not start.", "TimeoutError")), LONGEST_START);
+    });
+    await Promise.race([this.context.resume(), tooLong]);
   }
 
   get rate() {

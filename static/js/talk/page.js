@@ -25,6 +25,7 @@ const MICROPHONE_ERRORS = {
   NotAllowedError: "The browser blocked the microphone. Allow it in the address bar and try again.",
   NotFoundError: "No microphone was found.",
   NotReadableError: "Another program is using the microphone.",
+  TimeoutError: "The browser did not start its audio. Connect headphones or a loudspeaker and try again.",
 };
 
 function show(state) {
