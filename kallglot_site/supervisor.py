@@ -155,8 +155,8 @@ class Supervisor:
             # a session, because Linux ignores niceness between sessions (autogroups, sched(7)).
             process_group=0,
         )
-        _make_nice(process, child.niceness)
         child.process = process
+        _make_nice(process, child.niceness)
         if self._stopping.is_set():
             process.terminate()
         # Threads, not asyncio's pipes, which report an exit only when the last process that
@@ -194,8 +194,9 @@ class Supervisor:
 
 def _make_nice(process: "subprocess.Popen[bytes]", niceness: int) -> None:
     if niceness:
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+        target = min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+        with contextlib.suppress(OSError):  # it has ended already, or it may not be changed
+            os.setpriority(os.PRIO_PROCESS, process.pid, target)
 
 
 def _kill_group(process: "subprocess.Popen[bytes] | None") -> None:

@@ -20,7 +20,14 @@ from django.conf import settings
 from sessions_app import capabilities
 from sessions_app.clock import SystemClock
 from sessions_app.engines import metrics
-from sessions_app.engines.base import Engine, EngineError, Synthesizer, Transcriber, Translator
+from sessions_app.engines.base import (
+    Engine,
+    EngineError,
+    EngineOverloaded,
+    Synthesizer,
+    Transcriber,
+    Translator,
+)
 from sessions_app.engines.registry import (
     synthesizer_from_url,
     transcriber_from_url,
@@ -34,6 +41,9 @@ from sessions_app.streaming.telling.monitors import Monitors
 log = logging.getLogger(__name__)
 
 PROBE_EVERY: Final = 10.0
+MISSED_PROBES: Final = 3
+"""Probes in a row without an answer that make a running gateway unready."""
+
 PROBE_TIMEOUT: Final = 3.0
 """Seconds."""
 
@@ -107,6 +117,7 @@ class _Runtime:
         self.failure: str | None = None
         self.silence: str | None = None
         """Why the engine's server would not transcribe now, as it answered last; None: it would."""
+        self._unanswered = 0
         self._probe_at = 0.0
         self._starting: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
@@ -137,13 +148,22 @@ class _Runtime:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
                 await self.transcriber.probe()
-        except (EngineError, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            self.silence = f"the transcription engine (TRANSCRIBER_URL) is not available: {reason}"
-            log.warning("%s", self.silence)
+        except EngineOverloaded:
+            self._answered()  # it works
+        except Exception as error:  # whatever it is, it must not end the probing
+            self._unanswered += 1
+            reason = str(error) if isinstance(error, EngineError) else "no answer in time"
+            log.warning("the transcription engine (TRANSCRIBER_URL) is not available: %s", reason)
+            # A busy server may miss one. All gateways of an installation would leave at once.
+            if self._unanswered >= (MISSED_PROBES if self.loaded else 1):
+                self.silence = "the transcription engine (TRANSCRIBER_URL) is not available"
         else:
-            self.silence = None
-        self._probe_at = time.monotonic() + PROBE_EVERY
+            self._answered()
+        finally:
+            self._probe_at = time.monotonic() + PROBE_EVERY
+
+    def _answered(self) -> None:
+        self._unanswered, self.silence = 0, None
 
     async def close(self) -> None:
         for each in self.optional:
@@ -215,7 +235,11 @@ async def start(meanwhile: Awaitable[None] | None = None) -> None:
     loading = runtime.start()
     if meanwhile is not None:
         runtime.prepared = False
-        await meanwhile
+        try:
+            await meanwhile
+        except Exception as error:
+            runtime.failure = f"the start failed: {type(error).__name__}"
+            raise
         runtime.prepared = True
     await loading
 

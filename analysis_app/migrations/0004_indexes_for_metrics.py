@@ -2,8 +2,12 @@
 
 from django.db import migrations, models
 
+from kallglot_site.online_migrations import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("accounts", "0005_audit_of_api_keys"),
         ("analysis_app", "0003_index_of_runs_to_do"),
@@ -11,7 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="analysis",
             index=models.Index(
                 condition=models.Q(("status", "failed")),

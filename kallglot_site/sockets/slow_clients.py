@@ -40,7 +40,8 @@ class ReadRate:
     def __init__(self, raw: socket.socket, buffered: Callable[[], int]) -> None:
         self._raw = raw
         self._buffered = buffered
-        self._due = 0
+        self._due = self._before = 0
+        self._fell = False
         self._received = 0
         self._since = 0.0
 
@@ -56,12 +57,14 @@ class ReadRate:
         if self._due == 0:
             self._begin(now)
             return False
+        unread = self.unread()
+        self._fell = self._fell or unread < self._before
+        self._before = unread
         if now - self._since < settings.CLIENT_READ_WINDOW:
             return False
-        unread = self.unread()
         received = _acknowledged(self._raw)
         if received is None:  # whether anything was read is all that can be seen
-            is_too_slow = unread >= self._due
+            is_too_slow = not self._fell
         else:
             enough = settings.CLIENT_READ_RATE * settings.CLIENT_READ_WINDOW
             is_too_slow = received - self._received < min(self._due, enough)
@@ -69,7 +72,8 @@ class ReadRate:
         return is_too_slow
 
     def _begin(self, now: float) -> None:
-        self._due = self.unread()
+        self._due = self._before = self.unread()
+        self._fell = False
         self._received = _acknowledged(self._raw) or 0
         self._since = now
 

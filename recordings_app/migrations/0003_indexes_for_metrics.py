@@ -2,8 +2,12 @@
 
 from django.db import migrations, models
 
+from kallglot_site.online_migrations import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("accounts", "0005_audit_of_api_keys"),
         ("recordings_app", "0002_leases"),
@@ -11,7 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="recording",
             index=models.Index(
                 condition=models.Q(("status", "processing")),
@@ -19,7 +23,7 @@ class Migration(migrations.Migration):
                 name="recordings_processing",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="recording",
             index=models.Index(
                 condition=models.Q(("status", "failed")),

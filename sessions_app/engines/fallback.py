@@ -114,12 +114,23 @@ class Chain(Generic[E]):
             raise _combined(errors)
 
     async def probe(self) -> None:
-        """Probe all engines at once; an error only if none works."""
-        results = await asyncio.gather(
-            *(engine.probe() for engine in self.configured), return_exceptions=True
-        )
-        errors = [result for result in results if isinstance(result, EngineError)]
-        if len(errors) == len(results):
+        """Probe all engines at once, until one works; an error only if none does."""
+        probes = [asyncio.ensure_future(engine.probe()) for engine in self.configured]
+        errors: list[EngineError] = []
+        try:
+            for answered in asyncio.as_completed(probes):
+                try:
+                    await answered
+                except EngineError as error:
+                    errors.append(error)
+                except Exception as error:  # an engine's bug
+                    errors.append(EngineUnavailable(type(error).__name__))
+                else:
+                    return  # the others may hang
+        finally:
+            for probe in probes:
+                probe.cancel()
+        if errors:
             raise _combined(errors)
 
     async def close(self) -> None:

@@ -53,10 +53,9 @@ class RemoteEndpoint:
         async with self._deadline(), self._answer("GET", "/models") as response:
             error = error_for(self.address, response.status_code, response.headers)
         # A server that is busy, or that has no list of models (404, 405, 501), answers too.
+        # So does one whose key may transcribe and not list models (403).
         failed = response.status_code >= 500 and response.status_code != 501
-        if response.status_code in (401, 403) or (
-            failed and not isinstance(error, EngineOverloaded)
-        ):
+        if response.status_code == 401 or (failed and not isinstance(error, EngineOverloaded)):
             raise error
 
     async def post(self, path: str, **content: Any) -> bytes:

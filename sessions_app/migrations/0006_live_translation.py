@@ -88,12 +88,4 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        migrations.AddConstraint(
-            model_name="segment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("translated_sequence__isnull", False)),
-                fields=("session", "translated_sequence"),
-                name="translation_order",
-            ),
-        ),
     ]

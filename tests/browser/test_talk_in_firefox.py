@@ -24,7 +24,7 @@ from tests.conftest import Cast
 pytestmark = pytest.mark.timeout(300)
 
 LOADING = 90_000  # milliseconds: the first call loads the engine, on a busy machine
-MICROPHONE = {
+MICROPHONE: dict[str, str | float | bool] = {
     "media.navigator.streams.fake": True,  # a tone
     "media.navigator.permission.disabled": True,
 }
@@ -65,7 +65,7 @@ def firefox_window(
         channel="moz-firefox",
         executable_path=firefox_launcher(folder, path),
         firefox_user_prefs=MICROPHONE,
-        env=os.environ | {"PULSE_SERVER": pulse_server},
+        env={**os.environ, "PULSE_SERVER": pulse_server},
     )
     try:
         context = browser.new_context(viewport={"width": WIDE, "height": 900})

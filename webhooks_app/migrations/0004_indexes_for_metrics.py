@@ -2,15 +2,19 @@
 
 from django.db import migrations, models
 
+from kallglot_site.online_migrations import AddIndexOnline
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("accounts", "0005_audit_of_api_keys"),
         ("webhooks_app", "0003_delivery_indexes"),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="delivery",
             index=models.Index(
                 condition=models.Q(("status", "pending")),
@@ -18,7 +22,7 @@ class Migration(migrations.Migration):
                 name="deliveries_pending_by_due",
             ),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name="endpoint",
             index=models.Index(
                 condition=models.Q(("status", "disabled")),

@@ -149,7 +149,7 @@ MODELS = "https://api.example.com/v1/models"
 
 
 @respx.mock
-@pytest.mark.parametrize("status", [200, 404, 405, 429, 501])
+@pytest.mark.parametrize("status", [200, 403, 404, 405, 429, 501])
 async def test_a_server_that_answers_is_available(engine: Transcriber, status: int) -> None:
     route = respx.get(MODELS).respond(status)
     await engine.probe()
@@ -159,7 +159,7 @@ async def test_a_server_that_answers_is_available(engine: Transcriber, status: i
 @respx.mock
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(401, EngineMisconfigured), (403, EngineMisconfigured), (500, EngineUnavailable)],
+    [(401, EngineMisconfigured), (500, EngineUnavailable)],
 )
 async def test_a_server_that_fails_or_refuses_the_key_is_not_available(
     engine: Transcriber, status: int, error: type[EngineError]
