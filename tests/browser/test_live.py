@@ -1,5 +1,7 @@
 """The live transcript in the browser, also across broken connections."""
 
+import time
+
 from playwright.sync_api import WebSocketRoute, expect
 
 from sessions_app import runtime
@@ -24,10 +26,17 @@ def say(session: Session, sequence: int, text: str, **columns) -> None:
 
 
 def publish(session: Session, event: SpokenEvent) -> None:
-    """Publish as the gateway does, on the server's event loop."""
+    """Publish as the gateway does, on the server's event loop, once a page follows the session."""
+    deadline = time.monotonic() + 30
+    while not is_followed(session) and time.monotonic() < deadline:
+        time.sleep(0.02)
     gateway = runtime._runtime.gateway
-    publish = gateway.session(session.id).publish
-    gateway._loop.call_soon_threadsafe(publish, event)
+    gateway._loop.call_soon_threadsafe(gateway.sessions[session.id].publish, event)
+
+
+def is_followed(session: Session) -> bool:
+    current = runtime._runtime
+    return current is not None and session.id in current.gateway.sessions
 
 
 def lines(page) -> list[str]:
