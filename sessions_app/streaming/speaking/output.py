@@ -45,6 +45,7 @@ class PacedOutput:
         self._now = now
         self._sequence = 0
         self._played_until = 0.0  # on the clock: when all that was sent will have been heard
+        self._passed_until = 0.0  # the same of what was passed on, which nobody interrupts
         self._open: list[Samples] = []
         self._open_start = 0.0  # on the timeline
         self._passing: tuple[AudioFormat, AudioFormat, Resampler | None] | None = None
@@ -98,10 +99,10 @@ class PacedOutput:
         format = self._format().mono
         if (now := self._now()) is not None:
             clock = self._clock.time()
-            gap = clock > self._played_until + frame.duration
+            gap = clock > self._passed_until + frame.duration
             samples = decode(frame.payload, frame.format.encoding)
             self._remember(samples, now, frame.format.sample_rate, gap=gap)
-            self._played_until = clock + frame.duration
+            self._passed_until = clock + frame.duration
         if frame.format == format and volume == 1.0:
             payload = frame.payload
         else:

@@ -310,6 +310,16 @@ async def test_the_other_party_s_voice_passes_at_once_while_nothing_is_spoken(li
     assert (at, block.payload, block.original, block.segment_id) == (0.0, frame.payload, True, None)
 
 
+async def test_nobody_interrupts_a_voice_that_is_passed_on(listener):
+    frame = PlacedFrame("agent", MULAW, encode(speech(0.1), "mulaw"), 0.0, 0.1)
+    for tenth in range(10):
+        listener.lane.pass_on(frame)
+        listener.voiced(tenth / 10)
+        await listener.clock.advance(0.1)
+    assert listener.cleared == []
+    assert listener.seconds == pytest.approx(1.0)
+
+
 async def test_a_voice_that_comes_while_something_is_spoken_is_heard_after_it(listener):
     listener.say("uno")
     await listener.clock.advance(0.1)
