@@ -175,7 +175,9 @@ class ListenInConsumer(StaffSocket):
         if session is None:
             return NO_SUCH_OBJECT
         membership = membership_of(user=user, organization=session.organization)
-        if membership is None or not membership.may_listen_in:
+        if membership is None:  # it ended since the session was read
+            return NO_SUCH_OBJECT
+        if not membership.may_listen_in:
             return NOT_ALLOWED
         if session.organization.is_suspended or not may_enter(user, session.organization):
             return NOT_ALLOWED

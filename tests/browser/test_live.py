@@ -4,6 +4,7 @@ import time
 
 from playwright.sync_api import WebSocketRoute, expect
 
+from kallglot_site.accounts.dashboard.sockets import StaffSocket
 from sessions_app import runtime
 from sessions_app.live_events import (
     PartialTranscript,
@@ -161,4 +162,6 @@ def test_signing_out_elsewhere_stops_the_live_view(new_window, owner_window, cas
     other.locator(".switcher summary").click()
     other.get_by_role("button", name="Sign out").click()
     other.wait_for_url("**/login")
-    expect(page.get_by_text("The live view has stopped")).to_be_visible()
+    expect(page.get_by_text("The live view has stopped")).to_be_visible(
+        timeout=1000 * (StaffSocket.recheck_every + 20)
+    )

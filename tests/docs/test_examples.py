@@ -118,7 +118,7 @@ def test_every_command_named_exists(page: Path) -> None:
     commands = {
         file.stem for file in ROOT.glob("*/management/commands/*.py") if file.stem != "__init__"
     }
-    commands |= {"migrate", "check", "makemigrations", "shell", "createsuperuser"}
+    commands |= {"migrate", "check", "makemigrations", "shell", "createsuperuser", "runserver"}
     assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= commands
 
 

@@ -26,6 +26,16 @@ pytestmark = [pytest.mark.engine, needs_apertium]
 ORDER = TranslationRequest("Where is my order?", "en", "es")
 
 
+_others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _ignore_programs_of_others() -> None:
+    """A server that other tests keep in this process may have started some."""
+    _others.clear()
+    _others.update(program.pid for program in programs())
+
+
 @pytest.fixture
 async def translator() -> AsyncIterator[ApertiumTranslator]:
     engine = ApertiumTranslator()
@@ -39,12 +49,14 @@ def mode(directory: Path, name: str, pipeline: str) -> None:
 
 
 def programs() -> list[psutil.Process]:
-    """Apertium's programs that this process has started and that run."""
+    """Apertium's programs that this process has started in this test and that run."""
     names = ("lt-proc", "apertium-", "lrx-proc", "cg-proc")
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and child.name().startswith(names)
+        if child.pid not in _others
+        and child.status() != psutil.STATUS_ZOMBIE
+        and child.name().startswith(names)
     ]
 
 
