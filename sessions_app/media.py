@@ -4,7 +4,7 @@ G.711 (ITU-T) maps 8-bit codes to 16-bit samples: decoding and encoding are tabl
 tables are computed here from the definition.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal, cast, get_args
 
@@ -84,18 +84,32 @@ class AudioFrame:
 
 @dataclass(frozen=True, slots=True)
 class PlacedFrame:
-    """Mono audio on the session's timeline. ``start`` and ``duration`` are in seconds."""
+    """Mono audio on the session's timeline. ``start`` and ``duration`` are in seconds.
+
+    ``segment_id``: of made speech, the segment whose translation is spoken.
+    """
 
     speaker: Speaker
     format: AudioFormat
     payload: bytes
     start: float
     duration: float
+    segment_id: str | None = None
 
     @property
     def end(self) -> float:
         """Seconds on the session's timeline."""
         return self.start + self.duration
+
+    def until(self, seconds: float) -> "PlacedFrame | None":
+        """Its first ``seconds``, in whole samples; None if that is less than one."""
+        if seconds >= self.duration:
+            return self
+        size = self.format.bytes_per_sample * int(seconds * self.format.sample_rate)
+        if size <= 0:
+            return None
+        payload = self.payload[:size]
+        return replace(self, payload=payload, duration=self.format.duration(payload))
 
 
 def decode(payload: bytes, encoding: Encoding) -> Samples:

@@ -137,6 +137,20 @@ class Session(models.Model):
         return self.id
 
     @property
+    def translates(self) -> bool:
+        """Whether one party at least is spoken to in its own language."""
+        return self.mode in (self.Mode.BIDIRECTIONAL_TRANSLATION, self.Mode.ASSISTIVE_TRANSLATION)
+
+    @property
+    def records_translations(self) -> bool:
+        """Whether the speech that is made for a party is recorded as well."""
+        return (
+            self.translates
+            and self.recording_enabled
+            and self.recording_channels == self.Channels.DUAL
+        )
+
+    @property
     def is_ended(self) -> bool:
         return self.status == self.Status.ENDED
 

@@ -174,7 +174,8 @@ class Beat:
 
     ``replaced``: another owner has claimed it; this process only finishes the audio it has.
     ``told_sequence``, ``told_translation``: the last segment and the last translation that its
-    client has for sure (None: not known).
+    client has for sure (None: not known). ``latest``: the end of what was spoken to the party, if
+    that is later than ``position``.
     """
 
     claim: Claim
@@ -183,6 +184,12 @@ class Beat:
     replaced: bool
     told_sequence: int | None = None
     told_translation: int | None = None
+    latest: float = 0.0
+
+    @property
+    def duration(self) -> float:
+        """What the session lasts at least, in seconds."""
+        return max(self.position, self.latest)
 
 
 def tracks_beat(beats: Sequence[Beat]) -> list[str]:
@@ -216,7 +223,7 @@ def tracks_beat(beats: Sequence[Beat]) -> list[str]:
     _execute_many(
         "UPDATE sessions_app_session SET last_audio_at = %s, "
         "duration = CASE WHEN duration < %s THEN %s ELSE duration END WHERE id = %s",
-        [(now, b.position, b.position, b.claim.session_id) for b in owned if b.heard],
+        [(now, b.duration, b.duration, b.claim.session_id) for b in owned if b.heard],
     )
     _execute_many(
         "UPDATE sessions_app_replacedowner SET lease_expires_at = %s, found_expired_at = NULL "
@@ -308,11 +315,15 @@ def track_release(
     *,
     claim: Claim,
     position: float,
+    latest: float = 0.0,
     told_sequence: int | None = None,
     told_translation: int | None = None,
     switches: Mapping[str, bool] = NO_SWITCHES,
 ) -> None:
-    """Give up a claim whose audio is stored. The last owner to do so completes the transcript."""
+    """Give up a claim whose audio is stored. The last owner to do so completes the transcript.
+
+    ``latest``: see ``Beat``.
+    """
     session = session_lock(claim.session_id)
     if session is None:
         return
@@ -327,8 +338,8 @@ def track_release(
     )
     ReplacedOwner.objects.filter(track_id=claim.track_id, generation=claim.generation).delete()
     Track.objects.filter(id=claim.track_id, position__lt=position).update(position=position)
-    if session.duration < position:
-        session.duration = position
+    if session.duration < max(position, latest):
+        session.duration = max(position, latest)
         session.save(update_fields=["duration"])
     _claim_ended(session)
 

@@ -1,7 +1,8 @@
 """Audio taps: other apps receive every placed frame of a session through them.
 
 An app registers a factory once, in its AppConfig.ready. When a track is claimed, the gateway calls
-each factory for a tap; a factory that does not want the track's audio returns None.
+each factory for a tap; a factory that does not want the track's audio returns None. In the modes
+that translate it asks for a second tap, for the speech that the party hears.
 """
 
 import logging
@@ -25,6 +26,8 @@ class TrackContext:
     generation: int
     recording_enabled: bool
     warn: Callable[[StreamWarning], None]
+    made_speech: bool = False
+    """The tap is not for the party's own voice, but for what is spoken to it."""
 
 
 class AudioTap(Protocol):

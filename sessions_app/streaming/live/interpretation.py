@@ -8,7 +8,7 @@ different: they exchange ``SpeechWanted`` events.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, cast
 
 from sessions_app.live_events import (
@@ -37,10 +37,6 @@ from sessions_app.streaming.telling.monitors import Audience
 
 log = logging.getLogger(__name__)
 
-MODES: Final = frozenset(
-    {Session.Mode.BIDIRECTIONAL_TRANSLATION, Session.Mode.ASSISTIVE_TRANSLATION}
-)
-
 STORE_ATTEMPTS: Final = 5
 
 FINISH_WITHIN: Final = 20.0
@@ -50,11 +46,16 @@ STORED_WITHIN: Final = 60.0
 """Seconds in which a segment that has begun to be spoken is stored: its utterance ends before."""
 
 
+class ListenerTrack(Protocol):
+    def hears(self, frame: PlacedFrame) -> None:
+        """The party has heard a block of speech that was made for it."""
+
+
 class SpokenTo(Protocol):
     """The connection of a party."""
 
     @property
-    def tracks(self) -> Collection[Speaker]:
+    def tracks(self) -> Mapping[Speaker, ListenerTrack]:
         """The parties that speak on it."""
 
     @property
@@ -168,6 +169,7 @@ class Interpretation:
                 format=lambda: connection.output_format,
                 clock=self._context.clock,
                 now=self._now,
+                heard=lambda frame: connection.tracks[listener].hears(frame),
             ),
             synthesizer=self._context.synthesizer if spoken_to else None,
             clock=self._context.clock,

@@ -17,7 +17,7 @@ from sessions_app.streaming.hearing.pipeline import PipelineOptions
 from sessions_app.streaming.hearing.timeline import ClockMode
 from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.live.context import ProcessContext
-from sessions_app.streaming.live.interpretation import MODES, Interpretation
+from sessions_app.streaming.live.interpretation import Interpretation
 from sessions_app.streaming.live.owner import Owner
 from sessions_app.streaming.live.pause import RecordingPause
 from sessions_app.streaming.live.segment_queue import SegmentQueue
@@ -115,7 +115,14 @@ class LiveSession:
                 wants_english=lambda: interpretation.wants_english(speaker),
                 wants_partials=lambda: interpretation.wants_partials(speaker),
             )
-        track = LiveTrack(self, speaker, owner=owner, clock_mode=clock_mode, options=options)
+        track = LiveTrack(
+            self,
+            speaker,
+            owner=owner,
+            clock_mode=clock_mode,
+            options=options,
+            made_speech=session.records_translations,
+        )
         self.tracks.append(track)
         metrics.TRACKS.inc()
         if self.pause.active:
@@ -124,7 +131,7 @@ class LiveSession:
 
     def interpreted(self, session: Session) -> Interpretation | None:
         """The session's translation, begun if needed; None: its mode does not translate."""
-        if self.interpretation is None and session.mode in MODES:
+        if self.interpretation is None and session.translates:
             self.interpretation = Interpretation(
                 session,
                 context=self.context,
@@ -169,12 +176,16 @@ class LiveSession:
     @property
     def position(self) -> float:
         """The end of the session's audio here, in seconds; 0: no track. From any thread."""
-        return max((track.position for track in list(self._speaking.values())), default=0.0)
+        return max((track.latest for track in list(self._speaking.values())), default=0.0)
 
     @property
     def now(self) -> float | None:
-        """The time on the session's timeline; None: no track here has begun."""
-        zero = next((each.zero for each in self.tracks if each.zero is not None), None)
+        """The time on the session's timeline; None: no track here has begun. With ``clock=media``
+        it is as late as the audio that has come."""
+        begun = [each for each in self.tracks if each.zero is not None]
+        if any(each.clock_mode == "media" for each in begun):
+            return max(each.position for each in begun)
+        zero = next((each.zero for each in begun), None)
         return None if zero is None else self.context.clock.time() - zero
 
     def audible_to(self, speaker: Speaker) -> list[SpokenAudio]:

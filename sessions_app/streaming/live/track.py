@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from django.conf import settings
 
-from kallglot_site import executors
 from sessions_app.live_events import (
     FinalTranscript,
     PartialTranscript,
@@ -16,14 +15,14 @@ from sessions_app.live_events import (
     SpokenEvent,
     StreamWarning,
 )
-from sessions_app.media import AudioFrame, Speaker
+from sessions_app.media import AudioFrame, PlacedFrame, Speaker
 from sessions_app.services.claims import Beat, Claim, track_claim
 from sessions_app.services.segments import SpokenSegment
 from sessions_app.session_view import SessionView
 from sessions_app.streaming.database import in_database
 from sessions_app.streaming.hearing.echo import SpokenAudio
 from sessions_app.streaming.hearing.pipeline import PipelineOptions, TrackPipeline
-from sessions_app.streaming.hearing.taps import AudioTap, TrackContext, taps_close, taps_for
+from sessions_app.streaming.hearing.taps import AudioTap, TrackContext
 from sessions_app.streaming.hearing.timeline import ClockMode, Timeline
 from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.live import track_rows
@@ -32,6 +31,7 @@ from sessions_app.streaming.live.early_audio import EarlyAudio, Switch
 from sessions_app.streaming.live.owner import Owner, Switches, Told
 from sessions_app.streaming.live.pause import RecordingPause
 from sessions_app.streaming.live.segment_queue import SegmentQueue
+from sessions_app.streaming.live.track_taps import TrackTaps
 
 log = logging.getLogger(__name__)
 
@@ -100,16 +100,19 @@ class LiveTrack:
         owner: Owner,
         clock_mode: ClockMode,
         options: PipelineOptions,
+        made_speech: bool = False,
     ) -> None:
         self.session_id = host.id
         self.speaker: Speaker = speaker
         self.claim: Claim | None = None
         self._host = host
         self._owner = owner
-        self._clock_mode: ClockMode = clock_mode
+        self.clock_mode: ClockMode = clock_mode
         self._options = options
+        self._made_speech = made_speech
         self._pipeline: TrackPipeline | None = None
-        self._taps: list[AudioTap] = []
+        self._taps = TrackTaps()
+        self._spoken_until = 0.0
         self._monitors: AudioTap | None = None
         self._early = EarlyAudio()
         self._starting: asyncio.Task[None] | None = None
@@ -137,6 +140,12 @@ class LiveTrack:
         else:
             self._keep_early(frame)
 
+    def hears(self, frame: PlacedFrame) -> None:
+        """The party has heard a block of speech that was made for it."""
+        self._spoken_until = frame.end
+        if not self._host.pause.active:
+            self._taps.write_speech(frame)
+
     @property
     def backlog_seconds(self) -> float:
         """Seconds of finished speech not yet transcribed."""
@@ -146,6 +155,11 @@ class LiveTrack:
     def position(self) -> float:
         """End of the track, seconds on the session's timeline."""
         return self._pipeline.position if self._pipeline is not None else self._position
+
+    @property
+    def latest(self) -> float:
+        """The same, or the end of what was spoken to the party, if that is later."""
+        return max(self.position, self._spoken_until)
 
     @property
     def generation(self) -> int:
@@ -214,7 +228,7 @@ class LiveTrack:
             recording_enabled=claim.recording_enabled,
             warn=self._owner.warn,
         )
-        self._taps = await executors.TAPS.run(taps_for, context)
+        await self._taps.open(context, made_speech=self._made_speech)
         if previous is None and claim.generation > 1:
             await self._take_over(claim)
         if claim.zero is not None:
@@ -272,10 +286,10 @@ class LiveTrack:
             timeline=Timeline(
                 zero=started_at.timestamp() - self._host.epoch,
                 position=self._position,
-                clock_mode=self._clock_mode,
+                clock_mode=self.clock_mode,
                 media_zero_ms=media_zero_ms,
             ),
-            taps=self._taps,
+            taps=self._taps.voice,
             options=self._options,
             audible=lambda: self._host.audible_to(self.speaker),
         )
@@ -316,7 +330,9 @@ class LiveTrack:
         if self.claim is None:
             return None
         heard, self._heard = self._heard, False
-        return Beat(self.claim, self.position, heard, self._replaced, *self.told)
+        return Beat(
+            self.claim, self.position, heard, self._replaced, *self.told, latest=self.latest
+        )
 
     # --- switches ---------------------------------------------------------------------------
 
@@ -407,18 +423,22 @@ class LiveTrack:
         finally:
             if self.claim is not None:
                 await track_rows.release(
-                    self.claim, position=self.position, told=self.told, switches=self._switched
+                    self.claim,
+                    position=self.position,
+                    latest=self.latest,
+                    told=self.told,
+                    switches=self._switched,
                 )
             self._host.track_released(self)
 
     async def _drain(self) -> None:
         pipeline = self._pipeline
         if pipeline is None:  # no audio came, but the taps know of the claim
-            await executors.TAPS.run(taps_close, self._taps)
+            await self._taps.close()
             return
         began = self._host.context.clock.time()
         drained = await pipeline.drain(0.0)  # from here on it accepts no more audio
-        await executors.TAPS.run(taps_close, self._taps)
+        await self._taps.close()
         while not drained:
             drained = await pipeline.drain(0.5)
             hurried = self._ended or self._host.context.draining

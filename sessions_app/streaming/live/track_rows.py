@@ -92,7 +92,7 @@ async def hand_over(
 
 
 async def release(
-    claim: Claim, *, position: float, told: Told, switches: Mapping[str, bool]
+    claim: Claim, *, position: float, latest: float, told: Told, switches: Mapping[str, bool]
 ) -> None:
     """Release a claim. If every attempt fails, the lease expires and a sweep releases it."""
     for attempt in range(1, RELEASE_ATTEMPTS + 1):
@@ -101,6 +101,7 @@ async def release(
                 track_release,
                 claim=claim,
                 position=position,
+                latest=latest,
                 told_sequence=told.sequence,
                 told_translation=told.translation,
                 switches=switches,

@@ -60,7 +60,6 @@ class Lane:
     Args:
         warn: tells the client.
         interrupted: called with a segment's id when some of its speech was not heard.
-        heard: called with each block of made speech as the listener will hear it.
         voice: of the party that speaks here; None: any of the language.
         original_volume: of the other party's own voice beneath the speech, 0 to 1.
     """
@@ -74,7 +73,6 @@ class Lane:
         clock: Clock,
         warn: Callable[[StreamWarning], None],
         interrupted: Callable[[str], None],
-        heard: Callable[[PlacedFrame], None] = lambda frame: None,
         voice: str | None = None,
         barge_in: bool = True,
         original_volume: float = 0.0,
@@ -85,7 +83,6 @@ class Lane:
         self._clock = clock
         self._warn = warn
         self._interrupted = interrupted
-        self._heard = heard
         self._voice = voice
         self._barge_in = barge_in
         self._volume = original_volume
@@ -248,6 +245,7 @@ class Lane:
         """The connection is gone, or everything is said."""
         self._closed = True
         self._speeches.clear()
+        self.output.close()
         for task in (self._player, self._maker):
             if task is not None:
                 task.cancel()
@@ -370,16 +368,13 @@ class Lane:
         if first and (now := self.output.now) is not None:
             SPEECH_END_TO_FIRST_SOUND.observe(max(0.0, now - speech.end_time))
         ends = speech.complete and speech.made == speech.sent
-        original = speech.words is None
-        frame = self.output.play(
+        self.output.play(
             self._mixed(block),
             segment_id=speech.segment_id,
             speaker=speech.speaker,
             last=ends and speech.last,
-            original=original,
+            original=speech.words is None,
         )
-        if frame is not None and not original:
-            self._heard(frame)
 
     def _mixed(self, block: Samples) -> Samples:
         if not self._beneath:

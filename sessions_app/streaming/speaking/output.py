@@ -9,6 +9,7 @@ from sessions_app.clock import Clock
 from sessions_app.live_events import AudioClear, AudioOutput
 from sessions_app.media import AudioFormat, PlacedFrame, Resampler, Samples, Speaker, decode, encode
 from sessions_app.streaming.hearing.echo import Clip, SpokenAudio
+from sessions_app.streaming.speaking.heard import HeardSpeech
 
 AHEAD: Final = 0.3
 """Seconds of speech that the client may have been sent and not played: what a clear must drop."""
@@ -29,6 +30,7 @@ class PacedOutput:
         send: puts a message into the connection's outbox. Must not wait.
         format: what the connection sends itself, read for every block.
         now: the time on the session's timeline; None: it has not begun.
+        heard: called with each block of made speech that the listener has heard.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class PacedOutput:
         format: Callable[[], AudioFormat],
         clock: Clock,
         now: Callable[[], float | None],
+        heard: Callable[[PlacedFrame], None] = lambda frame: None,
     ) -> None:
         self._send = send
         self._format = format
@@ -46,6 +49,8 @@ class PacedOutput:
         self._sequence = 0
         self._played_until = 0.0  # on the clock: when all that was sent will have been heard
         self._passed_until = 0.0  # the same of what was passed on, which nobody interrupts
+        self._placed_until = 0.0  # on the timeline: the end of all that was sent
+        self._heard = HeardSpeech(clock, heard)
         self._open: list[Samples] = []
         self._open_start = 0.0  # on the timeline
         self._passing: tuple[AudioFormat, AudioFormat, Resampler | None] | None = None
@@ -77,22 +82,26 @@ class PacedOutput:
     def play(
         self, samples: Samples, *, segment_id: str | None, speaker: Speaker, last: bool,
         original: bool,
-    ) -> PlacedFrame | None:  # fmt: skip
-        """Send a block now. Returns it as it will be heard, on the session's timeline."""
+    ) -> None:  # fmt: skip
+        """Send a block now. It is heard when all that was sent before has been."""
         format = self._format().mono
         now = self._clock.time()
         heard_at = max(self._played_until, now)
-        on_timeline = self._now()
-        start = None if on_timeline is None else on_timeline + heard_at - now
-        if start is not None:
-            self._remember(samples, start, format.sample_rate, gap=heard_at > self._played_until)
+        gap = heard_at > self._played_until
         duration = len(samples) / format.sample_rate
         self._played_until = heard_at + duration
         payload = encode(samples, format.encoding)
         self._put(payload, format, segment_id, speaker, last=last, original=original)
-        if start is None:
-            return None
-        return PlacedFrame(speaker, format, payload, start, duration)
+        if (on_timeline := self._now()) is None:
+            return
+        start = self._placed_until
+        if gap or not start:
+            start = max(on_timeline + heard_at - now, start)
+        self._placed_until = start + duration
+        self._remember(samples, start, format.sample_rate, gap=gap)
+        if not original:
+            frame = PlacedFrame(speaker, format, payload, start, duration, segment_id)
+            self._heard.add(frame, heard_at)
 
     def pass_on(self, frame: PlacedFrame, volume: float = 1.0) -> None:
         """Send the other party's own voice as it comes."""
@@ -127,9 +136,14 @@ class PacedOutput:
 
     def clear(self, message: AudioClear) -> None:
         """Tell the client to drop what it has not played."""
-        self._played_until = 0.0
+        self._played_until = self._placed_until = 0.0
+        self._heard.cut()
         self._close_clip()
         self._send(message)
+
+    def close(self) -> None:
+        """The connection is gone: what it has not played is not heard any more."""
+        self._heard.close()
 
     def _put(
         self, payload: bytes, format: AudioFormat, segment_id: str | None, speaker: Speaker,
