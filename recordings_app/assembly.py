@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from recordings_app.channels import TRANSLATIONS, VOICES
 from recordings_app.deletions import ADOPTION, deletions_cancel, deletions_schedule
 from recordings_app.media import storage
 from recordings_app.media.formats import CONTENT_TYPES
@@ -77,12 +78,13 @@ def _assemble(assembly: Assembly) -> None:
     made = make(
         tracks,
         dual=session.recording_channels == Session.Channels.DUAL,
+        translated=session.records_translations,
         duration=session.duration,
         workspace=workspace(),
     )
     try:
         adopted = _store(session, made)
-        _commit(session, assembly, gathered, made, adopted, _failure(tracks))
+        _commit(session, assembly, gathered, made, adopted, tracks)
     finally:
         for file in made.files:
             file.content.close()
@@ -98,10 +100,13 @@ def _wait_for_parts(assembly: Assembly) -> bool:
     return True
 
 
-def _failure(tracks: dict[str, TrackSurvey]) -> str:
-    if any(track.failed for track in tracks.values()):
+def _failure(channel: str, tracks: dict[str, TrackSurvey]) -> str:
+    """Why a recording is not whole. The voices fail together, a translation alone."""
+    voices = [tracks[each] for each in VOICES if each in tracks]
+    sources = [tracks[channel]] if channel in TRANSLATIONS and channel in tracks else voices
+    if any(track.failed for track in sources):
         return _CUT_SHORT
-    return "" if any(track.parts for track in tracks.values()) else _NOTHING
+    return "" if any(track.parts for track in voices) else _NOTHING
 
 
 def _store(session: Session, made: MadeRecording) -> list[_Adopted]:
@@ -146,7 +151,7 @@ def _commit(
     gathered: Gathered,
     made: MadeRecording,
     adopted: list[_Adopted],
-    failure: str,
+    tracks: dict[str, TrackSurvey],
 ) -> None:
     """Files, recordings and events in one transaction; the spool may be deleted after it."""
     ASSEMBLIES.finish(
@@ -158,7 +163,7 @@ def _commit(
         consumed=gathered.names,
     )
     for each in adopted:
-        _adopt(each, made, failure)
+        _adopt(each, made, tracks)
     if gathered.complete:
         rows = SpoolPart.objects.filter(pk__in=[row.pk for row in gathered.uploaded])
         deletions_schedule(names=[row.name for row in gathered.uploaded])
@@ -166,7 +171,7 @@ def _commit(
         transaction.on_commit(lambda: parts_remove(session.id, gathered.local))
 
 
-def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
+def _adopt(each: _Adopted, made: MadeRecording, tracks: dict[str, TrackSurvey]) -> None:
     recording = (
         Recording.objects.select_for_update(no_key=True, of=("self",))
         .select_related("organization")
@@ -179,6 +184,7 @@ def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
     former.delete()
     deletions_cancel(names=[each.file.name])
     each.file.save(force_insert=True)
+    failure = _failure(recording.channel, tracks)
     recording.status = Recording.Status.FAILED if failure else Recording.Status.READY
     recording.failure = failure
     recording.duration = made.duration
@@ -186,11 +192,10 @@ def _adopt(each: _Adopted, made: MadeRecording, failure: str) -> None:
     recording.size = each.made.size
     recording.sample_rate = each.made.sample_rate
     recording.audio_channels = each.made.channels
-    recording.peaks = (
-        made.peaks
-        if recording.channel == Recording.Channel.MIXED
-        else {recording.channel: made.peaks[recording.channel]}
-    )
+    shown = VOICES if recording.channel == Recording.Channel.MIXED else (recording.channel,)
+    recording.peaks = {channel: made.peaks[channel] for channel in shown}
+    if recording.channel in TRANSLATIONS and recording.channel in tracks:
+        recording.spoken = tracks[recording.channel].spoken
     recording.save()
     recording_event(RECORDING_FAILED if failure else RECORDING_READY, recording)
     transaction.on_commit(FINISHED.labels(recording.status).inc, robust=True)

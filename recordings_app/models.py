@@ -43,6 +43,8 @@ class Recording(models.Model):
         MIXED = "mixed"
         AGENT = "agent"
         CUSTOMER = "customer"
+        AGENT_TRANSLATION = "agent_translation"
+        CUSTOMER_TRANSLATION = "customer_translation"
 
     class Status(models.TextChoices):
         PROCESSING = "processing"
@@ -54,7 +56,7 @@ class Recording(models.Model):
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="recordings")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
     environment = models.CharField(max_length=4, choices=Environment)
-    channel = models.CharField(max_length=8, choices=Channel)
+    channel = models.CharField(max_length=20, choices=Channel)
     status = models.CharField(max_length=10, choices=Status, default=Status.PROCESSING)
     duration = models.FloatField(default=0.0, help_text="Seconds.")
     format = models.CharField(max_length=4)
@@ -63,6 +65,13 @@ class Recording(models.Model):
     audio_channels = models.PositiveSmallIntegerField(default=1)
     peaks = models.JSONField(
         default=dict, blank=True, help_text="The waveform: loudness from 0 to 100 by speaker."
+    )
+    # Earlier versions insert rows without this column.
+    spoken = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="Of a translation: from when to when each segment was heard, in seconds.",
     )
     failure = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -186,7 +195,7 @@ class SpoolPart(models.Model):
     """A finished part of a spool that has been uploaded to the storage, on several machines."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="spool_parts")
-    part = models.CharField(max_length=40, help_text="File name: speaker, generation, number.")
+    part = models.CharField(max_length=40, help_text="File name: channel, generation, number.")
     name = models.CharField(max_length=200, help_text="Where it is in the storage.")
     size = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)

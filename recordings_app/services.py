@@ -7,6 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from kallglot_site.accounts.models import Organization
+from recordings_app.channels import TRANSLATIONS, VOICES
 from recordings_app.deletions import FILES, deletions_schedule
 from recordings_app.errors import RecordingExpired, RecordingFailed, RecordingProcessing
 from recordings_app.media.formats import Format
@@ -37,7 +38,8 @@ def session_recordings_create(*, session: Session) -> bool:
     expires_at = (session.ended_at or timezone.now()) + retention(session.organization)
     formats: dict[str, Format] = {Recording.Channel.MIXED: "mp3"}
     if session.recording_channels == Session.Channels.DUAL:
-        formats |= {Recording.Channel.AGENT: "wav", Recording.Channel.CUSTOMER: "wav"}
+        channels = (*VOICES, *(TRANSLATIONS if session.records_translations else ()))
+        formats |= dict.fromkeys(channels, "wav")
     Recording.objects.bulk_create(
         [
             Recording(
@@ -147,8 +149,8 @@ def recording_delete(*, recording: Recording) -> None:
     recording.files.all().delete()
     recording.status = Recording.Status.DELETED
     recording.deleted_at = timezone.now()
-    recording.peaks = {}
-    recording.save(update_fields=["status", "deleted_at", "peaks"])
+    recording.peaks, recording.spoken = {}, {}
+    recording.save(update_fields=["status", "deleted_at", "peaks", "spoken"])
     others = Recording.objects.filter(session_id=recording.session_id)
     if not others.exclude(status=Recording.Status.DELETED).exists():
         _spool_forget(recording.session_id)

@@ -1,7 +1,8 @@
-"""Makes a recording's files from two tracks, in one pass and in constant memory.
+"""Makes a recording's files from its tracks, in one pass and in constant memory.
 
 ``mixed`` gives one mono mp3 of both parties; ``dual`` a stereo mp3 (agent left, customer right) and
-a wav of each. Every file begins at the session's zero and has the same length.
+a wav of each, and a wav of each one's translation where the call was translated. Every file begins
+at the session's zero and has the same length.
 """
 
 import tempfile
@@ -13,13 +14,12 @@ from typing import BinaryIO, Final, Literal, cast
 
 import numpy as np
 
+from recordings_app.channels import TRANSLATIONS, VOICES, Channel
 from recordings_app.media.checksums import measure
 from recordings_app.media.encoding import AudioWriter
 from recordings_app.media.formats import Format, fitting_rate
 from recordings_app.spool.reader import TrackSurvey, blocks
 from sessions_app.media import Samples
-
-Channel = Literal["mixed", "agent", "customer"]
 
 BLOCK_SECONDS: Final = 10
 PEAKS: Final = 1200
@@ -30,7 +30,7 @@ PEAKS: Final = 1200
 class MadeFile:
     """A finished temporary file. The system deletes it when the process ends."""
 
-    channel: Channel
+    channel: Channel | Literal["mixed"]
     format: Format
     sample_rate: int
     channels: int
@@ -45,7 +45,7 @@ class MadeFile:
 
 @dataclass(slots=True)
 class MadeRecording:
-    """``duration`` in seconds. ``peaks``: for agent and customer, 0 to 100, loudest in each bar."""
+    """``duration`` in seconds. ``peaks``: of each track, 0 to 100, loudest in each bar."""
 
     duration: float
     sample_rate: int
@@ -57,6 +57,7 @@ def make(
     tracks: Mapping[str, TrackSurvey],
     *,
     dual: bool,
+    translated: bool = False,
     duration: float,
     workspace: Path,
     progress: Callable[[], None] = lambda: None,
@@ -64,6 +65,7 @@ def make(
     """The files of a recording. ``duration`` is the session's; longer audio makes it longer.
 
     Args:
+        translated: with ``dual``, also the files of the translations.
         workspace: a directory with room for the files; they are unnamed there.
         progress: called every few seconds of work; may raise to stop it.
     """
@@ -71,34 +73,35 @@ def make(
     rate = fitting_rate(max((track.sample_rate for track in tracks.values()), default=0))
     total = round(duration * rate)
     size = BLOCK_SECONDS * rate
-    peaks = {speaker: _Peaks(total) for speaker in ("agent", "customer")}
-    parts = {
-        speaker: tracks[speaker].parts if speaker in tracks else []
-        for speaker in ("agent", "customer")
-    }
-    channels: list[tuple[Channel, Format, int]] = (
-        [("mixed", "mp3", 2), ("agent", "wav", 1), ("customer", "wav", 1)]
-        if dual
-        else [("mixed", "mp3", 1)]
-    )
+    recorded: list[Channel] = [*VOICES, *(TRANSLATIONS if translated else ())]
+    peaks = {channel: _Peaks(total) for channel in recorded}
+    channels: list[tuple[Channel | Literal["mixed"], Format, int]] = [("mixed", "mp3", 1)]
+    if dual:
+        channels = [("mixed", "mp3", 2), *((channel, "wav", 1) for channel in recorded)]
     targets = [workspace_file(workspace) for _ in channels]
     with ExitStack() as stack:
         writers = {
             channel: stack.enter_context(AudioWriter(target, format, rate, count))
             for (channel, format, count), target in zip(channels, targets, strict=True)
         }
-        pairs = zip(
-            blocks(parts["agent"], rate=rate, total=total, size=size),
-            blocks(parts["customer"], rate=rate, total=total, size=size),
-            strict=True,
-        )
-        for agent, customer in pairs:
-            peaks["agent"].add(agent)
-            peaks["customer"].add(customer)
+        streams = [
+            blocks(
+                tracks[channel].parts if channel in tracks else [],
+                rate=rate,
+                total=total,
+                size=size,
+            )
+            for channel in recorded
+        ]
+        for samples in zip(*streams, strict=True):
+            block = dict(zip(recorded, samples, strict=True))
+            for channel in recorded:
+                peaks[channel].add(block[channel])
+                if dual:
+                    writers[channel].write(block[channel])
+            agent, customer = block["agent"], block["customer"]
             if dual:
                 writers["mixed"].write(np.stack([agent, customer], axis=1).ravel())
-                writers["agent"].write(agent)
-                writers["customer"].write(customer)
             else:
                 writers["mixed"].write(_mixed(agent, customer))
             progress()

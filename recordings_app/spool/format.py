@@ -1,9 +1,10 @@
 """The spool's bytes: a header, then records that are only ever appended.
 
-One part holds one stretch of one track, written by one owner. A record carries everything needed to
-place its audio (offset in samples, rate, encoding): silence is not stored, a change of rate is just
-the next record, and a record torn by a crash is recognised by its CRC and left out. Each record
-starts with a marker: after a damaged one, reading goes on at the next whole one.
+One part holds one stretch of one channel, written by one owner. A record carries everything needed
+to place its audio (offset in samples, rate, encoding), and of made speech the segment that it
+speaks. Silence is not stored, a change of rate is just the next record, and a record torn by a
+crash is recognised by its CRC and left out. Each record starts with a marker: after a damaged one,
+reading goes on at the next whole one.
 
 With encryption every record is one message of a secretstream, preceded by its length.
 """
@@ -39,6 +40,9 @@ _READ: Final = 1 << 20
 
 _CODES: Final[dict[Encoding, int]] = {"mulaw": 0, "alaw": 1, "pcm_s16le": 2}
 _ENCODINGS: Final[dict[int, Encoding]] = {code: name for name, code in _CODES.items()}
+_OF_SEGMENT: Final = 0x80
+"""Added to the encoding's code: the id of a segment comes before the audio."""
+_ID_BYTES: Final = 30  # "seg_" and a ULID
 
 
 class NotASpool(Exception):
@@ -47,15 +51,23 @@ class NotASpool(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``position``: samples at the format's own rate since the session's zero. Mono."""
+    """``position``: samples at the format's own rate since the session's zero. Mono.
+
+    ``segment_id``: of made speech, the segment whose translation it speaks.
+    """
 
     format: AudioFormat
     position: int
     payload: bytes
+    segment_id: str | None = None
 
     @property
     def samples(self) -> int:
         return len(self.payload) // self.format.bytes_per_sample
+
+    @property
+    def start_seconds(self) -> float:
+        return self.position / self.format.sample_rate
 
     @property
     def end_seconds(self) -> float:
@@ -68,16 +80,14 @@ def pack_header(encryptor: Encryptor | None) -> bytes:
 
 
 def pack_record(record: Record, encryptor: Encryptor | None = None) -> bytes:
-    body = _RECORD.pack(
-        _MARKER,
-        0,
-        _CODES[record.format.encoding],
-        record.format.sample_rate,
-        record.position,
-        len(record.payload),
-    )
-    crc = zlib.crc32(record.payload, zlib.crc32(body[_CHECKED:]))
-    plain = b"".join((_MARKER, _LENGTH.pack(crc), body[_CHECKED:], record.payload))
+    code, payload = _CODES[record.format.encoding], record.payload
+    if record.segment_id is not None:
+        segment = record.segment_id.encode()
+        if len(segment) == _ID_BYTES:
+            code, payload = code | _OF_SEGMENT, segment + payload
+    body = _RECORD.pack(_MARKER, 0, code, record.format.sample_rate, record.position, len(payload))
+    crc = zlib.crc32(payload, zlib.crc32(body[_CHECKED:]))
+    plain = b"".join((_MARKER, _LENGTH.pack(crc), body[_CHECKED:], payload))
     if encryptor is None:
         return plain
     sealed = encryptor.push(plain)
@@ -134,7 +144,7 @@ def _plain_records(file: BinaryIO) -> Iterator[Record]:
     while True:
         parsed = _parse(buffer, offset)
         if isinstance(parsed, Record):
-            offset += _RECORD.size + len(parsed.payload)
+            offset += _RECORD.size + len(parsed.payload) + (_ID_BYTES if parsed.segment_id else 0)
             yield parsed
         elif parsed is _INCOMPLETE and not ended:
             more = file.read(_READ)
@@ -161,15 +171,19 @@ def _parse(buffer: bytes, offset: int) -> Record | object:
     if len(buffer) - offset < _RECORD.size:
         return _INCOMPLETE
     marker, crc, code, rate, position, length = _RECORD.unpack_from(buffer, offset)
-    if marker != _MARKER or code not in _ENCODINGS or length > LARGEST_PAYLOAD:
+    encoding, of_segment = _ENCODINGS.get(code & ~_OF_SEGMENT), bool(code & _OF_SEGMENT)
+    if marker != _MARKER or encoding is None or length > LARGEST_PAYLOAD:
         return _DAMAGED
     end = offset + _RECORD.size + length
     if end > len(buffer):
         return _INCOMPLETE
     if zlib.crc32(memoryview(buffer)[offset + _CHECKED : end]) != crc:
         return _DAMAGED
+    begin = offset + _RECORD.size
+    audio = begin + _ID_BYTES if of_segment else begin
     try:
-        format = audio_format(_ENCODINGS[code], rate, 1)
+        format = audio_format(encoding, rate, 1)
+        segment = buffer[begin:audio].decode() if of_segment and audio <= end else None
     except ValueError:
         return _DAMAGED
-    return Record(format, position, buffer[offset + _RECORD.size : end])
+    return Record(format, position, buffer[audio:end], segment)

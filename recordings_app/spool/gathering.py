@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 
 from django.conf import settings
 
+from recordings_app.channels import channels_of
 from recordings_app.media import storage
 from recordings_app.models import SpoolPart
 from recordings_app.spool.parts import PartName, is_being_written, local_parts, part_path
@@ -43,10 +44,10 @@ def _gather_local(session: Session) -> Gathered:
         # A writer opens its next part before it closes one, so one may be new: look again.
         again = local_parts(session.id)
         writing, found = again != found, again
-    by_speaker: dict[str, list[PartOpener]] = defaultdict(list)
+    by_channel: dict[str, list[PartOpener]] = defaultdict(list)
     for part in found:
-        by_speaker[part.speaker].append(_local_opener(part_path(session.id, part)))
-    return Gathered(complete=not writing, parts=dict(by_speaker), local=found)
+        by_channel[part.channel].append(_local_opener(part_path(session.id, part)))
+    return Gathered(complete=not writing, parts=dict(by_channel), local=found)
 
 
 def _local_opener(path: Path) -> PartOpener:
@@ -58,29 +59,30 @@ def _gather_uploaded(session: Session, workspace: Path) -> Gathered:
         SpoolPart.objects.filter(session=session),
         key=lambda row: cast(PartName, PartName.parse(row.part)),
     )
-    by_speaker: dict[str, list[PartOpener]] = defaultdict(list)
+    by_channel: dict[str, list[PartOpener]] = defaultdict(list)
     for row in rows:
-        speaker = cast(PartName, PartName.parse(row.part)).speaker
-        by_speaker[speaker].append(_uploaded_opener(row, workspace))
-    return Gathered(complete=_is_complete(session, rows), parts=dict(by_speaker), uploaded=rows)
+        channel = cast(PartName, PartName.parse(row.part)).channel
+        by_channel[channel].append(_uploaded_opener(row, workspace))
+    return Gathered(complete=_is_complete(session, rows), parts=dict(by_channel), uploaded=rows)
 
 
 def _is_complete(session: Session, rows: list[SpoolPart]) -> bool:
-    """Every generation of every track has all its parts, up to the one marked as its last."""
+    """Every generation of every track has all its parts, up to the one marked as its last, and so
+    has what its party heard of the other's translation, where that is recorded."""
     numbers: dict[tuple[str, int], set[int]] = defaultdict(set)
     last: dict[tuple[str, int], int] = {}
     for row in rows:
         part = cast(PartName, PartName.parse(row.part))
-        numbers[part.speaker, part.generation].add(part.number)
+        numbers[part.channel, part.generation].add(part.number)
         if row.is_last:
-            last[part.speaker, part.generation] = part.number
-    return all(
-        numbers[track.speaker, generation]
-        == set(range(1, last.get((track.speaker, generation), 0) + 1))
-        and (track.speaker, generation) in last
+            last[part.channel, part.generation] = part.number
+    written = [
+        (channel, generation)
         for track in Track.objects.filter(session=session)
+        for channel in channels_of(track.speaker, translation=session.records_translations)
         for generation in range(1, track.generation + 1)
-    )
+    ]
+    return all(each in last and numbers[each] == set(range(1, last[each] + 1)) for each in written)
 
 
 def _uploaded_opener(row: SpoolPart, workspace: Path) -> PartOpener:

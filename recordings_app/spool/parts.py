@@ -1,6 +1,6 @@
 """Where spool parts are, and which are still being written.
 
-    <data>/spool/<session id>/<speaker>-<generation>-<number>.part
+    <data>/spool/<session id>/<channel>-<generation>-<number>.part
 
 A part's writer holds a ``flock`` on it as long as it lives, and opens the next part before it
 closes one. So an unlocked part is finished, whether its writer closed it or was killed, and it is
@@ -20,7 +20,7 @@ from django.conf import settings
 from kallglot_site.api.ids import is_id
 
 _NAME: Final = re.compile(
-    r"(?P<speaker>agent|customer)-(?P<generation>\d{6})-(?P<number>\d{6})\.part"
+    r"(?P<channel>(?:agent|customer)(?:_translation)?)-(?P<generation>\d{6})-(?P<number>\d{6})\.part"
 )
 UNNAMED: Final = ".new"
 """Suffix of a part until its writer has locked it."""
@@ -28,21 +28,25 @@ UNNAMED: Final = ".new"
 
 @dataclass(frozen=True, slots=True, order=True)
 class PartName:
-    """Ordered as they were written, for each speaker."""
+    """Ordered as they were written, for each channel.
 
-    speaker: str
+    The generation is that of the claim under which it was written: for a translation, of the claim
+    on the track of the party that heard it.
+    """
+
+    channel: str
     generation: int
     number: int
 
     def __str__(self) -> str:
-        return f"{self.speaker}-{self.generation:06d}-{self.number:06d}.part"
+        return f"{self.channel}-{self.generation:06d}-{self.number:06d}.part"
 
     @classmethod
     def parse(cls, name: str) -> "PartName | None":
         match = _NAME.fullmatch(name)
         if match is None:
             return None
-        return cls(match["speaker"], int(match["generation"]), int(match["number"]))
+        return cls(match["channel"], int(match["generation"]), int(match["number"]))
 
 
 def spool_root() -> Path:
@@ -71,7 +75,7 @@ def local_sessions() -> Iterator[str]:
 
 
 def local_parts(session_id: str) -> list[PartName]:
-    """Oldest first, for each speaker."""
+    """Oldest first, for each channel."""
     try:
         names = [path.name for path in session_directory(session_id).iterdir()]
     except FileNotFoundError:

@@ -28,13 +28,17 @@ _BATCH: Final = 1.0
 
 @dataclass(slots=True)
 class TrackSurvey:
-    """What a first pass over a track's parts found. ``end``: seconds since the session's zero."""
+    """What a first pass over a track's parts found. ``end``: seconds since the session's zero.
+
+    ``spoken``: of made speech, from when to when each segment was heard, in seconds by its id.
+    """
 
     end: float = 0.0
     sample_rate: int = 0
     records: int = 0
     failed: bool = False
     unreadable: int = 0
+    spoken: dict[str, tuple[float, float]] = field(default_factory=dict)
     parts: list[PartOpener] = field(default_factory=list)
 
 
@@ -56,6 +60,9 @@ def survey(parts: Iterable[PartOpener]) -> TrackSurvey:
                 found.records += 1
                 found.end = max(found.end, record.end_seconds)
                 found.sample_rate = max(found.sample_rate, record.format.sample_rate)
+                if (segment := record.segment_id) is not None:
+                    began, _ = found.spoken.get(segment, (record.start_seconds, 0.0))
+                    found.spoken[segment] = began, record.end_seconds
         found.parts.append(opener)
     return found
 

@@ -114,7 +114,7 @@ def part_ship(*, session: Session, part: PartName) -> None:
     path = part_path(session.id, part)
     # Looked at after the part was unlocked: a writer opens its next part before that.
     is_last = not any(
-        (other.speaker, other.generation) == (part.speaker, part.generation)
+        (other.channel, other.generation) == (part.channel, part.generation)
         and other.number > part.number
         for other in local_parts(session.id)
     )

@@ -10,6 +10,7 @@ import logging
 import os
 from typing import Final
 
+from recordings_app.channels import TRANSLATION_FOR
 from recordings_app.media import encryption
 from recordings_app.spool.durability import DiskSyncer, syncer
 from recordings_app.spool.format import (
@@ -77,10 +78,16 @@ class PartWriter:
 
 
 class SpoolTap:
-    """Records one track for as long as one owner holds it. Never raises: the call goes on."""
+    """Records a party's voice, or what is spoken to it, for as long as one owner holds its track.
+
+    Never raises: the call goes on.
+    """
 
     def __init__(self, context: TrackContext, disk: DiskSyncer = syncer) -> None:
         self._context = context
+        self._channel: str = context.speaker
+        if context.made_speech:
+            self._channel = TRANSLATION_FOR[context.speaker]
         self._disk = disk
         self._part: PartWriter | None = None
         self._part_end = 0.0
@@ -104,7 +111,12 @@ class SpoolTap:
                 self._roll(frame.start)
             assert self._part is not None
             self._part.append(
-                Record(frame.format, round(frame.start * frame.format.sample_rate), frame.payload)
+                Record(
+                    frame.format,
+                    round(frame.start * frame.format.sample_rate),
+                    frame.payload,
+                    frame.segment_id,
+                )
             )
         except OSError as error:
             self._fail(error)
@@ -121,7 +133,7 @@ class SpoolTap:
         numbers = [
             part.number
             for part in local_parts(context.session_id)
-            if part.speaker == context.speaker and part.generation == context.generation
+            if part.channel == self._channel and part.generation == context.generation
         ]
         return max(numbers, default=0) + 1
 
@@ -136,7 +148,7 @@ class SpoolTap:
 
     def _open(self) -> None:
         self._number = self._number + 1 if self._number else self._first_number()
-        name = PartName(self._context.speaker, self._context.generation, self._number)
+        name = PartName(self._channel, self._context.generation, self._number)
         self._part = PartWriter(self._context.session_id, name, self._disk)
 
     def _fail(self, error: OSError) -> None:
@@ -145,10 +157,11 @@ class SpoolTap:
             self._part.fail()
         reason = errno.errorcode.get(error.errno or 0, "unknown")
         log.error("the recording of %s has stopped: %s", self._context.session_id, reason)
+        what = "translation's recording" if self._context.made_speech else "recording"
         self._context.warn(
             StreamWarning(
                 "recording_failed",
-                "The recording cannot be written and has stopped; the call goes on.",
+                f"The {what} cannot be written and has stopped; the call goes on.",
                 self._context.speaker,
             )
         )

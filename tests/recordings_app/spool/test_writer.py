@@ -32,7 +32,7 @@ def openers(speaker="customer", session_id=SESSION):
     return [
         lambda part=part: part_path(session_id, part).open("rb")
         for part in local_parts(session_id)
-        if part.speaker == speaker
+        if part.channel == speaker
     ]
 
 

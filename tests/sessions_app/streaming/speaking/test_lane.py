@@ -67,12 +67,12 @@ class Listener:
                 format=lambda: format,
                 clock=self.clock,
                 now=lambda: self.now,
+                heard=self.heard.append,
             ),
             synthesizer=self.voices,
             clock=self.clock,
             warn=self.warnings.append,
             interrupted=self.interrupted.append,
-            heard=self.heard.append,
             **options,
         )
 
