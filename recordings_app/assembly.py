@@ -195,7 +195,8 @@ def _adopt(each: _Adopted, made: MadeRecording, tracks: dict[str, TrackSurvey]) 
     shown = VOICES if recording.channel == Recording.Channel.MIXED else (recording.channel,)
     recording.peaks = {channel: made.peaks[channel] for channel in shown}
     if recording.channel in TRANSLATIONS and recording.channel in tracks:
-        recording.spoken = tracks[recording.channel].spoken
+        spoken = tracks[recording.channel].spoken
+        recording.spoken = {id: (round(a, 3), round(b, 3)) for id, (a, b) in spoken.items()}
     recording.save()
     recording_event(RECORDING_FAILED if failure else RECORDING_READY, recording)
     transaction.on_commit(FINISHED.labels(recording.status).inc, robust=True)

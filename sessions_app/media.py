@@ -105,7 +105,7 @@ class PlacedFrame:
         """Its first ``seconds``, in whole samples; None if that is less than one."""
         if seconds >= self.duration:
             return self
-        size = self.format.bytes_per_sample * int(seconds * self.format.sample_rate)
+        size = self.format.bytes_per_sample * round(seconds * self.format.sample_rate)
         if size <= 0:
             return None
         payload = self.payload[:size]

@@ -7,11 +7,13 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from kallglot_site.accounts.dashboard.access import AdminRequired, StaffView
 from kallglot_site.accounts.dashboard.audit import audit
 from kallglot_site.api.errors import NotFound, error_headers
 from recordings_app import selectors, services
+from recordings_app.channels import TRANSLATIONS, VOICES
 from recordings_app.dashboard.forms import DownloadForm, PolicyForm
 from recordings_app.errors import (
     RecordingExpired,
@@ -58,15 +60,34 @@ class PanelView(SessionPartView):
             "status": status,
             "playable": playable,
             "channels": [
-                recordings[channel]
-                for channel in (Recording.Channel.AGENT, Recording.Channel.CUSTOMER)
-                if channel in recordings
+                recordings[channel] for channel in (*VOICES, *TRANSLATIONS) if channel in recordings
             ],
             "variants": VARIANTS if status == Recording.Status.READY else (),
         }
         if playable and mixed is not None:
-            context["peaks"] = [mixed.peaks.get("agent", []), mixed.peaks.get("customer", [])]
+            context["peaks"] = [mixed.peaks.get(channel, []) for channel in VOICES]
+            context["translations"] = _translations(recordings)
         return render(request, "recordings/panel.html", context)
+
+
+def _translations(recordings: dict[str, Recording]) -> dict[str, Any] | None:
+    """What the player needs to play the translations; None: nothing was spoken, or it is gone."""
+    kept = [
+        each
+        for channel in TRANSLATIONS
+        if (each := recordings.get(channel)) is not None
+        and each.spoken
+        and not each.is_past_retention
+    ]
+    if not kept:
+        return None
+    peaks = {channel: bars for each in kept for channel, bars in each.peaks.items()}
+    return {
+        "urls": [reverse("recordings:audio", args=[each.id]) for each in kept],
+        "peaks": [peaks.get(channel, []) for channel in TRANSLATIONS],
+        "spoken": {id: times for each in kept for id, times in each.spoken.items()},
+        "failures": [each.failure for each in kept if each.failure],
+    }
 
 
 class RecordingPartView(StaffView):

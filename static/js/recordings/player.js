@@ -1,9 +1,12 @@
-// <recording-player>: two channels as waveforms. It uses two events on document:
-// "session:seek" {seconds} plays from there; "session:time" {seconds} is sent while it plays.
+// <recording-player>: two channels as waveforms. Of a translated call it plays either what the
+// parties said or what they heard translated. It uses two events on document:
+// "session:seek" {seconds, segment} plays that line (else from that time); "session:time"
+// {seconds, heard} is sent while it plays, with the ids of the lines heard in translation.
 import WaveSurfer from "../../vendor/wavesurfer-7.12.12/wavesurfer.esm.js";
 
 const STEP = 5, LEAP = 10; // seconds
 const SPEED = "kallglot-speed";
+const DRIFT = 0.15; // seconds that two files played side by side may be apart
 
 function clock(seconds) {
   const whole = Math.floor(seconds), minutes = Math.floor(whole / 60);
@@ -19,12 +22,17 @@ class RecordingPlayer extends HTMLElement {
     this.speed = this.querySelector(".speed");
     this.now = this.querySelector(".now");
     this.duration = Number(this.dataset.duration);
-    const peaks = JSON.parse(document.getElementById(this.dataset.peaks).textContent);
+    const data = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
+    const bars = (peaks) => peaks.map((channel) => (channel.length ? channel : [0]).map((bar) => bar / 100));
+    const translations = data("recording-translations");
+    this.versions = { original: { urls: [this.dataset.url], peaks: bars(data(this.dataset.peaks)) } };
+    if (translations) this.versions.translated = { ...translations, peaks: bars(translations.peaks) };
+    this.version = this.versions.original;
     this.player = WaveSurfer.create({
       container: this.wave,
       url: this.dataset.url,
       duration: this.duration,
-      peaks: peaks.map((bars) => (bars.length ? bars : [0]).map((bar) => bar / 100)),
+      peaks: this.version.peaks,
       cspNonce: document.getElementById("session")?.dataset.styleNonce,
       barWidth: 2, barGap: 1, barRadius: 2, cursorWidth: 2,
       dragToSeek: true, normalize: false,
@@ -38,6 +46,7 @@ class RecordingPlayer extends HTMLElement {
 
   disconnectedCallback() {
     this.stopping.abort();
+    this.beside?.pause();
     this.player?.destroy();
   }
 
@@ -54,17 +63,57 @@ class RecordingPlayer extends HTMLElement {
     player.on("timeupdate", (seconds) => this.showTime(seconds));
     player.on("interaction", (seconds) => this.showTime(seconds));
     for (const event of ["play", "pause", "finish"]) player.on(event, () => this.showState());
+    for (const event of ["play", "pause", "seeking", "timeupdate"]) player.on(event, () => this.keepBeside(event));
+    for (const button of this.querySelectorAll(".segmented button")) {
+      button.addEventListener("click", () => this.listenTo(button.value), options);
+    }
     player.on("error", () => { this.querySelector(".player-problem").hidden = false; });
     this.button.addEventListener("click", () => this.toggle(), options);
     this.speed.addEventListener("change", () => this.setSpeed(), options);
     this.wave.addEventListener("keydown", (event) => this.onKey(event), options);
     document.addEventListener("keydown", (event) => this.onPageKey(event), options);
-    document.addEventListener("session:seek", ({ detail }) => this.playFrom(detail.seconds), options);
+    document.addEventListener("session:seek", ({ detail }) => this.playFrom(this.version.spoken?.[detail.segment]?.[0] ?? detail.seconds), options);
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     scheme.addEventListener("change", () => player.setOptions(this.colours()), options);
     const theme = new MutationObserver(() => player.setOptions(this.colours()));
     theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
     this.stopping.signal.addEventListener("abort", () => theme.disconnect());
+  }
+
+  // Goes on at the same time in the other version.
+  async listenTo(name) {
+    const version = this.versions[name];
+    if (!version || version === this.version) return;
+    const at = this.player.getCurrentTime(), playing = this.player.isPlaying();
+    this.version = version;
+    for (const button of this.querySelectorAll(".segmented button")) {
+      button.setAttribute("aria-pressed", String(button.value === name));
+    }
+    this.player.pause();
+    // The parties' translations are two files: the second plays beside the player's own.
+    this.beside = version.urls[1] ? new Audio(version.urls[1]) : null;
+    await this.player.load(version.urls[0], version.peaks, this.duration);
+    if (this.version !== version) return; // switched back meanwhile
+    this.setSpeed();
+    this.moveTo(at);
+    if (playing) this.player.play().catch(() => {});
+  }
+
+  keepBeside(event) {
+    const beside = this.beside;
+    if (!beside) return;
+    const at = this.player.getCurrentTime(), playing = this.player.isPlaying();
+    const drifted = !beside.seeking && Math.abs(beside.currentTime - at) > DRIFT;
+    if (event !== "timeupdate" || drifted) beside.currentTime = at;
+    beside.playbackRate = Number(this.speed.value);
+    if (playing && beside.paused && !beside.ended) beside.play().catch(() => {});
+    if (!playing) beside.pause();
+  }
+
+  // The lines whose translation is heard at that time, those that began last at the end.
+  heardAt(seconds) {
+    const heard = Object.entries(this.version.spoken).filter(([, [from, to]]) => from <= seconds && seconds < to + 0.3);
+    return heard.sort(([, a], [, b]) => a[0] - b[0]).map(([id]) => id);
   }
 
   playFrom(seconds) {
@@ -97,7 +146,8 @@ class RecordingPlayer extends HTMLElement {
     this.now.textContent = clock(seconds);
     this.wave.setAttribute("aria-valuenow", Math.round(seconds));
     this.wave.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(this.duration + 0.5)}`);
-    if (seconds > 0 || this.player.isPlaying()) document.dispatchEvent(new CustomEvent("session:time", { detail: { seconds } }));
+    const heard = this.version.spoken && this.heardAt(seconds);
+    if (seconds > 0 || this.player.isPlaying()) document.dispatchEvent(new CustomEvent("session:time", { detail: { seconds, heard } }));
   }
 
   showState() {
@@ -133,6 +183,7 @@ class RecordingPlayer extends HTMLElement {
       k: () => this.toggle(),
       j: () => this.moveTo(at - LEAP),
       l: () => this.moveTo(at + LEAP),
+      ...(this.versions.translated && { t: () => this.listenTo(this.version === this.versions.original ? "translated" : "original") }),
       "<": () => this.changeSpeed(-1),
       ">": () => this.changeSpeed(1),
     }, event);

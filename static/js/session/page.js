@@ -28,11 +28,11 @@ $("copy-transcript").addEventListener("click", () => copy(transcript.asText()));
 $("shown").addEventListener("change", (event) => { $("lines").dataset.shown = event.target.value; });
 $("lines").addEventListener("click", (event) => {
   const line = event.target.closest(".at")?.closest(".seg");
-  if (line) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(line.dataset.start) } }));
+  if (line) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(line.dataset.start), segment: line.id } }));
 });
 document.addEventListener("click", (event) => {
   const jump = event.target.closest("[data-seek]"); // a link to a time, in a panel of another app
-  if (jump) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(jump.dataset.seek) } }));
+  if (jump) document.dispatchEvent(new CustomEvent("session:seek", { detail: { seconds: Number(jump.dataset.seek), segment: jump.hash?.slice(1) } }));
 });
 document.addEventListener("session:seek", ({ detail }) => {
   strip.moveHead(detail.seconds);
@@ -40,7 +40,7 @@ document.addEventListener("session:seek", ({ detail }) => {
 });
 document.addEventListener("session:time", ({ detail }) => {
   strip.moveHead(detail.seconds);
-  transcript.mark(detail.seconds);
+  transcript.mark(detail.seconds, detail.heard);
 });
 if (location.hash) {
   const wanted = $(location.hash.slice(1));

@@ -141,10 +141,10 @@ export class Transcript {
     else this.toEnd.hidden = false;
   }
 
-  /** Marks the line at that time and scrolls to it, for a player. */
-  mark(seconds) {
-    let now = null;
-    for (const line of this.list.children) {
+  /** Marks the line at that time and scrolls to it, for a player: of `heard`, where given, the last. */
+  mark(seconds, heard) {
+    let now = heard?.length ? document.getElementById(heard.at(-1)) : null;
+    for (const line of heard ? [] : this.list.children) {
       if (Number(line.dataset.start) > seconds) break;
       if (seconds < Number(line.dataset.end) + 0.3) now = line;
     }

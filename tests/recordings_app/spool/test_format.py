@@ -14,6 +14,8 @@ RECORDS = [
     Record(AudioFormat("mulaw", 8000), 0, b"\x01" * 800),
     Record(AudioFormat("pcm_s16le", 16000), 1600, b"\x02\x03" * 320),
     Record(AudioFormat("alaw", 8000), 1 << 40, b""),
+    Record(AudioFormat("mulaw", 8000), 800, b"\x01" * 80, "seg_01KD3M8Q2Z6V4T9X5R7W1Y0ABC"),
+    Record(AudioFormat("mulaw", 8000), 900, b"\x04" * 80),
 ]
 
 

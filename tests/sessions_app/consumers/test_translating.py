@@ -76,6 +76,16 @@ def session(cast):
     return bidirectional(cast)
 
 
+@pytest.fixture
+def recorded(cast, tapes):
+    return bidirectional(cast, recording_enabled=True, recording_channels="dual")
+
+
+def made_speech(tapes, listener):
+    """What was recorded of the speech that ``listener`` heard, by generation of its track."""
+    return [tape for tape in tapes if tape.context.made_speech and tape.context.speaker == listener]
+
+
 async def speak(client, seconds=1.0, pause=1.2):
     """An utterance, at the pace of a call: the clocks here are real."""
     spoken = np.concatenate([speech(seconds), silence(pause)])
@@ -255,10 +265,10 @@ async def test_in_assistive_mode_the_agent_hears_the_original_and_reads(engine, 
     assert [text for text, _, _ in voices.asked] == ["[es] Hello."]
 
 
-async def test_the_listener_s_voice_stops_the_speech(engine, session):
+async def test_the_listener_s_voice_stops_the_speech(engine, recorded, tapes):
     async with (
-        StreamClient(session, speaker="customer") as customer,
-        StreamClient(session, speaker="agent") as agent,
+        StreamClient(recorded, speaker="customer") as customer,
+        StreamClient(recorded, speaker="agent") as agent,
     ):
         await ready(customer, agent)
         engine.answer = hears("una frase muy larga " * 8, "es")
@@ -273,6 +283,9 @@ async def test_the_listener_s_voice_stops_the_speech(engine, session):
     [stored] = await segments(speaker="customer")
     assert stored.interrupted
     assert stored.translation
+    [tape] = made_speech(tapes, "agent")
+    assert {frame.segment_id for frame in tape.frames} >= {stored.id}
+    assert 0 < tape.seconds <= spoken_seconds(agent) + 0.01
 
 
 async def test_an_engine_that_is_down_is_told_once_and_the_call_goes_on(engine, translator, cast):
@@ -295,8 +308,9 @@ async def test_an_engine_that_is_down_is_told_once_and_the_call_goes_on(engine, 
 
 
 async def test_a_client_that_comes_back_is_sent_the_translations_it_missed(
-    engine, translator, session
+    engine, translator, recorded, tapes
 ):
+    session = recorded
     async with StreamClient(session, speaker="customer") as customer:
         async with StreamClient(session, speaker="agent") as agent:
             await ready(customer, agent)
@@ -317,9 +331,13 @@ async def test_a_client_that_comes_back_is_sent_the_translations_it_missed(
             await agent.ping()
         texts = [each["text"] for each in agent.heard if each["type"] == "translation.final"]
         assert texts == ["[en] Dos."]
+    first, second = made_speech(tapes, "agent")
+    assert (first.context.generation, second.context.generation) == (1, 2)
+    assert first.closed
 
 
-async def test_nothing_is_spoken_while_the_recording_is_paused(engine, session):
+async def test_nothing_is_spoken_or_recorded_while_the_recording_is_paused(engine, recorded, tapes):
+    session = recorded
     async with (
         StreamClient(session, speaker="customer") as customer,
         StreamClient(session, speaker="agent") as agent,
@@ -339,6 +357,11 @@ async def test_nothing_is_spoken_while_the_recording_is_paused(engine, session):
         while not (await agent.next("audio.output"))["last"]:
             pass
     assert spoken_seconds(agent) == pytest.approx(0.3 * 17, abs=0.02)
+    [tape] = made_speech(tapes, "agent")
+    # What had been sent ahead was heard during the pause.
+    assert 0 < tape.seconds < spoken_seconds(agent)
+    paused = [b.start - a.end for a, b in zip(tape.frames, tape.frames[1:], strict=False)]
+    assert max(paused) > 0.5
 
 
 async def test_the_transcript_is_complete_only_with_its_translations(engine, translator, session):

@@ -407,3 +407,63 @@ async def test_what_is_heard_has_its_place_on_the_session_s_timeline(listener):
     for before, after in zip(listener.heard, listener.heard[1:], strict=False):
         assert after.start == pytest.approx(before.end, abs=1e-6)
     assert pytest.approx(listener.heard[0].duration) == BLOCK
+
+
+def heard_seconds(listener):
+    return sum(frame.duration for frame in listener.heard)
+
+
+async def test_speech_that_was_sent_ahead_is_not_heard_yet(listener):
+    listener.say("uno dos")
+    await listener.clock.advance(0.25)
+    assert heard_seconds(listener) == pytest.approx(0.2)
+    assert listener.seconds > 0.4
+    await listener.clock.advance(3.0)
+    assert heard_seconds(listener) == pytest.approx(listener.seconds)
+    assert {frame.segment_id for frame in listener.heard} == {"seg_1"}
+
+
+async def test_interrupted_speech_was_heard_until_it_was_cut(listener):
+    listener.say("uno dos")
+    await listener.clock.advance(1.04)
+    listener.voiced(0.4)
+    assert [each.reason for each in listener.cleared] == ["barge_in"]
+    assert listener.heard[-1].end == pytest.approx(1.04, abs=1 / RATE)
+    assert len(listener.heard[-1].payload) == pytest.approx(0.04 * RATE, abs=1)
+    await listener.clock.advance(1.0)
+    listener.voiced(0.0)
+    listener.say("tres", segment="seg_2")
+    await listener.clock.advance(2.0)
+    later = [frame for frame in listener.heard if frame.segment_id == "seg_2"]
+    assert later[0].start == pytest.approx(2.04)
+    assert heard_seconds(listener) == pytest.approx(2.04, abs=0.05)
+
+
+async def test_a_listener_that_is_gone_hears_no_more(listener):
+    listener.say("uno dos")
+    await listener.clock.advance(0.25)
+    listener.lane.close()
+    await listener.clock.advance(1.0)
+    assert heard_seconds(listener) == pytest.approx(0.25, abs=1 / RATE)
+
+
+async def test_speech_stays_unbroken_while_the_timeline_runs_faster_than_time():
+    """As with ``clock=media``, where the timeline is as late as the audio that has come."""
+    clock, heard = VirtualClock(), []
+    began = clock.time()
+    output = PacedOutput(
+        send=lambda message: None,
+        format=lambda: MULAW,
+        clock=clock,
+        now=lambda: 4 * (clock.time() - began),
+        heard=heard.append,
+    )
+    said = {"segment_id": "seg_1", "speaker": "agent", "last": False, "original": False}
+    for _ in range(3):
+        output.play(speech(BLOCK), **said)
+        await clock.advance(BLOCK)
+    assert [frame.start for frame in heard] == pytest.approx([0.0, 0.1, 0.2])
+    await clock.advance(1.0)
+    output.play(speech(BLOCK), **said)
+    await clock.advance(BLOCK)
+    assert heard[-1].start == pytest.approx(4 * 1.3)
