@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
+from kallglot_site.accounts.models import Environment
+from kallglot_site.accounts.tenancy import Tenant
+from recordings_app.models import Recording
 from tests.browser.conftest import ARGUMENTS, Window
 from tests.conftest import Cast
 from tests.factories import SegmentFactory, recording_ready
@@ -66,6 +69,41 @@ def test_the_waveform_is_a_slider_for_the_keyboard(page: Page) -> None:
     expect(wave).to_have_attribute("aria-valuenow", "20")
     page.keyboard.press("Home")
     expect(wave).to_have_attribute("aria-valuenow", "0")
+
+
+def test_a_line_of_a_translated_call_plays_where_its_translation_was_heard(page: Page) -> None:
+    session_id = page.url.rsplit("/", 1)[1]
+    lines = page.locator(".seg")
+    ids = lines.evaluate_all("lines => lines.map((line) => line.id)")
+    recording = Recording.objects.get(session_id=session_id)
+    for channel, line, start in (("agent_translation", 1, 9.0), ("customer_translation", 2, 14.0)):
+        translation_of(recording, channel, {ids[line]: [start, start + 2]})
+    page.reload()
+    expect(page.locator("recording-player canvas").first).to_be_attached()
+    page.keyboard.press("t")
+    expect(page.get_by_role("button", name="Translated")).to_have_attribute("aria-pressed", "true")
+    page.locator(".seg .at").nth(2).click()
+    expect(lines.nth(2)).to_have_class("seg customer now")
+    expect(page.locator(".player-controls .now")).to_have_text("00:14")
+    page.get_by_role("button", name="Original").click()
+    page.locator(".seg .at").nth(1).click()
+    expect(page.locator(".player-controls .now")).to_have_text("00:05")
+
+
+def translation_of(recording: Recording, channel: str, spoken: dict[str, list[float]]) -> None:
+    """A recording of ``channel`` in the session of ``recording``."""
+    tenant = Tenant(recording.organization, Environment(recording.environment))
+    made = recording_ready(
+        tenant,
+        encoded(voice(20, seed=5), "wav", 8000),
+        format="wav",
+        duration=20.0,
+        channel=channel,
+        peaks={channel: [50] * 1200},
+        spoken=spoken,
+    )
+    made.session = recording.session
+    made.save()
 
 
 def test_the_playback_speed_is_kept(page: Page) -> None:

@@ -43,8 +43,15 @@ def warnings() -> list[StreamWarning]:
 def tap_for(warnings: list[StreamWarning]) -> TapMaker:
     """A tap as the gateway would ask for it."""
 
-    def make(session_id: str, speaker: Any = "customer", generation: int = 1) -> SpoolTap:
-        return SpoolTap(TrackContext(session_id, "trk", speaker, generation, True, warnings.append))
+    def make(
+        session_id: str,
+        speaker: Any = "customer",
+        generation: int = 1,
+        made_speech: bool = False,
+    ) -> SpoolTap:
+        return SpoolTap(
+            TrackContext(session_id, "trk", speaker, generation, True, warnings.append, made_speech)
+        )
 
     return make
 

@@ -156,3 +156,14 @@ def test_ending_the_session_disconnects_the_provider_when_its_claim_is_released(
     session.refresh_from_db()
     assert session.provider_status == "disconnected"
     assert "session.provider.disconnected" in event_types(session)
+
+
+def test_a_session_lasts_until_the_end_of_what_was_spoken_to_a_party(session):
+    held = claims.track_claim(session_id=session.id, speaker="customer", owner="one")
+    claims.tracks_beat([Beat(held, 4.0, heard=True, replaced=False, latest=5.5)])
+    session.refresh_from_db()
+    assert session.duration == 5.5
+    claims.track_release(claim=held, position=4.0, latest=6.0)
+    session.refresh_from_db()
+    assert session.duration == 6.0
+    assert Track.objects.get().position == 4.0, "the party's own next audio belongs here"
