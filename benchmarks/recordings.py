@@ -108,7 +108,7 @@ def assemble(folder: Path, session_id: str, *, in_worker: bool) -> None:
             [
                 opener(part_path(session_id, part))
                 for part in local_parts(session_id)
-                if part.speaker == speaker
+                if part.channel == speaker
             ]
         )
         for speaker in ("agent", "customer")

@@ -1,6 +1,5 @@
 """Recordings of the speech that was made for each party of a translated call."""
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from recordings_app.assembly import session_assemble
 from recordings_app.models import Recording
 from recordings_app.services import recording_delete
+from recordings_app.spool.durability import syncer
 from recordings_app.spool.gathering import _is_complete
 from recordings_app.spool.parts import PartName
 from recordings_app.spool.writer import PartWriter
@@ -31,6 +31,9 @@ class OfSegment:
 
     def write(self, frame):
         self.tap.write(replace(frame, segment_id=SEGMENT))
+
+    def close(self):
+        self.tap.close()
 
 
 @pytest.fixture
@@ -93,24 +96,15 @@ def test_a_mixed_recording_has_no_translations(translated):
 
 def test_a_translation_that_could_not_be_written_fails_alone(translated):
     session = translated()
-    writer = PartWriter(session.id, PartName("agent_translation", 1, 2), _NoDisk())
+    writer = PartWriter(session.id, PartName("agent_translation", 1, 2), syncer)
     writer.fail()
     writer.close()
+    assert syncer.flush()
     end(session)
     session_assemble(session_id=session.id)
     assert recording(session, "agent_translation").status == "failed"
     others = Recording.objects.exclude(channel="agent_translation")
     assert {each.status for each in others} == {"ready"}
-
-
-class _NoDisk:
-    """A syncer that only closes."""
-
-    def created(self, path):
-        pass
-
-    def close(self, descriptor):
-        os.close(descriptor)
 
 
 def test_a_deleted_translation_says_no_more_what_was_spoken_when(translated):

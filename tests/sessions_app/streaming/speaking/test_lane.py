@@ -449,7 +449,8 @@ async def test_a_listener_that_is_gone_hears_no_more(listener):
 
 async def test_speech_stays_unbroken_while_the_timeline_runs_faster_than_time():
     """As with ``clock=media``, where the timeline is as late as the audio that has come."""
-    clock, heard = VirtualClock(), []
+    clock = VirtualClock()
+    heard: list[PlacedFrame] = []
     began = clock.time()
     output = PacedOutput(
         send=lambda message: None,
@@ -458,12 +459,15 @@ async def test_speech_stays_unbroken_while_the_timeline_runs_faster_than_time():
         now=lambda: 4 * (clock.time() - began),
         heard=heard.append,
     )
-    said = {"segment_id": "seg_1", "speaker": "agent", "last": False, "original": False}
+
+    def play():
+        output.play(speech(BLOCK), segment_id="seg_1", speaker="agent", last=False, original=False)
+
     for _ in range(3):
-        output.play(speech(BLOCK), **said)
+        play()
         await clock.advance(BLOCK)
     assert [frame.start for frame in heard] == pytest.approx([0.0, 0.1, 0.2])
     await clock.advance(1.0)
-    output.play(speech(BLOCK), **said)
+    play()
     await clock.advance(BLOCK)
     assert heard[-1].start == pytest.approx(4 * 1.3)
