@@ -26,6 +26,9 @@ ENCODINGS: Final[dict[str, Encoding]] = {
 HELD_BACK: Final = 5
 """Messages of a track that wait for one that is missing; it is given up when more come."""
 
+FIRST_CHUNK: Final = 1
+"""Telnyx numbers a track's messages from here."""
+
 
 class TelnyxCodec(MediaStreamCodec):
     """The format is the one that ``start`` announces, for both directions."""
@@ -58,7 +61,9 @@ class TelnyxCodec(MediaStreamCodec):
             return [audio]
         speaker = audio.frames[0].speaker
         held = self._held.setdefault(speaker, {})
-        expected = self._next.setdefault(speaker, chunk)
+        # The first to come need not be the first of the stream.
+        began = FIRST_CHUNK if FIRST_CHUNK < chunk <= FIRST_CHUNK + HELD_BACK else chunk
+        expected = self._next.setdefault(speaker, began)
         if chunk < expected:
             return []  # a repeat, or so late that what follows has been used
         held[chunk] = audio

@@ -93,6 +93,18 @@ def test_messages_that_come_in_another_order_are_put_in_order(codec, telnyx):
         assert decoded(fresh, [first, *shuffled]) == list(range(12))
 
 
+def test_nothing_is_lost_when_the_first_messages_come_in_another_order(codec, telnyx):
+    first, second, third, fourth = pieces(telnyx, 4)
+    assert decoded(codec, [third, first]) == [0]
+    assert decoded(codec, [second, fourth]) == [1, 2, 3]
+
+
+def test_a_stream_whose_first_message_is_lost_begins_a_moment_later(codec, telnyx):
+    messages = pieces(telnyx, 2 + HELD_BACK)[1:]
+    assert decoded(codec, messages[:-1]) == []
+    assert decoded(codec, messages[-1:]) == list(range(1, 2 + HELD_BACK))
+
+
 def test_each_track_has_an_order_of_its_own(codec, telnyx):
     inbound, outbound = pieces(telnyx, 3), pieces(telnyx, 3, "outbound")
     mixed = [inbound[0], outbound[0], outbound[2], inbound[2], inbound[1], outbound[1]]
