@@ -88,7 +88,7 @@ class TrackPipeline:
         self._muted = self._transcription_paused = self._recording_paused = self._closed = False
         self._tap_failed = False
         self.on_voice: Callable[[Voice], None] | None = None
-        """Called after every frame that is listened to, while somebody is being spoken to."""
+        """Called after every frame that is heard, also while the transcription is paused."""
         self._warned: dict[str, tuple[float, int]] = {}
 
     @property
@@ -125,8 +125,10 @@ class TrackPipeline:
             self._record(placed)
         if not self._transcription_paused:
             self._utterances.feed(placed)
-            if self.on_voice is not None:
-                self.on_voice(self._utterances.voice)
+        elif self.on_voice is not None:
+            self._utterances.listen(placed)
+        if self.on_voice is not None:
+            self.on_voice(self._utterances.voice)
 
     def add_tap(self, tap: AudioTap) -> None:
         """Write to ``tap`` as well, from the next frame on."""
@@ -160,6 +162,8 @@ class TrackPipeline:
         self._transcription_paused = True
 
     def resume_transcription(self) -> None:
+        if self._transcription_paused:
+            self._utterances.discard()  # said during the pause
         self._transcription_paused = False
 
     def pause_recording(self) -> None:

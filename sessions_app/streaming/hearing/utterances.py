@@ -71,20 +71,16 @@ CATCH_UP: Final = 0.25
 """If a timer fires so many seconds late, this process stalled, and not the client."""
 
 
-ECHO_CLIP: Final = 0.3
-"""Seconds of audio that show whether a voice is the speaker's own or an echo."""
-
-
 @dataclass(frozen=True, slots=True)
 class Voice:
     """What is heard of a speaker at one moment, before it is known to be an utterance.
 
     ``voiced``: seconds of voice in the present burst of it, 0 between bursts; ``latest`` returns
-    the audio of the last moments.
+    the audio of the last so many seconds, of at most 0.4 if no utterance has begun.
     """
 
     voiced: float
-    latest: Callable[[], Clip]
+    latest: Callable[[float], Clip]
 
 
 @dataclass(slots=True, eq=False)
@@ -151,18 +147,28 @@ class UtteranceFinder:
         if self._open_utterance is not None:
             self._request_hypothesis()
 
+    def listen(self, frame: PlacedFrame) -> None:
+        """Notice the voice in the next frame, and transcribe nothing of it. Call ``discard`` before
+        the next ``feed``."""
+        self._fed_at = self._clock.time()
+        self._fed_until = frame.start + frame.duration
+        self._endpointer.feed(frame)
+
     @property
     def voice(self) -> Voice:
         """What is heard of the speaker at this moment."""
         return Voice(self._endpointer.voiced, self._latest)
 
-    def _latest(self) -> Clip:
-        samples, rate = self._endpointer.latest(ECHO_CLIP)
+    def _latest(self, seconds: float) -> Clip:
+        samples, rate = self._endpointer.latest(seconds)
         return Clip(self._fed_until - len(samples) / rate, samples, rate)
 
     def finish(self) -> None:
         """Close the open utterance now, whatever comes next."""
-        self._handle(self._endpointer.flush())
+        if self._open_utterance is None:
+            self._endpointer.discard()  # what was only listened to
+        else:
+            self._handle(self._endpointer.flush())
 
     def discard(self) -> None:
         """Drop the open utterance, and withdraw its partial."""

@@ -1,5 +1,6 @@
 """Barge-in: decides when a party that is being spoken to wants to speak itself."""
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
@@ -7,8 +8,17 @@ HOLD_AFTER: Final = 0.2
 """Seconds of the listener's voice after which no more speech is sent to it."""
 
 STOP_AFTER: Final = 0.4
-"""Seconds of voice after which the speech is dropped. What is shorter is a backchannel ("mm-hm"), a
-cough or a click."""
+"""Seconds of voice after which the speech is dropped, if it sounds like words. What is shorter is a
+backchannel ("mm-hm"), a cough or a click."""
+
+VOWELS: Final = 0.05
+"""Seconds of vowels within ``LATEST`` that words have. Noises stay at 0.02, words reach 0.06."""
+
+LATEST: Final = 0.5
+"""Seconds of the voice in which vowels are looked for."""
+
+ECHO_CLIP: Final = 0.3
+"""Seconds of audio that show whether a voice is the speaker's own or an echo."""
 
 LOST_AFTER: Final = 0.5
 """Seconds without news of the listener's voice after which speech is no longer held: it is
@@ -47,8 +57,11 @@ class Interruption:
         self._began_before = voiced > 0
         self._waiting_since = None
 
-    def judge(self, voiced: float, now: float) -> Verdict:
-        """What to do with the speech that is under way; ``now`` in the clock's seconds."""
+    def judge(self, voiced: float, now: float, sounds_like_words: Callable[[], bool]) -> Verdict:
+        """What to do with the speech that is under way; ``now`` in the clock's seconds.
+
+        A long voice without words lets the speech go on, and stops it once words follow.
+        """
         self._told_at = now
         if not voiced:
             self._began_before = self._held = False
@@ -59,7 +72,8 @@ class Interruption:
             self._held = now - self._waiting_since < LONGEST_WAIT
         elif voiced >= STOP_AFTER:
             self._held = False
-            return Verdict.STOP
+            if sounds_like_words():
+                return Verdict.STOP
         elif voiced >= HOLD_AFTER:
             self._held = True
         return Verdict.HOLD if self._held else Verdict.SPEAK

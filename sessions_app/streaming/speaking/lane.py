@@ -27,7 +27,15 @@ from sessions_app.live_events import (
 from sessions_app.media import PlacedFrame, Resampler, Samples, Speaker, decode, resample
 from sessions_app.streaming.hearing.echo import is_echo
 from sessions_app.streaming.hearing.utterances import Voice
-from sessions_app.streaming.speaking.interruptions import HOLD_AFTER, Interruption, Verdict
+from sessions_app.streaming.speaking.articulation import vowel_seconds
+from sessions_app.streaming.speaking.interruptions import (
+    ECHO_CLIP,
+    HOLD_AFTER,
+    LATEST,
+    VOWELS,
+    Interruption,
+    Verdict,
+)
 from sessions_app.streaming.speaking.metrics import SPEECH_END_TO_FIRST_SOUND
 from sessions_app.streaming.speaking.output import BLOCK, PacedOutput
 from sessions_app.streaming.speaking.speech import Speech, segments_of
@@ -214,9 +222,15 @@ class Lane:
             self._interruption.nothing_to_say(voice.voiced)
             return
         voiced = voice.voiced
-        if voiced >= HOLD_AFTER and is_echo(voice.latest(), self.output.spoken):
+        if voiced >= HOLD_AFTER and is_echo(voice.latest(ECHO_CLIP), self.output.spoken):
             voiced = 0.0
-        if self._interruption.judge(voiced, self._clock.time()) is Verdict.STOP:
+
+        def sounds_like_words() -> bool:
+            clip = voice.latest(LATEST)
+            return vowel_seconds(clip.samples, clip.rate) >= VOWELS
+
+        verdict = self._interruption.judge(voiced, self._clock.time(), sounds_like_words)
+        if verdict is Verdict.STOP:
             self.stop("barge_in")
 
     def pause(self, paused: bool) -> None:

@@ -84,8 +84,8 @@ class Listener:
         self.lane.add(WordsToSpeak(segment, "agent", "es", text, number, last, end_time=0.0))
 
     def voiced(self, seconds, samples=None):
-        clip = Clip(self.now, np.zeros(2400, np.int16) if samples is None else samples, RATE)
-        self.lane.listen(Voice(seconds, lambda: clip))
+        clip = Clip(self.now, speech(0.5, seed=99) if samples is None else samples, RATE)
+        self.lane.listen(Voice(seconds, lambda _: clip))
 
     @property
     def audio(self):
@@ -266,7 +266,7 @@ async def test_the_echo_of_the_speech_does_not_interrupt_it(listener):
     echo = np.asarray(played[start:end] * 0.25, dtype=np.int16)
     clip = Clip(listener.now - 0.3, echo, RATE)
     for _ in range(5):
-        listener.lane.listen(Voice(0.6, lambda: clip))
+        listener.lane.listen(Voice(0.6, lambda _: clip))
     await listener.clock.advance(3.0)
     assert listener.cleared == []
     assert listener.seconds == pytest.approx(3.0, abs=0.05)
