@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from sessions_app.media import Samples
+from sessions_app.streaming.hearing.echo import Clip
 
 RATE: Final = 8000
 WINDOW: Final = 320  # samples, 40 ms: two periods of the lowest voice
@@ -27,6 +28,17 @@ LOWEST_RESONANCE: Final = 700.0
 
 OPEN: Final = 0.1
 """Share of the power above ``LOWEST_RESONANCE`` from which the mouth is open."""
+
+VOWELS: Final = 0.05
+"""Seconds of vowels within ``LATEST`` that words have. Noises stay at 0.02, words reach 0.06."""
+
+LATEST: Final = 0.5
+"""Seconds of the voice in which vowels are looked for."""
+
+
+def sounds_like_words(voice: Clip) -> bool:
+    """Whether the latest of a voice has vowels."""
+    return vowel_seconds(voice.samples, voice.rate) >= VOWELS
 
 
 def vowel_seconds(samples: Samples, rate: int) -> float:

@@ -11,12 +11,6 @@ STOP_AFTER: Final = 0.4
 """Seconds of voice after which the speech is dropped, if it sounds like words. What is shorter is a
 backchannel ("mm-hm"), a cough or a click."""
 
-VOWELS: Final = 0.05
-"""Seconds of vowels within ``LATEST`` that words have. Noises stay at 0.02, words reach 0.06."""
-
-LATEST: Final = 0.5
-"""Seconds of the voice in which vowels are looked for."""
-
 ECHO_CLIP: Final = 0.3
 """Seconds of audio that show whether a voice is the speaker's own or an echo."""
 

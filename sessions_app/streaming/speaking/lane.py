@@ -24,21 +24,20 @@ from sessions_app.live_events import (
     WordsToPassOn,
     WordsToSpeak,
 )
-from sessions_app.media import PlacedFrame, Resampler, Samples, Speaker, decode, resample
+from sessions_app.media import PlacedFrame, Resampler, Samples, Speaker, resample
 from sessions_app.streaming.hearing.echo import is_echo
 from sessions_app.streaming.hearing.utterances import Voice
-from sessions_app.streaming.speaking.articulation import vowel_seconds
+from sessions_app.streaming.speaking.articulation import LATEST, sounds_like_words
+from sessions_app.streaming.speaking.beneath import Beneath
 from sessions_app.streaming.speaking.interruptions import (
     ECHO_CLIP,
     HOLD_AFTER,
-    LATEST,
-    VOWELS,
     Interruption,
     Verdict,
 )
 from sessions_app.streaming.speaking.metrics import SPEECH_END_TO_FIRST_SOUND
 from sessions_app.streaming.speaking.output import BLOCK, PacedOutput
-from sessions_app.streaming.speaking.speech import Speech, segments_of
+from sessions_app.streaming.speaking.speech import Speech, as_said, segments_of
 from sessions_app.streaming.speaking.tempo import TimeStretch, tempo_for
 
 log = logging.getLogger(__name__)
@@ -55,8 +54,8 @@ CHUNK_TIMEOUT: Final = 10.0
 END_OF_SEGMENT: Final = 0.02
 """Seconds of silence that end a segment when nothing is left to be said of it."""
 
-LONGEST_BENEATH: Final = 0.3
-"""Seconds of the other party's own voice that wait to be mixed under the speech."""
+FINISH_WITHIN: Final = 5.0
+"""Seconds in which a sentence that is being spoken is finished when the call ends."""
 
 QUIET: Final = 400
 """Of int16 samples: a frame that is nowhere louder is a pause."""
@@ -96,13 +95,13 @@ class Lane:
         self._volume = original_volume
         self._speeches: deque[Speech] = deque()
         self._interruption = Interruption()
-        self._paused = False
-        self._closed = False
-        self._beneath: deque[Samples] = deque()
+        self._paused = self._closed = False
+        self._beneath = Beneath(original_volume)
         self._wake = asyncio.Event()
         self._player: asyncio.Task[None] | None = None
         self._maker: asyncio.Task[None] | None = None
         self._making: Speech | None = None
+        self._finisher: asyncio.Task[None] | None = None
         self._silent_engine = False
         self._dropping = False
         self._unended: str | None = None  # the segment whose next clause is to come
@@ -119,7 +118,7 @@ class Lane:
         if self._closed:
             return
         if isinstance(wanted, WordsToPassOn):
-            self._speeches.append(self._as_said(wanted))
+            self._speeches.append(as_said(wanted, self.output.rate))
         elif self._synthesizer is not None and not self._add_words(wanted):
             return
         self._make_room()
@@ -147,16 +146,9 @@ class Lane:
         if not self._speeches:
             self.output.pass_on(frame)
         elif self._volume:
-            self._add_beneath(frame)
+            self._beneath.add(self.output.converted(frame), self.output.rate)
         else:
             self._pass_on_later(frame)
-
-    def _add_beneath(self, frame: PlacedFrame) -> None:
-        self._beneath.append(self.output.converted(frame))
-        # While speech is being made or held nothing takes it, and it must not grow old.
-        most = LONGEST_BENEATH * self.output.rate
-        while len(self._beneath) > 1 and sum(map(len, self._beneath)) > most:
-            self._beneath.popleft()
 
     def _pass_on_later(self, frame: PlacedFrame) -> None:
         """After what is being spoken. The pauses are left out, so that it catches up."""
@@ -177,17 +169,9 @@ class Lane:
         if self._closed or self._paused or not self._volume:
             return
         if self._speeches:
-            self._add_beneath(frame)
+            self._beneath.add(self.output.converted(frame), self.output.rate)
         else:
             self.output.pass_on(frame, self._volume)
-
-    def _as_said(self, wanted: WordsToPassOn) -> Speech:
-        rate = self.output.rate
-        samples = resample(decode(wanted.payload, "mulaw"), wanted.sample_rate, rate)
-        return Speech(
-            wanted.segment_id, wanted.speaker, True, wanted.end_time, None,
-            deque([samples]), made=len(samples), complete=True, rate=rate,
-        )  # fmt: skip
 
     def _make_room(self) -> None:
         dropped: list[Speech] = []
@@ -224,13 +208,12 @@ class Lane:
         voiced = voice.voiced
         if voiced >= HOLD_AFTER and is_echo(voice.latest(ECHO_CLIP), self.output.spoken):
             voiced = 0.0
-
-        def sounds_like_words() -> bool:
-            clip = voice.latest(LATEST)
-            return vowel_seconds(clip.samples, clip.rate) >= VOWELS
-
-        verdict = self._interruption.judge(voiced, self._clock.time(), sounds_like_words)
-        if verdict is Verdict.STOP:
+        if (
+            self._interruption.judge(
+                voiced, self._clock.time(), lambda: sounds_like_words(voice.latest(LATEST))
+            )
+            is Verdict.STOP
+        ):
             self.stop("barge_in")
 
     def pause(self, paused: bool) -> None:
@@ -255,12 +238,36 @@ class Lane:
             self._interrupted(segment_id)
         self._wake.set()
 
+    def finish(self, done: Callable[[], None]) -> None:
+        """Take no more speech, and drop all but the sentence being heard. Calls ``done`` when that
+        has been heard, or was dropped after ``FINISH_WITHIN`` seconds."""
+        if self._closed:
+            return
+        self._closed = True
+        begun = [each for each in self._speeches if each.sent][:1]
+        kept = [each for each in self._speeches if begun and each.segment_id == begun[0].segment_id]
+        dropped = [each for each in self._speeches if each not in kept]
+        self._speeches = deque(kept)
+        if self._making in dropped and self._maker is not None:
+            self._maker.cancel()
+        for segment_id in segments_of(dropped):
+            self._interrupted(segment_id)
+        self._wake.set()
+        self._finisher = asyncio.create_task(self._finish(done))
+
+    async def _finish(self, done: Callable[[], None]) -> None:
+        until = self._clock.time() + FINISH_WITHIN
+        while self.is_speaking and self._clock.time() < until:
+            await self._clock.sleep(BLOCK)
+        self.stop("ended")
+        done()
+
     def close(self) -> None:
         """The connection is gone, or everything is said."""
         self._closed = True
         self._speeches.clear()
         self.output.close()
-        for task in (self._player, self._maker):
+        for task in (self._player, self._maker, self._finisher):
             if task is not None:
                 task.cancel()
 
@@ -383,21 +390,9 @@ class Lane:
             SPEECH_END_TO_FIRST_SOUND.observe(max(0.0, now - speech.end_time))
         ends = speech.complete and speech.made == speech.sent
         self.output.play(
-            self._mixed(block),
+            self._beneath.mixed(block),
             segment_id=speech.segment_id,
             speaker=speech.speaker,
             last=ends and speech.last,
             original=speech.words is None,
         )
-
-    def _mixed(self, block: Samples) -> Samples:
-        if not self._beneath:
-            return block
-        beneath = np.concatenate(self._beneath)
-        self._beneath.clear()
-        if len(beneath) > len(block):
-            self._beneath.append(beneath[len(block) :])
-        mixed = block.astype(np.float32)
-        size = min(len(beneath), len(block))
-        mixed[:size] += self._volume * beneath[:size]
-        return np.clip(mixed, -32768, 32767).astype(np.int16)

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from sessions_app.live_events import WordsToSpeak
-from sessions_app.media import Samples, Speaker
+from sessions_app.live_events import WordsToPassOn, WordsToSpeak
+from sessions_app.media import Samples, Speaker, decode, resample
 
 SECONDS_OF_A_CHARACTER: Final = 0.07
 """How long a character takes to say, about, before its speech has been made."""
@@ -55,6 +55,15 @@ class Speech:
         block = taken[0] if len(taken) == 1 else np.concatenate(taken)
         self.sent += len(block)
         return block
+
+
+def as_said(wanted: WordsToPassOn, rate: int) -> Speech:
+    """An utterance that is passed on, at ``rate`` Hz."""
+    samples = resample(decode(wanted.payload, "mulaw"), wanted.sample_rate, rate)
+    return Speech(
+        wanted.segment_id, wanted.speaker, True, wanted.end_time, None,
+        deque([samples]), made=len(samples), complete=True, rate=rate,
+    )  # fmt: skip
 
 
 def segments_of(speeches: Iterable[Speech]) -> list[str]:

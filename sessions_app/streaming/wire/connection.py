@@ -411,5 +411,7 @@ class Connection:
             wait = settings.DRAIN_TIMEOUT + COMPLETE_WITHIN
             loop = asyncio.get_running_loop()
             loop.call_later(wait, self.outbox.close, close_codes.NORMAL)
+        if self._listening.is_speaking:
+            return
         if view.is_told(self.seen, self.seen_translation) or not self._codec.tells_transcripts:
             self.close(close_codes.NORMAL)

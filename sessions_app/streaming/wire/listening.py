@@ -33,7 +33,12 @@ class Listening:
         self._speaker: ListeningSpeaker = speaker
         self._interpretation: Interpretation | None = None
         self._lane: Lane | None = None
-        self._failing = False
+        self._failing = self._ended = False
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the party still hears speech."""
+        return self._lane is not None and self._lane.is_speaking
 
     def open(self) -> None:
         """The party hears what is said from now on."""
@@ -73,6 +78,14 @@ class Listening:
             return
         self._lane.pause(self._live.pause.active)
         self._interpretation.observe(view)
-        if view.state.ended:
-            self._lane.stop("ended")
-            self._lane.close()  # what is still transcribed is not spoken any more
+        if view.state.ended and not self._ended:
+            self._ended = True
+            self._end(self._lane, completed=view.state.end_reason == Session.EndReason.COMPLETED)
+
+    def _end(self, lane: Lane, *, completed: bool) -> None:
+        """What is still transcribed is not spoken any more."""
+        if completed:
+            lane.finish(self._live.look)  # the connection closes then
+        else:
+            lane.stop("ended")
+            lane.close()

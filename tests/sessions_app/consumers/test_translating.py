@@ -383,6 +383,27 @@ async def test_the_transcript_is_complete_only_with_its_translations(engine, tra
     assert stored.translation == "[en] Adiós."
 
 
+@pytest.mark.parametrize(("reason", "heard_to_its_end"), [("completed", True), ("error", False)])
+async def test_a_call_that_completes_lets_a_sentence_be_finished(
+    engine, session, reason, heard_to_its_end
+):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("Muchas gracias por todo.", "es")
+        speaking = asyncio.create_task(speak(customer, seconds=0.6, pause=0.9))
+        await agent.next("audio.output")
+        agent.send(type="session.end", reason=reason)
+        assert await agent.closed() == 1000
+        await speaking
+    outputs = [each for each in agent.heard if each["type"] == "audio.output"]
+    assert outputs[-1]["last"] is heard_to_its_end
+    cleared = [each["reason"] for each in agent.heard if each["type"] == "audio.clear"]
+    assert cleared == ([] if heard_to_its_end else ["ended"])
+
+
 LONG_SPEECH = (
     "Buenos días, les llamo por la factura de este mes, porque es demasiado alta, y además no "
     "entiendo el primer importe, que nadie me ha explicado todavía."

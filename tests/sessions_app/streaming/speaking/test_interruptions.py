@@ -32,7 +32,7 @@ class Listener:
 
     def __init__(self):
         self.call = quiet_call()
-        self.sent = []
+        self.sent: list[AudioOutput | AudioClear] = []
         self.lane = Lane(
             "customer",
             output=PacedOutput(

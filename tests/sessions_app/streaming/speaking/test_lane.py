@@ -17,7 +17,7 @@ from sessions_app.media import AudioFormat, PlacedFrame, decode, encode
 from sessions_app.streaming.hearing.echo import Clip
 from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.speaking.interruptions import LONGEST_WAIT
-from sessions_app.streaming.speaking.lane import LONGEST_QUEUE, Lane
+from sessions_app.streaming.speaking.lane import FINISH_WITHIN, LONGEST_QUEUE, Lane
 from sessions_app.streaming.speaking.output import AHEAD, BLOCK, PacedOutput
 from sessions_app.streaming.speaking.tempo import FASTEST
 from tests.fakes.audio import speech
@@ -292,6 +292,45 @@ async def test_a_paused_lane_goes_on_where_it_was(listener):
     listener.lane.pause(False)
     await listener.clock.advance(3.0)
     assert listener.seconds == pytest.approx(2.0, abs=0.05)
+
+
+async def test_at_the_end_of_the_call_the_sentence_being_spoken_is_finished(listener):
+    finished = []
+    listener.say("uno dos tres", segment="seg_1")
+    listener.say("cuatro", segment="seg_2")
+    await listener.clock.advance(1.0)
+    listener.lane.finish(lambda: finished.append(listener.now))
+    listener.say("cinco", segment="seg_3")
+    await listener.clock.advance(4.0)
+    assert listener.seconds == pytest.approx(3.0, abs=0.05)
+    assert listener.audio[-1][1].last
+    assert listener.interrupted == ["seg_2"]
+    assert listener.cleared == []
+    assert [round(at) for at in finished] == [3]  # once it has been heard
+
+
+async def test_a_long_sentence_is_cut_off_some_seconds_after_the_end_of_the_call(listener):
+    finished = []
+    listener.say("una frase que tiene diez palabras y dura diez segundos")
+    await listener.clock.advance(1.0)
+    listener.lane.finish(lambda: finished.append(listener.now))
+    await listener.clock.advance(10.0)
+    assert listener.seconds == pytest.approx(1.0 + FINISH_WITHIN + AHEAD, abs=0.2)
+    assert [each.reason for each in listener.cleared] == ["ended"]
+    assert listener.interrupted == ["seg_1"]
+    assert len(finished) == 1
+
+
+async def test_at_the_end_of_the_call_nothing_begins_to_be_spoken(listener):
+    finished = []
+    listener.voices.gate.clear()
+    listener.say("uno")
+    await listener.clock.advance(0.5)
+    listener.lane.finish(lambda: finished.append(True))
+    listener.voices.gate.set()
+    await listener.clock.advance(2.0)
+    assert listener.audio == []
+    assert finished == [True]
 
 
 async def test_words_that_are_understood_are_heard_as_they_were_said(listener):
