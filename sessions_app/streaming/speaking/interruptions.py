@@ -4,6 +4,9 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
+from sessions_app.streaming.hearing.echo import Clip
+from sessions_app.streaming.speaking.articulation import LATEST, sounds_like_words
+
 HOLD_AFTER: Final = 0.2
 """Seconds of the listener's voice after which no more speech is sent to it."""
 
@@ -51,8 +54,9 @@ class Interruption:
         self._began_before = voiced > 0
         self._waiting_since = None
 
-    def judge(self, voiced: float, now: float, sounds_like_words: Callable[[], bool]) -> Verdict:
+    def judge(self, voiced: float, now: float, latest: Callable[[float], Clip]) -> Verdict:
         """What to do with the speech that is under way; ``now`` in the clock's seconds.
+        ``latest`` returns the end of the voice.
 
         A long voice without words lets the speech go on, and stops it once words follow.
         """
@@ -66,7 +70,7 @@ class Interruption:
             self._held = now - self._waiting_since < LONGEST_WAIT
         elif voiced >= STOP_AFTER:
             self._held = False
-            if sounds_like_words():
+            if sounds_like_words(latest(LATEST)):
                 return Verdict.STOP
         elif voiced >= HOLD_AFTER:
             self._held = True

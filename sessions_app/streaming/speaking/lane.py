@@ -27,7 +27,6 @@ from sessions_app.live_events import (
 from sessions_app.media import PlacedFrame, Resampler, Samples, Speaker, resample
 from sessions_app.streaming.hearing.echo import is_echo
 from sessions_app.streaming.hearing.utterances import Voice
-from sessions_app.streaming.speaking.articulation import LATEST, sounds_like_words
 from sessions_app.streaming.speaking.beneath import Beneath
 from sessions_app.streaming.speaking.interruptions import (
     ECHO_CLIP,
@@ -208,12 +207,8 @@ class Lane:
         voiced = voice.voiced
         if voiced >= HOLD_AFTER and is_echo(voice.latest(ECHO_CLIP), self.output.spoken):
             voiced = 0.0
-        if (
-            self._interruption.judge(
-                voiced, self._clock.time(), lambda: sounds_like_words(voice.latest(LATEST))
-            )
-            is Verdict.STOP
-        ):
+        verdict = self._interruption.judge(voiced, self._clock.time(), voice.latest)
+        if verdict is Verdict.STOP:
             self.stop("barge_in")
 
     def pause(self, paused: bool) -> None:
