@@ -44,6 +44,8 @@ _MAX_BACKLOG = 120.0  # s of audio waiting; further requests are refused with En
 _BATCH_SECONDS = 45.0  # s of audio in one batch: bounds how long a new request waits
 _GREEDY_BACKLOG = 20.0  # s of audio waiting; above this, decoding is greedy to catch up
 _MAX_CRASHES = 2
+_PUNCTUATION = frozenset(".,;:!?¿¡…。，、？！؟،।")  # noqa: RUF001 - of other scripts as well
+_MOST_UNPUNCTUATED = 10  # words that a speaker says without a comma
 _JOB_TIMEOUT = 90.0  # s; a batch of the longest utterances, all decoded twice, takes far less
 
 
@@ -283,8 +285,16 @@ def _utterance(request: TranscriptionRequest) -> Utterance:
 
 
 def _unfinished(context: str) -> str:
-    """The context if its last sentence is incomplete; a complete one makes results worse."""
-    return "" if context.rstrip().endswith((".", "!", "?", "。", "…")) else context
+    """The context if its last sentence is incomplete; a complete one makes results worse.
+
+    Whisper writes like its prompt: after words without punctuation it writes none, and that text
+    would be the next prompt. Such a context is left out.
+    """
+    written = context.strip()
+    if written.endswith((".", "!", "?", "。", "…")):
+        return ""
+    plain = not any(each in _PUNCTUATION for each in written)
+    return "" if plain and len(written.split()) > _MOST_UNPUNCTUATED else context
 
 
 def _transcription(answer: Recognized) -> Transcription:

@@ -35,11 +35,12 @@ SILENCE_BEGAN: Final = 0.15
 LONGEST_UTTERANCE: Final = 28.0
 """Seconds; Whisper takes 30 at a time."""
 
-CUT_SEARCH: Final = 7.0
-"""Seconds at the end of an overlong utterance in which the quietest moment is searched for."""
+CUT_SEARCH: Final = 0.25
+"""Share at the end of an overlong utterance in which the quietest moment is searched for."""
 
-SHORTER_DELAY_AFTER: Final = 15.0
-"""Seconds of an utterance after which its endpointing delay shrinks, so that it ends in a pause."""
+SHORTER_DELAY_AFTER: Final = 15 / 28
+"""Share of the longest utterance after which the endpointing delay shrinks, so that it ends in a
+pause."""
 
 BURST_GAP: Final = 0.2
 """Seconds without voice that end a burst of it: see ``Endpointer.voiced``."""
@@ -115,6 +116,8 @@ class Endpointer:
         self.delay: float = turns.UNKNOWN
         """Endpointing delay in seconds; ``turns.UNKNOWN`` again when an utterance begins or speech
         resumes."""
+        self.longest: float = LONGEST_UTTERANCE
+        """Seconds after which an utterance is cut."""
         self._vad = webrtcvad.Vad(_DETECTOR_MODE)
         self._source_rate = 0
         self._rate = 8000
@@ -372,12 +375,13 @@ class Endpointer:
             events.append(SilenceBegan(utterance.speech_end))
         if self._is_over(utterance):
             events.append(self._close(utterance))
-        elif self._at - utterance.audio_start >= LONGEST_UTTERANCE:
+        elif self._at - utterance.audio_start >= self.longest:
             events.extend(self._cut(utterance))
 
     def _is_over(self, utterance: _Utterance) -> bool:
-        excess = self._at - utterance.audio_start - SHORTER_DELAY_AFTER
-        range_ = LONGEST_UTTERANCE - SHORTER_DELAY_AFTER
+        shorter_after = SHORTER_DELAY_AFTER * self.longest
+        excess = self._at - utterance.audio_start - shorter_after
+        range_ = self.longest - shorter_after
         share = 1.0 if excess <= 0 else max(0.4, 1 - excess / range_)
         delay = min(self.delay, turns.LONGEST) * share
         needed = max(SILENCE_BEGAN, delay - self._frame_allowance)
@@ -407,7 +411,7 @@ class Endpointer:
 
     def _cut(self, utterance: _Utterance) -> list[EndpointEvent]:
         """Close at the quietest moment of the last seconds, and open an utterance for the rest."""
-        first = len(utterance.energies) - round(CUT_SEARCH / WINDOW)
+        first = len(utterance.energies) - round(CUT_SEARCH * self.longest / WINDOW)
         tail = np.asarray(utterance.energies[first:], dtype=np.float64)
         smooth: npt.NDArray[np.float64] = np.convolve(tail, np.ones(5) / 5, mode="valid")
         index = first + int(np.argmin(smooth)) + 2

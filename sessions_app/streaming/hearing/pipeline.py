@@ -83,6 +83,7 @@ class TrackPipeline:
             emit=emit,
             clock=clock,
             partials=lambda: options.partials or options.wants_partials(),
+            followed=options.wants_partials,
             audible=audible,
         )
         self._muted = self._transcription_paused = self._recording_paused = self._closed = False

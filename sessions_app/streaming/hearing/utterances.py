@@ -30,6 +30,7 @@ from sessions_app.streaming.hearing import turns
 from sessions_app.streaming.hearing.backlog import Utterance
 from sessions_app.streaming.hearing.echo import Clip, SpokenAudio, own_speech
 from sessions_app.streaming.hearing.endpointing import (
+    LONGEST_UTTERANCE,
     Endpointer,
     EndpointEvent,
     SilenceBegan,
@@ -54,6 +55,10 @@ partial that is still computed when the speaker stops delays the final."""
 WAIT_FOR_WORDS: Final = 1.2
 """Endpointing delay in seconds until the speculative final is there, whose words choose the delay.
 The final could not be sent before that anyway."""
+
+LONGEST_FOLLOWED: Final = 14.0
+"""Seconds after which an utterance is cut whose words are used while it is spoken. Each partial is
+of the whole utterance so far, and its final leaves no time for partials of what comes next."""
 
 HYPOTHESIS_TIMEOUT: Final = 10.0
 """Seconds that an engine may take for a hypothesis. A final is requested again after that."""
@@ -100,7 +105,8 @@ class _OpenUtterance:
 
 class UtteranceFinder:
     """For one speaker. ``feed`` is the hot path. Waiting is done in tasks, which run only while an
-    utterance is open."""
+    utterance is open. ``partials``: whether they are used at all; ``followed``: whether words are
+    translated while they are spoken."""
 
     def __init__(
         self,
@@ -111,6 +117,7 @@ class UtteranceFinder:
         emit: Emit,
         clock: Clock,
         partials: Callable[[], bool],
+        followed: Callable[[], bool] = lambda: False,
         audible: Callable[[], Sequence[SpokenAudio]] = tuple,
     ) -> None:
         self._speaker: Speaker = speaker
@@ -119,6 +126,7 @@ class UtteranceFinder:
         self._emit = emit
         self._clock = clock
         self._partials = partials
+        self._followed = followed
         self._endpointer = Endpointer()
         self._audible = audible
         self.spoken = SpokenAudio(self._open_clip)
@@ -209,6 +217,7 @@ class UtteranceFinder:
     def _open(self, event: UtteranceOpened) -> None:
         if not event.continued:
             self._adapt_delay(event.start)
+        self._endpointer.longest = LONGEST_FOLLOWED if self._followed() else LONGEST_UTTERANCE
         self._open_utterance = _OpenUtterance(new_id("seg"), event.start, self._fed_at)
         if not event.continued:
             self._emit(SpeechStarted(self._speaker, round(event.start, 3)))

@@ -34,6 +34,10 @@ SHORTEST_CLAUSE: Final = 4
 LONG_CLAUSE: Final = 7
 """Words of a clause that ends before a word which often does not begin the next one."""
 
+LONGEST_CLAUSE: Final = 10
+"""Words of a clause that ends between any two words that may be parted: recognizers sometimes write
+no punctuation, and few clauses begin with a conjunction."""
+
 _ENDS_A_SENTENCE: Final = tuple(".?!…。？！؟।")  # noqa: RUF001 - punctuation of other scripts is meant
 _ENDS_A_CLAUSE: Final = tuple(",;:–—،，；")  # noqa: RUF001 - punctuation of other scripts is meant
 
@@ -119,16 +123,27 @@ class ClauseFinder:
             return None
         # The word after the cut must be certain as well.
         latest = min(self._agreed - 1, len(self._words) - KEPT_BACK)
-        for cut in range(latest, self._spoken, -1):
-            if _is_boundary(self._words, cut, cut - self._spoken, language):
-                self._offered = cut
-                letters = [len(word.written) for word in self._words]
-                return Clause(
-                    _written(self._words[self._spoken : cut]),
-                    self.accepted,
-                    sum(letters[:cut]) / sum(letters),
-                )
-        return None
+        cuts = range(latest, self._spoken, -1)
+        cut = next((each for each in cuts if self._ends_at(each, language)), None)
+        if cut is None and latest - self._spoken >= LONGEST_CLAUSE:
+            least = self._spoken + LONG_CLAUSE
+            cut = next((each for each in cuts if each >= least and self._may_part(each)), None)
+        if cut is None:
+            return None
+        self._offered = cut
+        letters = [len(word.written) for word in self._words]
+        return Clause(
+            _written(self._words[self._spoken : cut]),
+            self.accepted,
+            sum(letters[:cut]) / sum(letters),
+        )
+
+    def _ends_at(self, cut: int, language: str) -> bool:
+        return _is_boundary(self._words, cut, cut - self._spoken, language)
+
+    def _may_part(self, cut: int) -> bool:
+        last, following = self._words[cut - 1], self._words[cut]
+        return _may_end(self._words, cut) and not (_is_name(last) and _is_name(following))
 
     def accept(self, clause: Clause) -> None:
         """The clause that was offered is spoken from now on."""
@@ -174,7 +189,7 @@ def _agreement(before: Sequence[str], after: Sequence[str]) -> int:
 def _is_boundary(words: Sequence[Word], cut: int, length: int, language: str) -> bool:
     """Whether a clause of ``length`` words may end before word ``cut``."""
     last, following = words[cut - 1], words[cut]
-    if last.plain in NEEDS_THE_NEXT_WORD or _is_in_number(words, cut):
+    if not _may_end(words, cut):
         return False
     bare = last.written.rstrip("\"'”’»)")  # noqa: RUF001 - closing quotes of several languages
     if bare.endswith(_ENDS_A_SENTENCE):
@@ -189,6 +204,11 @@ def _is_boundary(words: Sequence[Word], cut: int, length: int, language: str) ->
         return False
     # "Smith and Sons": the word after the conjunction is not the last one, see KEPT_BACK.
     return not (_is_name(last) and _is_name(words[cut + 1]))
+
+
+def _may_end(words: Sequence[Word], cut: int) -> bool:
+    """Whether the word before ``cut`` belongs to nothing that comes after it."""
+    return words[cut - 1].plain not in NEEDS_THE_NEXT_WORD and not _is_in_number(words, cut)
 
 
 def _is_in_number(words: Sequence[Word], cut: int) -> bool:

@@ -146,7 +146,7 @@ class Interpreter:
         """The next utterance of the party; ``spoken`` is its recent audio. Never waits."""
         was_heard = self._conversation.is_understood(self._speaker)
         self._conversation.observe(final)
-        begun = self._long_speech.finish(final.id, final.text)
+        begun = self._long_speech.finish(final.id, final.text, final.end_time)
         if self._subtitles is not None:
             self._subtitles.finish()
         target = self._conversation.language_of(other_party(self._speaker))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sessions_app.live_events import PartialTranscript
@@ -10,7 +10,14 @@ from sessions_app.streaming.speaking.clauses import Clause, ClauseFinder
 from sessions_app.streaming.speaking.metrics import CLAUSES_SPOKEN_EARLY
 
 LONG: Final = 6.0
-"""Seconds of an utterance from which on its clauses are spoken before it ends."""
+"""Seconds of unbroken talk from which on clauses are spoken before their utterance ends."""
+
+UNBROKEN: Final = 0.5
+"""A pause of fewer seconds between two utterances does not end the talk: the recognizer takes only
+so much at a time, and a long utterance is cut wherever it can be."""
+
+FINAL_WITHIN: Final = 30.0
+"""Seconds after an utterance in which its final comes, if it comes here."""
 
 Translate = Callable[[PartialTranscript, Clause, str], Awaitable[str | None]]
 """Translates a clause of a partial into a language; None: the engine failed."""
@@ -38,69 +45,100 @@ class Begun:
     rest: str
 
 
+@dataclass(slots=True, eq=False)
+class _Segment:
+    """An utterance whose final has not come. ``end_time``: of its latest partial."""
+
+    end_time: float
+    language: str
+    finder: ClauseFinder = field(default_factory=ClauseFinder)
+    clauses: int = 0
+    asking: asyncio.Task[None] | None = None
+
+    def close(self) -> None:
+        if self.asking is not None:
+            self.asking.cancel()
+            self.asking = None
+
+
 class LongSpeech:
-    """Of one party. Translates one clause at a time, and only what it has translated is spoken."""
+    """Of one party. Translates one clause at a time, and only what it has translated is spoken.
+
+    The next utterance may begin before the final of the one before has come. Its clauses wait for
+    that final, so that everything is spoken in order.
+    """
 
     def __init__(self, *, translate: Translate, speak: Callable[[EarlyClause], None]) -> None:
         self._translate = translate
         self._speak = speak
-        self._segment_id: str | None = None
-        self._finder = ClauseFinder()
-        self._clauses = 0
-        self._language = ""
-        self._asking: asyncio.Task[None] | None = None
+        self._open: dict[str, _Segment] = {}  # in the order in which they began
+        self._talk_began = 0.0
+        self._talk_end = -UNBROKEN
 
     def hear(self, partial: PartialTranscript, source: str, target: str) -> None:
         """The next partial, in the language ``source``."""
-        if partial.id != self._segment_id:
-            self._forget()
-            self._segment_id = partial.id
-        self._language = target
-        self._finder.observe(partial.text)
-        if self._asking is not None or partial.end_time - partial.start_time <= LONG:
+        segment = self._open.get(partial.id)
+        if segment is None:
+            segment = self._begin(partial, target)
+        segment.language, segment.end_time = target, partial.end_time
+        self._talk_end = max(self._talk_end, partial.end_time)
+        segment.finder.observe(partial.text)
+        if segment.asking is not None or partial.end_time - self._talk_began <= LONG:
             return
-        clause = self._finder.offer(source)
+        if segment is not next(iter(self._open.values())):
+            return
+        clause = segment.finder.offer(source)
         if clause is not None:
-            self._asking = asyncio.create_task(self._ask(partial, clause, target))
+            segment.asking = asyncio.create_task(self._ask(segment, partial, clause, target))
 
-    def finish(self, segment_id: str, text: str) -> Begun | None:
+    def finish(self, segment_id: str, text: str, end_time: float) -> Begun | None:
         """The utterance is over, and ``text`` is what was said. None: nothing of it is spoken.
 
         A clause whose translation is not there yet belongs to the rest.
         """
-        begun = None
-        if segment_id == self._segment_id and self._clauses:
-            begun = Begun(self._clauses, self._finder.accepted, self._finder.rest(text))
-        self._forget()
-        return begun
+        self._talk_end = max(self._talk_end, end_time)
+        segment = self._forget(segment_id)
+        if segment is None or not segment.clauses:
+            return None
+        return Begun(segment.clauses, segment.finder.accepted, segment.finder.rest(text))
 
     def withdraw(self, segment_id: str) -> tuple[int, str] | None:
         """There were no words after all. How many clauses were spoken, and in which language;
         None: none."""
-        if segment_id != self._segment_id:
-            return None
-        spoken = (self._clauses, self._language) if self._clauses else None
-        self._forget()
-        return spoken
+        segment = self._forget(segment_id)
+        return (segment.clauses, segment.language) if segment and segment.clauses else None
 
     def close(self) -> None:
-        self._forget()
+        for segment in self._open.values():
+            segment.close()
+        self._open.clear()
 
-    def _forget(self) -> None:
-        self._segment_id = None
-        self._finder, self._clauses = ClauseFinder(), 0
-        if self._asking is not None:
-            self._asking.cancel()
-            self._asking = None
+    def _begin(self, partial: PartialTranscript, target: str) -> _Segment:
+        if partial.start_time - self._talk_end >= UNBROKEN:
+            self._talk_began = partial.start_time
+        for segment_id, earlier in list(self._open.items()):
+            # Its final is told by another process, which has taken over the party.
+            if partial.start_time - earlier.end_time > FINAL_WITHIN:
+                self._forget(segment_id)
+        segment = self._open[partial.id] = _Segment(partial.end_time, target)
+        return segment
 
-    async def _ask(self, partial: PartialTranscript, clause: Clause, target: str) -> None:
+    def _forget(self, segment_id: str) -> _Segment | None:
+        segment = self._open.pop(segment_id, None)
+        if segment is not None:
+            segment.close()
+        return segment
+
+    async def _ask(
+        self, segment: _Segment, partial: PartialTranscript, clause: Clause, target: str
+    ) -> None:
         text = await self._translate(partial, clause, target)
-        self._asking = None
+        segment.asking = None
         if text is None:
-            self._finder.refuse()
+            segment.finder.refuse()
             return
-        self._finder.accept(clause)
+        segment.finder.accept(clause)
         CLAUSES_SPOKEN_EARLY.inc()
         end = partial.start_time + clause.share * (partial.end_time - partial.start_time)
-        self._speak(EarlyClause(partial.id, target, text, self._clauses, end))
-        self._clauses += 1
+        self._speak(EarlyClause(partial.id, target, text, segment.clauses, end))
+        segment.clauses += 1
