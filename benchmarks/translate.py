@@ -31,12 +31,11 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import translate_quality as quality
-from benchmarks.stream import is_ready, serving, used
-from benchmarks.translate_calls import (
+import translate_quality as quality
+from stream import is_ready, serving, used
+from translate_calls import (
     FRAME,
     Delays,
     LongSpeech,
@@ -45,11 +44,13 @@ from benchmarks.translate_calls import (
     monologue,
     share,
 )
+
 from sessions_app.engines.base import Synthesizer, TranslationRequest
 from sessions_app.engines.registry import synthesizer_from_url, translator_from_url
 from sessions_app.engines.urls import EngineContext
 from sessions_app.media import encode, resample
 
+ROOT = Path(__file__).resolve().parent.parent
 Samples = npt.NDArray[np.int16]
 RATE: Final = 8000  # Hz
 PAUSE: Final = 0.25

@@ -7,6 +7,7 @@ has been played.
 
 import asyncio
 import base64
+import itertools
 import json
 import re
 import statistics
@@ -148,7 +149,7 @@ async def _take_turns(
         speaker.saying.extend(lines[(turn // 2 + 7 * number) % len(lines)])
         done = len(listener.heard)
         deadline = time.perf_counter() + len(speaker.saying) * FRAME + ANSWER_WITHIN
-        while time.perf_counter() < deadline and not _has_heard(listener, done):
+        while time.perf_counter() < deadline and not _has_heard(listener, done):  # noqa: ASYNC110 - hearing ends with time, not with a message
             await asyncio.sleep(FRAME)
         await asyncio.sleep(0.5)
 
@@ -249,7 +250,7 @@ def _long_speech(
         seconds=seconds,
         lags=lags,
         behind=behind,
-        partials=[after - before for before, after in zip(at, at[1:], strict=False)],
+        partials=[after - before for before, after in itertools.pairwise(at)],
         revisions=[revisions(texts) for texts in shown.values()],
         clauses=len(lags),
         words=sum(len(final["text"].split()) for final in finals),
@@ -260,7 +261,7 @@ def _long_speech(
 def revisions(texts: Sequence[str]) -> int:
     """How many of successive subtitles changed words that were shown, instead of adding some."""
     changed = 0
-    for before, after in zip(texts, texts[1:], strict=False):
+    for before, after in itertools.pairwise(texts):
         old, new = _words(before), _words(after)
         changed += new[: len(old)] != old
     return changed

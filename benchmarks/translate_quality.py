@@ -1,5 +1,6 @@
 """chrF of each translator beside the stock program, on the same sentences."""
 
+import asyncio
 import subprocess
 import time
 from collections import Counter
@@ -87,15 +88,18 @@ async def _compare_apertium(
             began = time.perf_counter()
             ours.add(await translator.translate(request), began)
             began = time.perf_counter()
-            # -u: without marks of unknown words, which nobody would show.
-            answer = subprocess.run(
-                ["apertium", "-u", mode],
-                input=sentence[source], capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            stock.add(answer.stdout.strip(), began)
+            answer = await asyncio.to_thread(_apertium, mode, sentence[source])
+            stock.add(answer, began)
     finally:
         await translator.close()
     _report(f"apertium {source}-{target}", ours, stock, [each[target] for each in sentences])
+
+
+def _apertium(mode: str, text: str) -> str:
+    # -u: without marks of unknown words, which nobody would show.
+    command = ["apertium", "-u", mode]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 async def _compare_whisper(

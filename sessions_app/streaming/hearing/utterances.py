@@ -52,6 +52,14 @@ PARTIAL_SHARE: Final = 3.0
 """The pause between two partials is at least so many times the duration of the last request: a
 partial that is still computed when the speaker stops delays the final."""
 
+FOLLOWED_SHARE: Final = 1.0
+"""The same in a long utterance whose words are translated while it is spoken: there the partials
+are what is waited for, and not the final."""
+
+FOLLOWED_AFTER: Final = 4.0
+"""Seconds of an utterance from which on it is taken for a long one. So is the rest of one that was
+cut."""
+
 WAIT_FOR_WORDS: Final = 1.2
 """Endpointing delay in seconds until the speculative final is there, whose words choose the delay.
 The final could not be sent before that anyway."""
@@ -95,6 +103,7 @@ class _OpenUtterance:
     id: str
     start: float  # on the timeline
     opened_at: float  # on the clock
+    continued: bool = False  # the rest of one that was cut
     partial_at: float = 0.0  # its length, in seconds, at the latest partial's request
     text: str = ""  # of the latest partial
     request: TranscriptionRequest | None = None  # the latest
@@ -218,7 +227,9 @@ class UtteranceFinder:
         if not event.continued:
             self._adapt_delay(event.start)
         self._endpointer.longest = LONGEST_FOLLOWED if self._followed() else LONGEST_UTTERANCE
-        self._open_utterance = _OpenUtterance(new_id("seg"), event.start, self._fed_at)
+        self._open_utterance = _OpenUtterance(
+            new_id("seg"), event.start, self._fed_at, event.continued
+        )
         if not event.continued:
             self._emit(SpeechStarted(self._speaker, round(event.start, 3)))
         if self._watcher is None:
@@ -350,11 +361,15 @@ class UtteranceFinder:
                 self._speculate(utterance)
         elif not endpointer.silence and self._partials():
             # A partial requested in silence, however short, would delay the speculative final.
-            pause = max(PARTIAL_EVERY, PARTIAL_SHARE * self._hypothesis_took)
+            pause = max(PARTIAL_EVERY, self._partial_share(utterance) * self._hypothesis_took)
             wanted = utterance.partial_at + pause if utterance.partial_at else FIRST_PARTIAL
             if endpointer.duration >= wanted and self._may_request(utterance):
                 utterance.partial_at = endpointer.duration
                 self._request(utterance, Priority.PARTIAL)
+
+    def _partial_share(self, utterance: _OpenUtterance) -> float:
+        long = utterance.continued or self._endpointer.duration > FOLLOWED_AFTER
+        return FOLLOWED_SHARE if long and self._followed() else PARTIAL_SHARE
 
     def _speculate(self, utterance: _OpenUtterance) -> None:
         """Request the final now; its words choose the endpointing delay."""

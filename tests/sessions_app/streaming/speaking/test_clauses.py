@@ -264,3 +264,26 @@ def test_any_texts_whatever_leave_words_at_the_end_of_a_partial(texts, language)
         if (clause := finder.offer(language)) is not None:
             assert 0 < len(plain(clause.text)) <= len(plain(text)) - KEPT_BACK
             finder.accept(clause)
+
+
+def test_words_without_punctuation_are_cut_after_a_number_of_them():
+    text = (
+        "mañana vamos todos juntos temprano después llamamos nuevamente recibimos facturas nuevas "
+        "explicamos detalles adicionales"
+    )
+    clauses, finder = offered(text, text, language="es")
+    assert clauses == [" ".join(text.split()[:11])]
+    assert finder.rest(text) == " ".join(text.split()[11:])
+
+
+def test_an_article_is_not_parted_from_its_noun_where_words_are_counted():
+    kept = "quisiera hablar hoy mismo contigo personalmente acerca nuestras últimas facturas"
+    text = f"{kept} la casa se vendió"
+    clauses, _ = offered(text, text, language="es")
+    assert clauses == [kept]
+
+
+def test_few_words_without_punctuation_wait_for_more():
+    text = "mañana vamos todos juntos temprano después llamamos nuevamente recibimos facturas"
+    clauses, _ = offered(text, text, language="es")
+    assert clauses == []
