@@ -44,7 +44,7 @@ docs: setup-dev ## Generate docs/configuration.md from the code
 	$(PY) manage.py settings --markdown > docs/configuration.md
 
 bench: setup-dev ## Run every script in benchmarks/
-	@for name in transcribe stream rest pages webhooks recordings analysis; do \
+	@for name in transcribe translate stream rest pages webhooks recordings analysis; do \
 	  if [ -f benchmarks/$$name.py ]; then echo "== benchmarks/$$name.py"; \
 	    $(PY) benchmarks/$$name.py || exit 1; fi; done
 

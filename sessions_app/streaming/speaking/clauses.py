@@ -2,6 +2,7 @@
 
 The words on which two successive partials agree hardly change any more (LocalAgreement: Liu et al.,
 https://arxiv.org/abs/2005.11185; with Whisper: Macháček et al., https://arxiv.org/abs/2307.14743).
+Nor do words that were said some seconds ago, whatever the recognizer makes of them.
 They are cut where a clause ends, a few words before the end of the partial. What has been spoken is
 found again in every later text of the utterance, so that nothing is said twice when the recognizer
 has revised its words meanwhile.
@@ -24,6 +25,11 @@ from sessions_app.streaming.speaking.clause_words import (
 
 KEPT_BACK: Final = 3
 """Words at the end of a partial that are not spoken yet: recognizers guess where audio ends."""
+
+SETTLED: Final = 10
+"""Words before the end of a partial from which on they count as certain, even if they were just
+revised: what was said some seconds ago is heard no better later, and a recognizer that goes to and
+fro between two words would hold up everything after them."""
 
 SHORTEST_SENTENCE: Final = 2
 """Words of a clause that ends in a full stop."""
@@ -112,10 +118,12 @@ class ClauseFinder:
         words = words_of(text)
         before, after = _plains(self._words), _plains(words)
         spoken = follow(before, after, self._spoken)
-        agreed = _agreement(before[self._spoken :], after[spoken:])
+        settled = max(spoken, len(after) - SETTLED)
+        settled_before = follow(after, before, settled) if settled > spoken else self._spoken
+        agreed = settled + _agreement(before[settled_before:], after[settled:])
         if self._offered is not None:
             self._offered = max(spoken, follow(before, after, self._offered))
-        self._words, self._spoken, self._agreed = words, spoken, spoken + agreed
+        self._words, self._spoken, self._agreed = words, spoken, agreed
 
     def offer(self, language: str) -> Clause | None:
         """The longest clause that will not change any more, if there is one."""

@@ -28,6 +28,7 @@ class ScriptedProcess:
     def __init__(self) -> None:
         self.loaded = frozenset({"en"})
         self.batches: list[list[int]] = []
+        self.prompts: list[str] = []
         self.greedy: list[bool] = []
         self.failures: deque[Exception] = deque()
         self.poison: int | None = None
@@ -47,6 +48,7 @@ class ScriptedProcess:
     ) -> list[Recognized]:
         lengths = [len(utterance.audio) for utterance in utterances]
         self.batches.append(lengths)
+        self.prompts.extend(utterance.prompt for utterance in utterances)
         self.greedy.append(greedy)
         self.entered.set()
         await self.gate.wait()
@@ -231,3 +233,21 @@ async def test_a_long_queue_is_decoded_without_beam_search(
     process.gate.set()
     await asyncio.gather(*calls)
     assert process.greedy == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("context", "prompt"),
+    [
+        ("Good morning, I am calling about", "Good morning, I am calling about"),
+        ("my number is five five", "my number is five five"),
+        ("I am calling about the invoice.", ""),
+        # Whisper writes like its prompt, and would write no punctuation until the talk ends.
+        ("i am calling about the invoice of this month it is far too high", ""),
+    ],
+)
+async def test_a_context_that_makes_results_worse_is_left_out(
+    engine: WhisperTranscriber, process: ScriptedProcess, context: str, prompt: str
+) -> None:
+    audio = np.zeros(800, np.int16)
+    await engine.transcribe(TranscriptionRequest(audio, 8000, context=context))
+    assert process.prompts == [prompt]

@@ -287,3 +287,26 @@ def test_few_words_without_punctuation_wait_for_more():
     text = "mañana vamos todos juntos temprano después llamamos nuevamente recibimos facturas"
     clauses, _ = offered(text, text, language="es")
     assert clauses == []
+
+
+def test_a_first_word_that_goes_to_and_fro_holds_up_nothing():
+    said = (
+        "quería preguntar por la factura de este mes, porque es muy alta y nadie me ha dicho nada"
+    )
+    words = said.split()
+    partials = [
+        f"{('Buenos', 'Bueno,')[count % 2]} {' '.join(words[:count])}"
+        for count in range(3, len(words) + 1)
+    ]
+    clauses, finder = offered(*partials, language="es")
+    assert clauses[0].endswith("quería preguntar por la factura de este mes,")
+    assert " ".join([*clauses, finder.rest(partials[-1])]).split()[1:] == words
+
+
+def test_a_word_near_the_end_that_goes_to_and_fro_is_waited_for():
+    clauses, _ = offered(
+        "I wanted to pass about my invoice, because it",
+        f"{BEGINNING} because it",
+        "I wanted to pass about my invoice, because it",
+    )
+    assert clauses == []
