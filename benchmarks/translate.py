@@ -1,6 +1,6 @@
 """Live translation on one gateway process: delays, lag in long speech, CPU, and quality.
 
-    python benchmarks/translate.py                  everything, about 20 minutes
+    python benchmarks/translate.py                  everything, about 15 minutes
     python benchmarks/translate.py --quick          everything, but little of each
     python benchmarks/translate.py --part long --minutes 10
 
@@ -180,7 +180,7 @@ async def floor(said: dict[str, list[Samples]], texts: Sequence[dict[str, str]])
 
 
 def delay(sessions: Sessions, process: psutil.Process, options: argparse.Namespace) -> None:
-    texts = sentences()[: 4 if options.quick else 20]
+    texts = sentences()[: 4 if options.quick else 12]
     said = asyncio.run(voices(texts))
     least = asyncio.run(floor(said, texts))
     lines = [[frames(each) for each in said[language]] for language in ("es", "en")]
@@ -240,8 +240,11 @@ def report_long(found: LongSpeech, cpu: float) -> None:
     print(f"{'words per clause spoken':<36} {found.words / max(found.clauses, 1):.1f}")
     cadence = share(found.partials, 0.5)
     print(f"{'from one partial to the next':<36} median {cadence:.2f} s")
-    changed = sum(found.revisions) / max(len(found.revisions), 1)
-    print(f"{'subtitle revisions per segment':<36} {changed:.2f}")
+    sentences_shown = max(len(found.revisions), 1)
+    print(
+        f"{'subtitles per segment':<36} {found.subtitles / sentences_shown:.1f}, of which "
+        f"{sum(found.revisions) / sentences_shown:.2f} changed words that were shown"
+    )
     print(f"{'CPU per second of speech':<36} {cpu:.2f} s")
     if found.warnings:
         print(f"{'warnings':<36} {found.warnings[:5]}")
@@ -264,7 +267,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--speaks", nargs="+", choices=("es", "en"), default=["es"], help="long speech in (es)"
     )
-    parser.add_argument("--sentences", type=int, default=12, help="spoken per language (12)")
+    parser.add_argument("--sentences", type=int, default=8, help="spoken per language (8)")
     parser.add_argument("--quick", action="store_true", help="little of everything")
     parser.add_argument("--port", type=int, default=8117)
     options = parser.parse_args(given)

@@ -192,6 +192,7 @@ class LongSpeech:
     lags: list[tuple[float, float]]
     behind: list[tuple[float, float]]
     partials: list[float]  # seconds from one partial transcript to the next
+    subtitles: int
     revisions: list[int]
     clauses: int
     words: int
@@ -251,6 +252,7 @@ def _long_speech(
         lags=lags,
         behind=behind,
         partials=[after - before for before, after in itertools.pairwise(at)],
+        subtitles=sum(map(len, shown.values())),
         revisions=[revisions(texts) for texts in shown.values()],
         clauses=len(lags),
         words=sum(len(final["text"].split()) for final in finals),
