@@ -2,12 +2,15 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 _SCRIPTS_WITHOUT_SPACES: Final = 0x0E00
 """The first code point, that of Thai, from which a term may have letters on both sides."""
+
+_FIRST_WORD: Final = re.compile(r"(?:(?![\u0e00-\U0010ffff])[^\W_])+|\S")
+"""Where a term may begin: with a word, or with a character of which words are not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +24,89 @@ class Term:
 
 def find_terms(text: str, glossary: Mapping[str, str]) -> list[Term]:
     """The terms of ``glossary`` in ``text``, in order; it holds in both directions."""
-    if not glossary:
-        return []
-    pattern, translations = _prepared(tuple(glossary.items()))
-    if pattern is None:
-        return []
-    return [
-        Term(match.start(), match.end(), translations[match[0].casefold()])
-        for match in pattern.finditer(text)
-        if match[0].casefold() in translations
-    ]
+    return term_index(tuple(glossary.items())).find(text) if glossary else []
+
+
+@dataclass(frozen=True, slots=True)
+class TermIndex:
+    """Terms by their first word, since a sentence has few words and a glossary many terms.
+
+    A word costs at most as many look-ups as there are lengths of terms that begin with it.
+    """
+
+    translations: Mapping[str, str]  # casefolded term → translation
+    lengths: Mapping[str, tuple[int, ...]]  # first word → lengths of its terms, longest first
+
+    def find(self, text: str) -> list[Term]:
+        """The terms in ``text``, in order; where several begin, the longest."""
+        folded, origins = _casefolded(text)
+        found, at = [], 0
+        while (word := _FIRST_WORD.search(folded, at)) is not None:
+            at = word.end()
+            end = self._end_of_term(folded, word)
+            if end is not None and origins[word.start()] >= 0 and origins[end] >= 0:
+                translation = self.translations[folded[word.start() : end]]
+                found.append(Term(origins[word.start()], origins[end], translation))
+                at = end
+        return found
+
+    def _end_of_term(self, folded: str, word: re.Match[str]) -> int | None:
+        lengths = self.lengths.get(word[0])
+        start = word.start()
+        if lengths is None or not _is_whole(folded, start, start + 1, after=False):
+            return None
+        for length in lengths:
+            end = start + length
+            fits = end <= len(folded) and folded[start:end] in self.translations
+            if fits and _is_whole(folded, start, end):
+                return end
+        return None
 
 
 @functools.lru_cache(maxsize=64)
-def _prepared(
-    glossary: tuple[tuple[str, str], ...],
-) -> tuple[re.Pattern[str] | None, dict[str, str]]:
-    translations: dict[str, str] = {}
-    for term, translation in glossary:
-        if term.strip() and translation.strip():
-            translations[term.strip().casefold()] = translation.strip()
-    for term, translation in glossary:
-        if term.strip() and translation.strip():
-            translations.setdefault(translation.strip().casefold(), term.strip())
-    if not translations:
-        return None, {}
-    longest_first = sorted(translations, key=len, reverse=True)
-    return re.compile("|".join(map(_whole, longest_first)), re.IGNORECASE), translations
+def term_index(glossary: tuple[tuple[str, str], ...]) -> TermIndex:
+    """The index of a glossary's (term, translation) pairs, in both directions."""
+    pairs = [(term.strip(), translation.strip()) for term, translation in glossary]
+    pairs = [(term, translation) for term, translation in pairs if term and translation]
+    translations = {term.casefold(): translation for term, translation in pairs}
+    for term, translation in pairs:
+        translations.setdefault(translation.casefold(), term)
+    lengths: dict[str, set[int]] = {}
+    for term in translations:
+        if (word := _FIRST_WORD.match(term)) is not None:
+            lengths.setdefault(word[0], set()).add(len(term))
+    return TermIndex(
+        translations, {word: tuple(sorted(each, reverse=True)) for word, each in lengths.items()}
+    )
 
 
-def _whole(term: str) -> str:
-    before = r"(?<!\w)" if _is_bounded(term[0]) else ""
-    after = r"(?!\w)" if _is_bounded(term[-1]) else ""
-    return before + re.escape(term) + after
+def _casefolded(text: str) -> tuple[str, Sequence[int]]:
+    """``text`` casefolded, and for each of its characters, and the end, where it was in ``text``.
+
+    -1: inside of what is one character in ``text``, as the second s of a folded ß.
+    """
+    folded = text.casefold()
+    if len(folded) == len(text):
+        return folded, range(len(text) + 1)
+    origins: list[int] = []
+    for place, character in enumerate(text):
+        origins += [place, *[-1] * (len(character.casefold()) - 1)]
+    return folded, [*origins, len(text)]
+
+
+def _is_whole(text: str, start: int, end: int, *, after: bool = True) -> bool:
+    """Whether no word goes on before ``start`` nor, with ``after``, behind ``end``."""
+    if _is_bounded(text[start]) and _is_in_word(text[start - 1 : start]):
+        return False
+    return not (after and _is_bounded(text[end - 1]) and _is_in_word(text[end : end + 1]))
 
 
 def _is_bounded(character: str) -> bool:
     return character.isalnum() and ord(character) < _SCRIPTS_WITHOUT_SPACES
+
+
+def _is_in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def missing_terms(text: str, translation: str, glossary: Mapping[str, str]) -> list[Term]:

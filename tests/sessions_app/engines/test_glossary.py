@@ -3,8 +3,16 @@
 import re
 from collections.abc import Callable
 
+import pytest
+
 from sessions_app.engines.base import EngineRejected, TranslationRequest, Translator
-from sessions_app.engines.glossary import PLACEHOLDER, find_terms, missing_terms
+from sessions_app.engines.glossary import (
+    PLACEHOLDER,
+    TermIndex,
+    find_terms,
+    missing_terms,
+    term_index,
+)
 
 GLOSSARY = {"account": "ficha", "account manager": "gestora", "Kallglot": "Kallglot"}
 
@@ -109,3 +117,56 @@ def test_terms_that_are_missing_from_a_translation_are_named() -> None:
     missing = missing_terms("my account manager", "mi gerente", GLOSSARY)
     assert [term.translation for term in missing] == ["gestora"]
     assert missing_terms("my account manager", "mi Gestora", GLOSSARY) == []
+
+
+class CountedTerms(dict[str, str]):
+    """Counts how often it is asked whether it has a term."""
+
+    asked = 0
+
+    def __contains__(self, term: object) -> bool:
+        self.asked += 1
+        return super().__contains__(term)
+
+
+def test_a_word_is_looked_up_only_among_the_terms_that_begin_with_it() -> None:
+    glossary = {f"word{n} {'long ' * 30}{n}": f"palabra{n} {'larga ' * 30}" for n in range(500)}
+    built = term_index((*glossary.items(), ("claim form", "formulario")))
+    terms = CountedTerms(built.translations)
+    text = "Please send the claim form with your order, and call me about word7. " * 3
+    found = TermIndex(terms, built.lengths).find(text)
+    assert [term.translation for term in found] == ["formulario"] * 3
+    assert terms.asked <= 6
+
+
+def test_no_pattern_is_compiled_for_a_glossary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling hundreds of terms would stop the event loop."""
+
+    def compiled(*arguments: object) -> None:
+        raise AssertionError("a pattern was compiled")
+
+    monkeypatch.setattr(re, "compile", compiled)
+    glossary = {f"item{n} {'long ' * 30}{n}": f"objeto{n}" for n in range(500)}
+    [term] = find_terms(f"my item499 {'LONG ' * 30}499!", glossary)
+    assert term.translation == "objeto499"
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "found"),
+    [
+        ("Die STRASSE hier", "Straße", "STRASSE"),
+        ("Die Straße hier", "strasse", "Straße"),
+        ("an accountant", "account", None),
+        ("the c# course", "C#", "c#"),
+        ("a_b", "b", None),
+        ("我的手机号", "手机", "手机"),
+        ("pay", "pay now", None),
+        ("re-enter", "enter", "enter"),
+    ],
+)
+def test_a_term_is_found_as_whole_words_in_any_case(
+    text: str, term: str, found: str | None
+) -> None:
+    assert [text[t.start : t.end] for t in find_terms(text, {term: "x"})] == (
+        [] if found is None else [found]
+    )
