@@ -1,5 +1,8 @@
 """``ctranslate2:///directory``: neural translation on this machine, with models of your own.
 
+``ctranslate2://`` is the directory ``<data>/models``, ``ctranslate2://opus-mt-en-es`` the model of
+that name in it.
+
 The directory holds a model that was converted for CTranslate2 (``model.bin``) with its
 SentencePiece files, or is a directory of such models: OPUS-MT or Marian (named like
 ``opus-mt-en-es``), M2M-100 and NLLB. Options: ``threads`` (0: all cores), ``device``, ``compute``
@@ -40,10 +43,19 @@ _MOST_WAITING: Final = 64
 
 def from_url(url: EngineURL, context: EngineContext) -> "CTranslate2Translator":
     """The translator with all models that are in the directory now."""
-    if not url.path.strip("/"):
-        raise EngineMisconfigured("ctranslate2:// needs a directory: ctranslate2:///srv/models")
     options = url.read_options(threads=int, device=str, compute=str, beam=int, models=int)
-    return CTranslate2Translator(Path(url.path), **options)
+    return CTranslate2Translator(_directory(url, context), **options)
+
+
+def _directory(url: EngineURL, context: EngineContext) -> Path:
+    if not url.host:
+        return Path(url.path) if url.path.strip("/") else context.data_dir / "models"
+    if url.path.strip("/"):
+        raise EngineMisconfigured(
+            f"ctranslate2://{url.host}{url.path}: a directory begins with a third slash, as in "
+            "ctranslate2:///srv/models"
+        )
+    return context.data_dir / "models" / url.host
 
 
 @dataclass(slots=True)

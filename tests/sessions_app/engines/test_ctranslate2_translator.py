@@ -12,7 +12,8 @@ import pytest
 from sessions_app.engines.base import EngineMisconfigured, TranslationRequest
 from sessions_app.engines.translation_models import find_models
 from sessions_app.engines.translation_worker import _marked
-from sessions_app.engines.translators.ctranslate2 import CTranslate2Translator
+from sessions_app.engines.translators.ctranslate2 import CTranslate2Translator, from_url
+from sessions_app.engines.urls import EngineContext, parse_chain
 from tests.fakes.translation_models import make_model
 
 pytestmark = pytest.mark.engine
@@ -109,3 +110,18 @@ async def test_a_directory_without_models_says_what_it_must_hold(tmp_path: Path)
     assert engine.pairs() == frozenset()
     with pytest.raises(EngineMisconfigured, match="opus-mt-en-es"):
         await engine.start()
+
+
+@pytest.mark.parametrize("text", ["ctranslate2://", "ctranslate2://opus-mt-en-es"])
+def test_a_model_in_the_data_directory_is_found_by_its_name(
+    models_directory: Path, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "models").symlink_to(models_directory)
+    [url] = parse_chain(text)
+    assert ("en", "es") in from_url(url, EngineContext(tmp_path)).pairs()
+
+
+def test_a_directory_without_its_third_slash_is_refused(tmp_path: Path) -> None:
+    [url] = parse_chain("ctranslate2://srv/models")
+    with pytest.raises(EngineMisconfigured, match="third slash"):
+        from_url(url, EngineContext(tmp_path))
