@@ -110,8 +110,8 @@ def jobs(value: str) -> int:
     return number
 
 
-def port_check(host: str, port: int) -> None:
-    """Raises CommandError when this machine cannot listen there."""
+def port_check(host: str, port: int, options: str = "--host and --port") -> None:
+    """Raises CommandError, naming the ``options``, when this machine cannot listen there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -120,7 +120,12 @@ def port_check(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except (OSError, UnicodeError) as error:
-        raise CommandError(
-            f"Cannot listen on {host} port {port}: {error}. "
-            "Choose others with --host and --port, or stop what uses this port."
-        ) from None
+        raise cannot_listen(host, port, error, options) from None
+
+
+def cannot_listen(host: str, port: int, error: Exception, options: str) -> CommandError:
+    """An error of one line that says how to choose another address."""
+    return CommandError(
+        f"Cannot listen on {host} port {port}: {error}. "
+        f"Choose another with {options}, or stop what uses this port."
+    )

@@ -68,8 +68,10 @@ class Command(OperatorCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         port_check(options["host"], options["port"])
-        if options["worker_metrics_port"]:
-            port_check("127.0.0.1", options["worker_metrics_port"])
+        if metrics_port := options["worker_metrics_port"]:
+            if metrics_port == options["port"]:
+                raise CommandError("--port and --worker-metrics-port must not be the same.")
+            port_check("127.0.0.1", metrics_port, "--worker-metrics-port")
         self.services_check()
         self._say("Preparing the database")
         call_command("migrate", verbosity=0, interactive=False)

@@ -6,12 +6,15 @@ from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # stubs lack it
+from django.conf import settings
 from django.core.management.base import CommandError
 
 from kallglot_site.celery import app
 from kallglot_site.metrics import worker
-from kallglot_site.operator_commands import OperatorCommand, jobs, port, port_check
+from kallglot_site.operator_commands import OperatorCommand, cannot_listen, jobs, port, port_check
 from kallglot_site.supervised import end_with_supervisor
+
+_OPTIONS = "--metrics-host and --metrics-port"
 
 
 class Command(OperatorCommand):
@@ -44,9 +47,8 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, metrics_port = options["metrics_host"], options["metrics_port"]
-        if metrics_port and not worker.counted_in_files(metrics_port):
-            port_check(host, metrics_port)
-            worker.start_anew(metrics_port)
+        if metrics_port:
+            self._count_in_files(host, metrics_port)
         if options["supervised"]:
             end_with_supervisor(grace=30)
         self.services_check()
@@ -56,7 +58,10 @@ class Command(OperatorCommand):
             except PermissionError:
                 raise CommandError("--nice: this user may only use numbers from 0.") from None
         if metrics_port:
-            worker.serve(host, metrics_port)
+            try:
+                worker.serve(host, metrics_port)
+            except OSError as error:  # taken since it was checked
+                raise cannot_listen(host, metrics_port, error, _OPTIONS) from None
         # Before the pool forks, so that its processes share the memory of the language tools.
         import analysis_app.engines.local.analyses  # noqa: F401
 
@@ -71,3 +76,16 @@ class Command(OperatorCommand):
             "--without-heartbeat",
         ]
         app.worker_main(arguments)
+
+    def _count_in_files(self, host: str, metrics_port: int) -> None:
+        """Returns only in a process that has been started anew. Raises CommandError."""
+        try:
+            worker.folder_hold(metrics_port)
+        except worker.FolderInUse:
+            raise CommandError(
+                f"Another worker on {settings.DATA_DIR} has --metrics-port {metrics_port}. "
+                "Choose another port."
+            ) from None
+        if not worker.counted_in_files(metrics_port):
+            port_check(host, metrics_port, _OPTIONS)
+            worker.start_anew(metrics_port)
