@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -140,15 +140,17 @@ def running(
     server: str = "daphne",
     settings: Mapping[str, str] | None = None,
     timeout: float = 180,
+    options: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Start ``up``, bootstrap an organization, yield once it is ready, and stop it afterwards.
 
-    ``settings`` are further environment variables. ``timeout`` is for the start, in seconds.
+    ``settings`` are further environment variables, ``options`` those of ``up``. ``timeout`` is for
+    the start, in seconds.
     """
     environment = clean_environment(data_dir, **(settings or {}))
     port = free_port()
     # Supervised: the server ends when this test run is killed.
-    command = [*MANAGE, "up", f"--port={port}", f"--server={server}", "--supervised"]
+    command = [*MANAGE, "up", f"--port={port}", f"--server={server}", "--supervised", *options]
     process = subprocess.Popen(
         command,
         env=environment,

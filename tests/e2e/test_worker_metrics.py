@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port, same_size, stop
+from tests.e2e.server import MANAGE, ROOT, clean_environment, free_port, running, same_size, stop
 from tests.kallglot_site.metrics.samples import value
 
 TIMEOUT = 120
@@ -21,12 +21,39 @@ app.send_task(FILES.task)  # a ring expires, and the worker may still be startin
 """
 
 
-class Worker:
+class Address:
+    """Where a worker shows its metrics."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def asked(self, token: str = TOKEN) -> httpx.Response | None:
+        """None: it does not listen yet."""
+        try:
+            headers = {"Authorization": f"Bearer {token}"}
+            return httpx.get(self.url, headers=headers, trust_env=False, timeout=TIMEOUT)
+        except httpx.ConnectError:
+            return None
+
+    def deleted(self) -> float:
+        answer = self.asked()
+        labels = {"queue": "file_deletions", "outcome": "done"}
+        name = "kallglot_work_duration_seconds_count"
+        return value(answer.text, name, **labels) if answer else -1.0
+
+    def until_deleted(self, count: int) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while self.deleted() != count:
+            assert time.monotonic() < deadline, f"{self.deleted()} instead of {count}"
+            time.sleep(0.1)
+
+
+class Worker(Address):
     """A worker of an installation without gateways."""
 
     def __init__(self, environment: dict[str, str], port: int) -> None:
         self.environment = environment
-        self.address = f"http://127.0.0.1:{port}/metrics"
+        super().__init__(f"http://127.0.0.1:{port}/metrics")
         self.command = [*MANAGE, "worker", "--concurrency=2", f"--metrics-port={port}"]
         self.process = self.start()
 
@@ -44,26 +71,6 @@ class Worker:
         subprocess.run(
             [*MANAGE, *arguments], env=self.environment, cwd=ROOT, check=True, timeout=TIMEOUT
         )
-
-    def asked(self, token: str = TOKEN) -> httpx.Response | None:
-        """None: it does not listen yet."""
-        try:
-            headers = {"Authorization": f"Bearer {token}"}
-            return httpx.get(self.address, headers=headers, trust_env=False, timeout=TIMEOUT)
-        except httpx.ConnectError:
-            return None
-
-    def deleted(self) -> float:
-        answer = self.asked()
-        labels = {"queue": "file_deletions", "outcome": "done"}
-        name = "kallglot_work_duration_seconds_count"
-        return value(answer.text, name, **labels) if answer else -1.0
-
-    def until_deleted(self, count: int) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while self.deleted() != count:
-            assert time.monotonic() < deadline, f"{self.deleted()} instead of {count}"
-            time.sleep(0.1)
 
 
 @pytest.fixture
@@ -87,3 +94,18 @@ def test_a_worker_shows_what_its_jobs_counted_and_begins_anew_at_zero(worker):
     stop(worker.process)
     worker.process = worker.start()
     worker.until_deleted(0)
+
+
+def test_up_shows_its_workers_metrics_and_a_second_worker_gets_no_share_in_them(tmp_path):
+    port = free_port()
+    settings = {"KALLGLOT_METRICS_TOKEN": TOKEN}
+    with running(tmp_path, settings=settings, options=[f"--worker-metrics-port={port}"]) as server:
+        worker = Address(f"http://127.0.0.1:{port}/metrics")
+        worker.until_deleted(0)
+        other = ["worker", "--metrics-host=127.0.0.2", f"--metrics-port={port}"]
+        refused = server.manage(*other, check=False)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"CommandError: Another worker on {tmp_path} has ")
+        assert len(refused.stderr.splitlines()) == 1
+        server.manage("shell", "-c", DELETE_FILES)
+        worker.until_deleted(7)
