@@ -38,9 +38,13 @@ def _array(items: dict[str, Any]) -> dict[str, Any]:
 
 _SENTIMENT = _object(
     {
-        "overall": {**_MOOD, "description": "Of the whole call; -1 is the most negative."},
-        "label": _MOOD_LABEL,
-        "trend": one_of("improving", "stable", "declining"),
+        "overall": {
+            **nullable(_MOOD),
+            "description": "Of the whole call; -1 is the most negative. `overall`, `label` and "
+            "`trend` are null if no segment can be scored.",
+        },
+        "label": one_of("positive", "neutral", "negative", None),
+        "trend": one_of("improving", "stable", "declining", None),
         "segments": _array(_object({"id": _SEGMENT, "score": _MOOD, "label": _MOOD_LABEL})),
         "key_moments": _array(
             _object(
@@ -51,7 +55,12 @@ _SENTIMENT = _object(
                 }
             )
         ),
-    }
+        "note": {
+            **_TEXT,
+            "description": "Present if segments are in languages without support: names them.",
+        },
+    },
+    optional=("note",),
 )
 
 _SUMMARY = _object(
@@ -92,13 +101,16 @@ _WORDS_PER_MINUTE = {**nullable(_COUNT), "description": "Null if that party said
 
 _QUALITY = _object(
     {
-        "score": _PERCENT,
+        "score": {**nullable(_PERCENT), "description": "Null unless both parties speak."},
         "talk_ratio": {
             **_object({"agent": _PERCENT, "customer": _PERCENT}),
             "description": "Percent of all speech by each party.",
         },
         "interruptions": _COUNT,
-        "average_response_time": _SECONDS,
+        "average_response_time": {
+            **nullable(_SECONDS),
+            "description": "In seconds. Null if the agent answers nothing.",
+        },
         "hold_time": _SECONDS,
         "dead_air_instances": _COUNT,
         "longest_monologue": {

@@ -27,3 +27,8 @@ def signed(number: float) -> str:
 def unlocalized(number: float) -> str:
     """A number as SVG and JavaScript read it."""
     return f"{number:g}"
+
+
+@register.filter
+def of_hundred(score: int | None) -> str:
+    return "no score" if score is None else f"{score} of 100"

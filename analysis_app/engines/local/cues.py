@@ -47,6 +47,22 @@ HOLD: Patterns = {
     "it": (r"\bun (momento|attimo|secondo|minuto)\b", r"\battend(a|ere)\b", r"\bresti in linea\b"),
 }
 
+SARCASM: Patterns = {
+    "en": (
+        r"\bthank(s| you) for nothing\b",
+        r"\b(oh,? )?(great|wonderful|brilliant|perfect|fantastic|lovely),? just (great|wonderful|brilliant|perfect|fantastic|lovely|what i need(ed)?)\b",
+        r"\b(oh|well),? (great|wonderful|brilliant|perfect|fantastic|lovely|how nice),? (another|now|so|yet another|more)\b",
+        r"\byeah,? right\b",
+        r"\ba (big|great|huge|lot of) help (you are|that was|you were)\b",
+        r"\bgood for nothing\b",
+    ),
+    "es": (r"\bgracias por nada\b", r"\bqué maravilla,? otra vez\b"),
+    "de": (r"\b(danke|vielen dank) für (gar )?nichts\b", r"\bna (toll|super|wunderbar|prima)\b"),
+    "fr": (r"\bmerci pour rien\b", r"\bbravo,? (vraiment|encore)\b"),
+    "pt": (r"\bobrigad[oa] por nada\b",),
+    "it": (r"\bgrazie (per|di) niente\b", r"\bgrazie mille per niente\b"),
+}
+
 RESOLVED: Patterns = {
     "en": (
         r"\b(that|this|it)('s| is| has been)? (all )?(fixed|solved|sorted|resolved|working|done|confirmed)\b",

@@ -4,13 +4,16 @@ short lists of telephone words for other languages. Scores are -1…1.
 
 import functools
 import math
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from analysis_app.engines.base import Call, Turn, base_language
+from analysis_app.engines.local.courtesies import says_more_than_courtesies, split_sentences
+from analysis_app.engines.local.cues import SARCASM, matches
 from analysis_app.engines.local.lexicons import (
     LEXICONS,
     NEGATIONS,
@@ -20,6 +23,8 @@ from analysis_app.engines.local.lexicons import (
 POSITIVE, NEGATIVE = 0.2, -0.2  # scores beyond these are labelled positive or negative
 TREND = 0.25  # least change between first and last third that is a trend
 KEY_MOMENT = 0.5  # least strength of a key moment
+LONGEST_SENTENCE = 40  # words scored together; VADER's time grows with their square
+SARCASTIC = -0.6  # the score of "thanks for nothing", at most
 NEGATION_REACH = 3  # words after a negation whose score it reverses
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
@@ -51,12 +56,40 @@ def _lexicon_score(language: str, text: str) -> float | None:
     return total / math.sqrt(total * total + 15)
 
 
+def _sentence_score(language: str, sentence: str) -> float | None:
+    if language == "en":
+        score: float | None = float(_vader().polarity_scores(sentence)["compound"])
+    else:
+        score = _lexicon_score(language, sentence)
+    if score is not None and matches(SARCASM, language, sentence):
+        return min(score, SARCASTIC)
+    return score
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Sentences of at most ``LONGEST_SENTENCE`` words; transcripts without full stops are cut."""
+    for sentence in split_sentences(text):
+        words = sentence.split()
+        for first in range(0, len(words), LONGEST_SENTENCE):
+            yield " ".join(words[first : first + LONGEST_SENTENCE])
+
+
 def turn_score(call: Call, turn: Turn) -> float | None:
-    """-1…1; None if there is no lexicon for the turn's language or its translation."""
+    """-1…1; None if there is no lexicon for the turn's language or its translation.
+
+    The mean of its sentences, stronger ones counting more. The time is linear in its length.
+    """
     english = call.text_in(turn, "en")
-    if english is not None:
-        return float(_vader().polarity_scores(english)["compound"])
-    return _lexicon_score(base_language(turn.language), turn.text)
+    language = base_language(turn.language) if english is None else "en"
+    if language != "en" and language not in LEXICONS:
+        return None
+    scores = [
+        score
+        for sentence in _sentences(turn.text if english is None else english)
+        if (score := _sentence_score(language, sentence)) is not None
+    ]
+    weights = [0.1 + abs(score) for score in scores]
+    return sum(map(operator.mul, weights, scores)) / sum(weights) if scores else 0.0
 
 
 def label(score: float) -> str:
@@ -97,10 +130,12 @@ def trend(scored: Sequence[tuple[Turn, float]]) -> str:
 def _key_moments(scored: Sequence[tuple[Turn, float]]) -> list[dict[str, str]]:
     """The most positive and the most negative turn, and the largest change of the mood."""
     moments: list[tuple[float, dict[str, str]]] = []
-    if not scored:
+    # "Great, thank you, have a wonderful day" is said in every call.
+    peaks = [pair for pair in scored if says_more_than_courtesies(pair[0].text)]
+    if not peaks:
         return []
-    best = max(scored, key=lambda pair: pair[1])
-    worst = min(scored, key=lambda pair: pair[1])
+    best = max(peaks, key=lambda pair: pair[1])
+    worst = min(peaks, key=lambda pair: pair[1])
     for (turn, score), kind, word in (
         (best, "positive_peak", "Most positive"),
         (worst, "negative_peak", "Most negative"),
@@ -140,15 +175,27 @@ def _turning_point(scored: Sequence[tuple[Turn, float]]) -> tuple[Turn, float] |
 
 
 def measure_sentiment(call: Call) -> dict[str, Any]:
-    scored = [(turn, score) for turn in call.turns if (score := turn_score(call, turn)) is not None]
-    overall = weighted_mean(scored)
-    return {
-        "overall": round(overall, 2),
-        "label": label(overall),
-        "trend": trend(scored),
+    """``overall``, ``label`` and ``trend`` are None if no turn can be scored."""
+    scored: list[tuple[Turn, float]] = []
+    unread: set[str] = set()
+    for turn in call.turns:
+        score = turn_score(call, turn)
+        if score is None:
+            unread.add(base_language(turn.language))
+        else:
+            scored.append((turn, score))
+    overall = weighted_mean(scored) if scored else None
+    result: dict[str, Any] = {
+        "overall": None if overall is None else round(overall, 2),
+        "label": None if overall is None else label(overall),
+        "trend": trend(scored) if scored else None,
         "segments": [
             {"id": turn.id, "score": round(score, 2), "label": label(score)}
             for turn, score in scored
         ],
         "key_moments": _key_moments(scored),
     }
+    if unread:
+        languages = ", ".join(sorted(unread))
+        result["note"] = f"Not scored ({languages}): no word list and no English translation."
+    return result

@@ -178,3 +178,21 @@ def test_the_name_of_a_check_needs_a_letter_or_digit(admin):
     response = admin.post("/dashboard/settings/analysis", checks(name="!?", phrases="Acme"))
     assert response.status_code == 422
     assert "Use letters or digits." in response.content.decode()
+
+
+def test_the_panel_says_so_where_there_is_nothing_to_judge(reviewer, session):
+    session.segments.all().delete()
+    SegmentFactory.create(
+        session=session, sequence=1, speaker="customer", text="Ez.", language="hu"
+    )
+    reviewer.post(
+        f"/dashboard/sessions/{session.id}/analysis-panel", {"analyses": ["quality", "sentiment"]}
+    )
+    analyze_due()
+    session.refresh_from_db()
+    assert session.sentiment is None
+    html = panel(reviewer, session).text
+    assert "no score" in html
+    assert "Nothing in this call can be scored." in html
+    assert "Not scored (hu)" in html
+    assert "None" not in html

@@ -5,9 +5,10 @@ import datetime
 import pytest
 
 from analysis_app.engines.base import ANALYSIS_TYPES, AnalysisRequest, Call, ComplianceCheck
-from analysis_app.engines.local import LocalAnalyzer
+from analysis_app.engines.local import LocalAnalyzer, sentiment
 from analysis_app.engines.local.action_items import due_date, find_action_items
 from analysis_app.engines.local.compliance import run_checks, says
+from analysis_app.engines.local.courtesies import without_courtesies
 from analysis_app.engines.local.sentiment import measure_sentiment
 from analysis_app.engines.local.summary import summarize
 from analysis_app.engines.local.topics import find_topics, snake_case
@@ -65,7 +66,80 @@ def test_sentiment_reads_a_foreign_turn_through_its_translation():
 
 def test_a_turn_in_an_unsupported_language_gets_no_score_rather_than_a_neutral_one():
     call = Call([turn(0, "customer", 0, 3, "Ez szörnyű.", language="hu")], 3, TUESDAY)
-    assert measure_sentiment(call)["segments"] == []
+    result = measure_sentiment(call)
+    assert result["segments"] == []
+    assert (result["overall"], result["label"], result["trend"]) == (None, None, None)
+    assert "(hu)" in result["note"]
+
+
+def test_a_call_without_a_word_has_no_sentiment():
+    assert measure_sentiment(Call([], 0.0, TUESDAY))["label"] is None
+
+
+def test_a_long_turn_is_scored_in_pieces_so_that_time_grows_with_its_length(monkeypatch):
+    lengths = []
+
+    class Counting:
+        def polarity_scores(self, text):
+            lengths.append(len(text.split()))
+            return {"compound": 0.0}
+
+    monkeypatch.setattr(sentiment, "_vader", Counting)
+    measure_sentiment(customer("and then my phone broke again " * 1334))
+    assert sum(lengths) == 6 * 1334
+    assert max(lengths) <= 40
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("Well, thanks for nothing.", "en"),
+        ("oh great another outage", "en"),
+        ("Gracias por nada.", "es"),
+        ("Vielen Dank für gar nichts.", "de"),
+        ("Merci pour rien.", "fr"),
+    ],
+)
+def test_sarcasm_is_negative(said, language):
+    call = spoken(("customer", said), language=language)
+    assert measure_sentiment(call)["label"] == "negative"
+
+
+def test_courtesies_are_no_key_moments():
+    call = customer(
+        "My parcel is lost.", "It has a coat in it.", "Great, thank you, have a wonderful day!"
+    )
+    moments = measure_sentiment(call)["key_moments"]
+    assert "seg_2" not in [moment["segment_id"] for moment in moments]
+
+
+@pytest.mark.parametrize(
+    ("said", "rest"),
+    [
+        (
+            "Hi, my name is Ann Lee and I would like to transfer money.",
+            "I would like to transfer money.",
+        ),
+        (
+            "hello my name is john smith and i would like to close my account please",
+            "I would like to close my account",
+        ),
+        ("Good morning, this is Tom from Acme, I have it here.", "I have it here."),
+        (
+            "Buenos días, me llamo Ana y quiero cancelar mi contrato.",
+            "Quiero cancelar mi contrato.",
+        ),
+        (
+            "Guten Tag, mein Name ist Jan Roth und ich brauche eine Kopie.",
+            "Ich brauche eine Kopie.",
+        ),
+        ("Thank you so much, have a great day!", ""),
+        ("That is great news.", ""),
+        ("My card is lost.", "My card is lost."),
+    ],
+)
+def test_courtesies_are_stripped_and_the_rest_of_the_sentence_stays(said, rest):
+    assert without_courtesies(said) == rest
 
 
 def test_a_negation_reverses_the_sentiment():

@@ -29,7 +29,90 @@ def test_overlapping_segments_of_one_speaker_count_once():
 def test_a_call_without_speech_has_no_ratio_and_no_score():
     quality = measure_quality(timed())
     assert quality["talk_ratio"] == {"agent": 0, "customer": 0}
-    assert quality["score"] == 0
+    assert quality["score"] is None
+    assert quality["average_response_time"] is None
+
+
+def test_a_call_in_which_one_party_is_silent_has_no_score():
+    call = timed(("customer", 0, 6, "Please call me back."), ("customer", 7, 9, "Bye."))
+    assert measure_quality(call)["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("layout", "count"),
+    [
+        # One who yields at once is interrupted, though both speak for less than half a second.
+        ([("customer", 0, 5, "I wanted to ask about my"), ("agent", 4.55, 8, "Sorry.")], 1),
+        ([("customer", 0, 5, "I wanted to -"), ("agent", 4.6, 8, "Your name.")], 1),
+        ([("customer", 0, 5, "The bill came twice."), ("agent", 4.55, 8, "I see it.")], 0),
+        # Backchannels, both at once, and going on after an interruption.
+        ([("customer", 0, 9, "It broke and then"), ("agent", 4, 4.8, "Mhm, okay.")], 0),
+        ([("customer", 0, 5, "Hello there"), ("agent", 0.2, 4, "Good morning Acme")], 0),
+        (
+            [("agent", 0, 5, "We"), ("customer", 4, 8, "But I paid"), ("agent", 5.1, 9, "know it")],
+            1,
+        ),
+        # One interruption in two segments counts once, two interruptions count twice.
+        ([("agent", 0, 20), ("customer", 5, 7, "but why"), ("customer", 7.2, 9, "is that")], 1),
+        ([("agent", 0, 20), ("customer", 5, 7, "but why"), ("customer", 12, 14, "is that")], 2),
+        # After a pause in which the other begins, going on is an interruption.
+        ([("agent", 0, 5), ("customer", 5.5, 12, "I have paid"), ("agent", 5.9, 8, "well")], 1),
+        ([("agent", 0, 9, "One moment."), ("agent", 9, 30, "[music]"), ("customer", 20, 22)], 0),
+    ],
+)
+def test_interruptions_equal_those_counted_by_hand(layout, count):
+    assert measure_quality(timed(*layout))["interruptions"] == count
+
+
+def test_a_backchannel_is_no_answer():
+    call = timed(
+        ("customer", 0, 4, "My phone broke last week."),
+        ("agent", 4.1, 4.5, "Mhm."),
+        ("customer", 4.8, 8, "And now it is gone."),
+        ("agent", 11, 13, "I am sorry."),
+    )
+    assert measure_quality(call)["average_response_time"] == 3.0
+
+
+def test_yes_after_a_question_is_an_answer():
+    call = timed(
+        ("customer", 0, 4, "Is my card blocked?"),
+        ("agent", 6, 6.4, "Yes."),
+        ("customer", 6.8, 8, "Good."),
+    )
+    assert measure_quality(call)["average_response_time"] == 2.0
+
+
+@pytest.mark.parametrize("between", ["Okay.", "Sure, no problem, take your time.", "[music]"])
+def test_a_hold_survives_what_is_said_or_played_meanwhile(between):
+    call = timed(
+        ("customer", 0, 2, "Where is it?"),
+        ("agent", 2.5, 4, "One moment please."),
+        ("customer", 4.5, 5.5, between),
+        ("agent", 38.5, 41, "It is in Ghent."),
+        ("customer", 41.5, 43, "Fine."),
+    )
+    quality = measure_quality(call)
+    assert quality["dead_air_instances"] == 0
+    assert quality["hold_time"] >= 33.0
+    assert quality["average_response_time"] == 0.5
+
+
+def test_a_silence_takes_off_points_once():
+    lines = [("customer", 0, 10, "My parcel is late."), ("agent", 18, 28, "It comes on Friday.")]
+    quality = measure_quality(timed(*lines))
+    assert quality["average_response_time"] == 8.0
+    assert quality["dead_air_instances"] == 1
+    assert quality["score"] == 95
+
+
+def test_a_silence_with_only_a_backchannel_in_it_counts_once():
+    call = timed(
+        ("agent", 0, 2, "I see the order."),
+        ("customer", 8, 8.4, "Okay."),
+        ("agent", 15, 18, "It left on Monday."),
+    )
+    assert measure_quality(call)["dead_air_instances"] == 1
 
 
 def test_starting_while_the_other_party_speaks_is_an_interruption():
@@ -101,10 +184,10 @@ def test_every_timeline_gives_numbers_within_their_ranges(rows):
     quality = measure_quality(call)
     ratio = talk_ratio(call.turns)
     assert sum(ratio.values()) == (100 if rows else 0)
-    assert 0 <= quality["score"] <= 100
+    assert 0 <= (quality["score"] or 0) <= 100
     assert 0 <= quality["interruptions"] < max(1, len(rows))
     assert quality["hold_time"] >= 0
-    assert quality["average_response_time"] >= 0
+    assert (quality["average_response_time"] or 0) >= 0
 
 
 @given(timelines)
