@@ -12,6 +12,7 @@ from rapidfuzz import fuzz
 from analysis_app.engines.base import Call, Turn
 from analysis_app.engines.local.compliance import normalized
 from analysis_app.engines.local.cues import Patterns, matches, readings
+from analysis_app.engines.local.redaction import Secrets
 
 Kind = Literal["commitment", "request", "reminder"]
 
@@ -93,6 +94,11 @@ _SPECULATIVE = re.compile(
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 _CLAUSE_END = re.compile(
     r"(?:,? (?:okay|ok|alright|all right|right|thanks|thank you|please|por favor|bitte|merci))*[\s.,!?;:]*$",
+    re.IGNORECASE,
+)
+# What the customer says at once is not left to do: "Tell me your account number".
+_ASKS_FOR_DATA = re.compile(
+    r"^(?:tell|give|spell|repeat|confirm|provide|verify|let me (?:have|know) (?:your|the))\b.*\b(?:name|number|address|pin|code|password|date|birth|postcode|digits?|e-?mail|amount)\b",
     re.IGNORECASE,
 )
 _DAY_WORDS = re.compile(
@@ -191,12 +197,12 @@ def _candidates(language: str, text: str) -> Iterator[tuple[Kind, str, str]]:
                 break
 
 
-def _items(call: Call, turn: Turn) -> Iterator[ActionItem]:
+def _items(call: Call, turn: Turn, secrets: Secrets) -> Iterator[ActionItem]:
     for language, text in readings(call, turn):
         found = False
         for kind, what, sentence in _candidates(language, text):
-            description = _describe(what)
-            if len(description.split()) < 2:
+            description = secrets.hide(_describe(what))
+            if len(description.split()) < 2 or _ASKS_FOR_DATA.search(description):
                 continue
             due = due_date(sentence, language, call.date)
             found = True
@@ -214,8 +220,9 @@ def _items(call: Call, turn: Turn) -> Iterator[ActionItem]:
 def find_action_items(call: Call) -> list[dict[str, Any]]:
     """In call order. A promise that answers a request is one item, not two."""
     items: list[ActionItem] = []
+    secrets = Secrets(call)
     for turn in call.turns:
-        for item in _items(call, turn):
+        for item in _items(call, turn, secrets):
             twin = next(
                 (
                     index

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis_app.engines.base import Call, Turn, base_language
-from analysis_app.engines.local.compliance import DEFAULT_CHECKS, normalized
+from analysis_app.engines.local.courtesies import joined, split_sentences, without_courtesies
 from analysis_app.engines.local.cues import (
     FOLLOW_UP,
     RESOLVED,
@@ -15,18 +15,11 @@ from analysis_app.engines.local.cues import (
     Patterns,
     turn_matches,
 )
-from analysis_app.engines.local.topics import COURTESIES
+from analysis_app.engines.local.redaction import Secrets, is_mostly_hidden
+from analysis_app.engines.local.topics import NOT_TOPICS
 
 KEY_POINTS = 5
 _WORD = re.compile(r"\w{4,}")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_THANKS = re.compile(r"\b(thank|thanks|gracias|danke|dank|merci|obrigad[oa]|grazie)\b")
-_COURTESY_PHRASES = tuple(
-    normalized(phrase)
-    for check in DEFAULT_CHECKS
-    if check.name != "identity_check"
-    for phrase in check.phrases
-)
 _REASON: Patterns = {
     "en": (
         r"\bi('m| am)? (calling|call|have|need|want|would like|was|got|received|ordered|can't|cannot|bought)\b",
@@ -52,23 +45,17 @@ def _text(call: Call, turn: Turn, language: str) -> str:
     return call.text_in(turn, language) or turn.text
 
 
-def _is_courtesy(text: str) -> bool:
-    """Greetings, notices and goodbyes, which are said in every call."""
-    words = f" {normalized(text)} "
-    if _THANKS.search(words) and len(words.split()) < 12:
-        return True
-    return any(f" {phrase} " in words for phrase in _COURTESY_PHRASES)
-
-
 def _sentences(call: Call, language: str) -> list[_Sentence]:
+    """Sentences beyond courtesies, with their secrets hidden."""
+    secrets = Secrets(call)
     texts = [
-        (turn, sentence)
+        (turn, secrets.hide(rest))
         for turn in call.turns
-        for sentence in _SENTENCE.split(_text(call, turn, language))
-        if len(sentence.split()) >= 4
+        for sentence in split_sentences(_text(call, turn, language))
+        if len((rest := without_courtesies(sentence)).split()) >= 4
     ]
     bags = [
-        [word for word in _WORD.findall(text.lower()) if word not in COURTESIES]
+        [word for word in _WORD.findall(text.lower()) if word not in NOT_TOPICS]
         for _, text in texts
     ]
     spread = Counter(word for bag in bags for word in set(bag))
@@ -76,7 +63,7 @@ def _sentences(call: Call, language: str) -> list[_Sentence]:
     end = max((turn.end for turn in call.turns), default=1.0) or 1.0
 
     def score(turn: Turn, text: str, bag: list[str]) -> float:
-        if len(set(bag)) < 2 or _is_courtesy(text):
+        if len(set(bag)) < 2 or is_mostly_hidden(text):
             return 0.0
         # Repeated words show the call's subject; words in every sentence do not.
         weight: float = sum(
@@ -170,7 +157,7 @@ def summarize(call: Call, *, language: str) -> dict[str, Any]:
     language = base_language(language)
     points = _key_points(_sentences(call, language))
     result: dict[str, Any] = {
-        "brief": " ".join(point.text for point in _brief(call, points)),
+        "brief": joined([point.text for point in _brief(call, points)]),
         "key_points": [point.text for point in points],
         "key_point_segments": [point.turn.id for point in points],
         "outcome": outcome(call),

@@ -8,6 +8,8 @@ from typing import Any
 import yake
 
 from analysis_app.engines.base import Call, base_language
+from analysis_app.engines.local.courtesies import joined
+from analysis_app.engines.local.redaction import HIDDEN, Secrets
 
 MOST = 8
 WORDS_READ = 20_000  # an eight-hour call has more words, but no more topics
@@ -27,6 +29,12 @@ COURTESIES = frozenset(
     "mañana montag dienstag mittwoch donnerstag freitag heute morgen lundi mardi mercredi jeudi "
     "vendredi demain semaine got still really said told can could would should will hear".split()
 )
+NOT_TOPICS = COURTESIES | frozenset(
+    # Backchannels, words of identification, and verbs that a phrase would only begin or end with.
+    "alright hmm mhm umm yep nope uhm amount password pin maiden birth code verify identity confirm "
+    "digits zero name address secret left asked arrived came went took gave ordered received "
+    "bought tried wanted needed waited promised happened number okey".split()
+)
 
 
 def snake_case(phrase: str) -> str:
@@ -44,15 +52,18 @@ def _stem(word: str) -> str:
 
 
 def _texts_by_language(call: Call) -> dict[str, str]:
-    """All turns readable in English as one text, and one text per other language."""
+    """All turns readable in English as one text, and one text per other language.
+
+    Turns are separate sentences of it, so that no phrase spans two of them.
+    """
+    secrets = Secrets(call)
     texts: dict[str, list[str]] = {}
     for turn in call.turns:
         english = call.text_in(turn, "en")
         language, text = ("en", english) if english else (base_language(turn.language), turn.text)
-        texts.setdefault(language, []).append(text)
+        texts.setdefault(language, []).append(HIDDEN.sub(". ", secrets.hide(text)))
     return {
-        language: " ".join(" ".join(parts).split()[:WORDS_READ])
-        for language, parts in texts.items()
+        language: " ".join(joined(parts).split()[:WORDS_READ]) for language, parts in texts.items()
     }
 
 
@@ -64,7 +75,9 @@ def find_topics(call: Call) -> list[dict[str, Any]]:
         extractor = yake.KeywordExtractor(lan=language, n=2, top=40, dedupLim=0.8)
         for phrase, score in extractor.extract_keywords(text):
             words = phrase.lower().split()
-            if any(word in COURTESIES or len(word) < 3 or not word.isalpha() for word in words):
+            if len(set(words)) < len(words) or any(
+                word in NOT_TOPICS or len(word) < 3 or not word.isalpha() for word in words
+            ):
                 continue
             # In YAKE lower is better. A word said once scores well in a short text, so repeated
             # words are weighted more.

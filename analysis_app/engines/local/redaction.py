@@ -1,0 +1,152 @@
+"""What no result may repeat: long numbers, names of people, and answers to security questions."""
+
+import re
+from collections.abc import Iterator
+
+from analysis_app.engines.base import Call, Turn
+from analysis_app.engines.local.courtesies import split_sentences
+
+NUMBER, NAME, SECRET = "[number]", "[name]", "[secret]"
+HIDDEN = re.compile(r"\[(?:number|name|secret|address)\]")
+SHORTEST = 4  # digits of a number that is hidden
+
+_DIGIT_WORDS = (
+    "zero oh one two three four five six seven eight nine "
+    "cero uno una dos tres cuatro cinco seis siete ocho nueve "
+    "null eins zwo zwei drei vier fünf sechs sieben acht neun "
+    "zéro un deux trois quatre cinq six sept huit neuf "
+    "um dois duas quatro sete oito nove meia "
+    "due tre quattro cinque sei sette otto"
+)
+_TWO_DIGIT_WORDS = (
+    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty "
+    "sixty seventy eighty ninety"
+)
+_WORD_OF_NUMBER = rf"(?:{'|'.join(sorted({*_DIGIT_WORDS.split(), *_TWO_DIGIT_WORDS.split()}, key=len, reverse=True))}|double|triple|doble|hundred|\d+)"
+_SPOKEN = re.compile(rf"\b{_WORD_OF_NUMBER}(?:[\s,.\-/]+{_WORD_OF_NUMBER})+\b", re.IGNORECASE)
+_DIGITS = re.compile(r"\b(?:[A-Z]{1,3}[\s-]?)?\d(?:[\s.,\-/]{0,2}\d){3,}\b")
+_ADDRESS = re.compile(r"\S+@\S+|\b\S+ at \S+ dot \w+\b", re.IGNORECASE)
+
+# Questions whose answer is a secret or a name; the answer is hidden wherever it is repeated.
+_ASKS_SECRET = re.compile(
+    r"\b(?:maiden name|pin(?: code| number)?|pass ?(?:word|code|phrase)|security (?:question|answer|word|code)|memorable (?:word|place|date)"
+    r"|first (?:pet|school|car)|pet's name|(?:city|town) (?:were )?you (?:were )?born|place of birth|date of birth|cvv|secret (?:word|answer)"
+    r"|contraseña|apellido de soltera|clave|geheimzahl|passwort|kennwort|mädchenname\w*|geburtsdatum|mot de passe|nom de jeune fille|date de naissance"
+    r"|senha|nome de solteira|data de nascimento|data di nascita|cognome da nubile)\b",
+    re.IGNORECASE,
+)
+_ASKS_NAME = re.compile(
+    r"\b(?:(?:your|full|first|last|sur) ?name|who am i (?:speaking|talking) (?:to|with)|su nombre|nombre completo|ihren? (?:vollständigen? )?namen?|votre nom|seu nome|il suo nome|nome e cognome)\b",
+    re.IGNORECASE,
+)
+_ANSWER = re.compile(
+    r"^\W*(?:(?:yes|yeah|sure|okay|ok|of course|um|uh|well|so|sí|ja|oui|sim|certo)\b[\s,.]*)*"
+    r"(?:(?:it's|it is|that's|that is|that would be|the \w+ is|my [\w' ]{2,30}? (?:is|was)|i'm|i am|es|ist|c'est|é|è|mi \w+ es|mein \w+ ist)\s+)?(.+)",
+    re.IGNORECASE,
+)
+_STATED = re.compile(
+    r"\b(?:maiden name|pin(?: code| number)?|password|passcode|memorable word|contraseña|clave|passwort|kennwort|geheimzahl|mot de passe|senha)\s+(?:is|was|es|ist|lautet|est|é|è)\s+((?:\w+[\s-]?){1,2})",
+    re.IGNORECASE,
+)
+_INTRODUCED = re.compile(
+    r"\b(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|meu nome é|me chamo|mi chiamo)\s+(\w[\w'-]*(?:\s+\w[\w'-]*){0,2})"
+    r"|\b(?:this is|i'm|i am|hier (?:ist|spricht)|soy|habla|sono|aqui é|ici)\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+){0,2})"
+    r"|\b(?:mr|mrs|ms|miss|dr|herr|frau|madame|monsieur|señora?|senhora?|signora?)\.?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)"
+    r"|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao|thank you|thanks|gracias|danke|merci),?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)(?=\s*[.,!?])",
+    re.IGNORECASE,
+)
+# Words that end a name or an answer, or that are too common to be hidden everywhere.
+_COMMON = frozenset(
+    "i i'm i'd i've a an the my your his her our it it's is was and or but so to of for from in on at with by as be am are "
+    "calling call speaking here please thank thanks you yes no not that this there what who how when where why can could would "
+    "want need have had has do did does don't know sure okay ok right well just like would will about because name mother's "
+    "y e und et ich je yo me mi mein meine quiero und von de la el los las le les un una der die das que con por para "
+    "sir madam ma'am there again all so much everyone today account card number order help everything bye".split()
+)
+
+
+def _words(text: str) -> Iterator[str]:
+    """The first words of an answer or a name: at most three, up to the first common word."""
+    for count, match in enumerate(re.finditer(r"[\w'-]+|[,.!?;]", text)):
+        word = match.group().lower().removesuffix("'s")
+        if count == 3 or word in _COMMON or not word[0].isalpha():
+            return
+        yield word
+
+
+class Secrets:
+    """The secrets of one call, found once, and hidden in any text of it by ``hide``."""
+
+    def __init__(self, call: Call) -> None:
+        self._hidden: dict[str, str] = {}
+        asked: str | None = None  # what the agent has just asked for
+        for turn in call.turns:
+            for text in filter(None, (turn.text, turn.translation)):
+                self._learn(text)
+                if turn.speaker == "customer" and asked:
+                    answer = _ANSWER.match(split_sentences(text)[0]) if text.strip() else None
+                    self._add(answer.group(1) if answer else "", asked)
+            asked = _asked(turn) if turn.speaker == "agent" else None
+        words = sorted(self._hidden, key=len, reverse=True)
+        self._pattern = (
+            re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE)
+            if words
+            else None
+        )
+
+    def _learn(self, text: str) -> None:
+        for match in _INTRODUCED.finditer(text):
+            self._add(next(group for group in match.groups() if group), NAME)
+        for match in _STATED.finditer(text):
+            self._add(match.group(1), SECRET)
+
+    def _add(self, text: str, mark: str) -> None:
+        for word in _words(text):
+            if len(word) > 1:
+                self._hidden.setdefault(word, mark)
+
+    def hide(self, text: str) -> str:
+        """The text with "[number]", "[name]" and "[secret]" in place of what they stand for."""
+        text = _DIGITS.sub(NUMBER, _ADDRESS.sub("[address]", text))
+        text = _SPOKEN.sub(
+            lambda match: NUMBER if _digits(match.group()) >= SHORTEST else match.group(), text
+        )
+        if self._pattern is not None:
+            text = self._pattern.sub(lambda match: self._hidden[match.group().lower()], text)
+        return re.sub(r"(\[\w+\])(?:[\s,.-]+\1)+", r"\1", text)
+
+    def holds(self, text: str) -> bool:
+        return self.hide(text) != text
+
+
+def is_mostly_hidden(text: str) -> bool:
+    """Whether little is left to read: for example "My PIN is [number]"."""
+    return "[" in text and len(text.split()) < 8
+
+
+def _asked(turn: Turn) -> str | None:
+    for text in filter(None, (turn.text, turn.translation)):
+        if _ASKS_SECRET.search(text):
+            return SECRET
+        if _ASKS_NAME.search(text):
+            return NAME
+    return None
+
+
+def _digits(spoken: str) -> int:
+    """Digits that the words stand for: "forty seven double one" → 4."""
+    count = 0
+    tens = False
+    repeat = 1
+    for word in re.findall(r"\w+", spoken.lower()):
+        if word in ("double", "triple", "doble"):
+            repeat = 3 if word == "triple" else 2
+            continue
+        if word.isdigit():
+            count += len(word) * repeat
+        elif word in _TWO_DIGIT_WORDS.split():
+            count += 2
+        elif word != "hundred" and not tens:
+            count += repeat
+        tens, repeat = word.endswith("ty"), 1
+    return count

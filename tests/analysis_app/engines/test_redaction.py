@@ -1,0 +1,88 @@
+"""Secrets of a call are in none of its results."""
+
+import json
+
+import pytest
+
+from analysis_app.engines.base import AnalysisRequest
+from analysis_app.engines.local import LocalAnalyzer
+from analysis_app.engines.local.compliance import run_checks
+from analysis_app.engines.local.redaction import Secrets
+from tests.analysis_app.engines.calls import customer, spoken
+
+BANK = (
+    ("agent", "Thank you for calling First Bank, this is Maria. How can I help you?"),
+    ("customer", "Hi, my name is Ann Thornbury and I would like to transfer money to my daughter."),
+    ("agent", "Can you tell me your account number?"),
+    ("customer", "It is four four seven one nine oh two."),
+    ("agent", "And your mother's maiden name?"),
+    ("customer", "Okafor."),
+    ("agent", "Thank you Mrs. Thornbury. What amount should I transfer?"),
+    ("customer", "Two hundred dollars to the account 8831 0042 please, my pin is 9 4 1 7."),
+    ("agent", "I will send the confirmation for account 88310042 to Ann Thornbury tomorrow."),
+    ("customer", "Okafor Thornbury is the name on it. Thornbury transfer, Thornbury transfer."),
+)
+
+
+def _texts(call) -> str:
+    request = AnalysisRequest(["summary", "topics", "action_items"])
+    return json.dumps(LocalAnalyzer().analyze(call, request).results).lower()
+
+
+@pytest.mark.parametrize("is_raw", [False, True], ids=["punctuated", "as recognized"])
+def test_no_result_repeats_a_number_a_name_or_an_answer_to_a_security_question(is_raw):
+    lines = [
+        (who, text.lower().replace(".", "").replace(",", "") if is_raw else text)
+        for who, text in BANK
+    ]
+    results = _texts(spoken(*lines))
+    for secret in ("thornbury", "okafor", "four seven", "8831", "0042", "9 4 1 7", "maria"):
+        if not (is_raw and secret == "maria"):
+            assert secret not in results
+    assert "transfer money" in results
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("The code is 4 4 7 1.", "The code is [number]."),
+        ("it is double five one nine", "it is [number]"),
+        ("Mi número es cuatro cinco seis siete.", "Mi número es [number]."),
+        ("Meine Nummer ist vier fünf sechs sieben.", "Meine Nummer ist [number]."),
+        (
+            "I paid 120 dollars for two or three weeks.",
+            "I paid 120 dollars for two or three weeks.",
+        ),
+        ("Write to ann@example.com today.", "Write to [address] today."),
+    ],
+)
+def test_numbers_from_four_digits_and_addresses_are_hidden(said, shown):
+    assert Secrets(customer(said)).hide(said) == shown
+
+
+def test_a_question_for_data_is_no_action_item():
+    call = spoken(("agent", "Please send me... Can you tell me your account number?"))
+    assert "account number" not in _texts(call).split('"action_items"')[1]
+
+
+def test_no_topic_spans_two_turns():
+    lines = [("customer", "Where is my parcel"), ("agent", "Colleagues in america")] * 4
+    assert "parcel_colleagues" not in _texts(spoken(*lines))
+
+
+def test_the_sentences_of_a_brief_are_joined_with_full_stops():
+    call = spoken(
+        ("customer", "hi my washing machine leaks water on the kitchen floor"),
+        ("agent", "a technician will repair the washing machine on friday"),
+    )
+    request = AnalysisRequest(["summary"])
+    brief = LocalAnalyzer().analyze(call, request).results["summary"]["brief"]
+    assert brief == (
+        "My washing machine leaks water on the kitchen floor. "
+        "A technician will repair the washing machine on friday."
+    )
+
+
+def test_a_goodbye_of_either_party_closes_the_call():
+    checks = run_checks(spoken(("agent", "It is done."), ("customer", "Great, bye.")), [])["checks"]
+    assert [check["passed"] for check in checks if check["name"] == "closing"] == [True]
