@@ -181,6 +181,28 @@ def test_due_dates_are_resolved_against_the_day_of_the_call(said, day):
     assert due_date(f"I'll call you back {said}", "en", TUESDAY) == day
 
 
+@pytest.mark.parametrize(
+    ("said", "language", "day"),
+    [
+        ("I'll send it, but it may take a while.", "en", None),
+        ("I'll look at your March bill again.", "en", None),
+        ("I'll call you the day after tomorrow.", "en", datetime.date(2026, 3, 26)),
+        ("I'll call you on Tuesday, April 14th.", "en", datetime.date(2026, 4, 14)),
+        ("I'll send it on the 3rd of May.", "en", datetime.date(2026, 5, 3)),
+        ("I'll call you in two weeks.", "en", datetime.date(2026, 4, 7)),
+        ("We will refund it within 5 days.", "en", datetime.date(2026, 3, 29)),
+        ("Guten Morgen, ich schicke den Vertrag.", "de", None),
+        ("Ich schicke ihn morgen.", "de", datetime.date(2026, 3, 25)),
+        ("Ich rufe Sie übermorgen an.", "de", datetime.date(2026, 3, 26)),
+        ("Ich schicke ihn in zwei Wochen.", "de", datetime.date(2026, 4, 7)),
+        ("Le llamo pasado mañana.", "es", datetime.date(2026, 3, 26)),
+        ("Le llamo el 28 de marzo.", "es", datetime.date(2026, 3, 28)),
+    ],
+)
+def test_only_words_that_name_a_day_give_a_due_date(said, language, day):
+    assert due_date(said, language, TUESDAY) == day
+
+
 def test_a_promise_is_assigned_to_its_speaker_and_a_request_to_the_other_party():
     items = find_action_items(
         spoken(
