@@ -228,6 +228,17 @@ def _other(speaker: str) -> str:
     return "customer" if speaker == "agent" else "agent"
 
 
+def _addressed(what: str, speaker: str) -> str:
+    """English pronouns after the verb as words that stand alone: "send you" → "send the customer"."""
+
+    def name(match: re.Match[str]) -> str:
+        verb, pronoun = match.groups()
+        party = _other(speaker) if pronoun.lower() == "you" else speaker
+        return f"{verb} the {party}"
+
+    return re.sub(r"^(\w+) (you|me|us)\b", name, what, count=1, flags=re.IGNORECASE)
+
+
 def _describe(what: str) -> str:
     """The clause as an instruction: capital letter, without courtesies at its end."""
     text = " ".join(_CLAUSE_END.sub("", what).split())
@@ -255,7 +266,7 @@ def _items(call: Call, turn: Turn, secrets: Secrets) -> Iterator[ActionItem]:
     for language, text in readings(call, turn):
         found = False
         for kind, what, sentence in _candidates(language, text):
-            description = secrets.hide(_describe(what))
+            description = secrets.hide(_describe(_addressed(what, turn.speaker)))
             if len(description.split()) < 2 or _ASKS_FOR_DATA.search(description):
                 continue
             due = due_date(sentence, language, call.date)

@@ -14,7 +14,9 @@ _LEADING = tuple(
         rf"(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|(?:o )?meu nome é|(?:eu )?me chamo|mi chiamo|il mio nome è) {_NAME}",
         r"(?:this is|i am|i'm|you're speaking (?:to|with)|you are speaking (?:to|with)|habla|soy|hier (?:ist|spricht)|ici|aquí|sono|aqui é) (?-i:[A-ZÀ-Þ])[\w'-]*(?: (?-i:[A-ZÀ-Þ])[\w'-]*){0,3}(?: (?:speaking|here|from (?-i:[A-ZÀ-Þ])\w+))?",
         r"(?:and|y|und|et|e)(?=[\s,]+(?:i|i'm|i'd|i've|my|we|quiero|quisiera|me|mi|ich|mein|je|j'|mon|ma|quero|gostaria|vorrei|ho)\b)",
-        r"(?:yes|yeah|yep|no|well|so|okay|ok|right|alright|all right|sure|oh|ah|um|uh|hmm|mhm|please|actually|great|perfect|sí|vale|bueno|pues|ja|nein|also|genau|oui|alors|bon|sim|bem|sì|allora)",
+        r"(?:okay|ok|oh|ah|um|uh|hmm|mhm|please|alright|all right)",
+        # "No, I am …", but never the "no" of "no refund came" or "no puedo".
+        r"(?:yes|yeah|yep|no|well|so|right|sure|actually|great|perfect|sí|vale|bueno|pues|ja|nein|also|genau|oui|non|alors|bon|sim|não|bem|sì|allora)(?=\s*[,.;:!…]|\s+(?:i|i'm|i've|i'd|my|we|it's|ich|je|j'ai)\b)",
         r"(?:thank you|thanks)(?: so much| very much| a lot)?(?: (?:for (?:calling|taking my call|your (?:call|patience|help|time|understanding|assistance|reply))))?(?: [\w' ]{1,24}(?=[,.!]))?",
         r"(?:muchas )?gracias(?: por (?:llamar|su (?:llamada|ayuda|paciencia)))?|(?:vielen |herzlichen )?dank(?:e)?(?: für (?:ihren anruf|ihre (?:hilfe|geduld)))?|merci(?: beaucoup)?(?: (?:pour|de) (?:votre (?:appel|aide|patience)))?|(?:muito )?obrigad[oa]|grazie(?: mille)?",
         r"(?:i'm|i am) (?:so |very |really )?sorry(?: (?:to hear|about) that)?|(?:i )?apologi[sz]e|lo siento(?: mucho)?|es tut mir leid|je suis désolée?|sinto muito|mi dispiace",

@@ -136,6 +136,9 @@ def test_courtesies_are_no_key_moments():
         ("Thank you so much, have a great day!", ""),
         ("That is great news.", ""),
         ("My card is lost.", "My card is lost."),
+        ("No refund has come.", "No refund has come."),
+        ("No puedo hacer nada.", "No puedo hacer nada."),
+        ("No, I have not paid it.", "I have not paid it."),
     ],
 )
 def test_courtesies_are_stripped_and_the_rest_of_the_sentence_stays(said, rest):
@@ -213,6 +216,19 @@ def test_a_promise_is_assigned_to_its_speaker_and_a_request_to_the_other_party()
     assert [(item["assignee"], item["segment_id"]) for item in items] == [
         ("agent", "seg_0"),
         ("customer", "seg_1"),
+    ]
+
+
+def test_an_action_item_names_the_party_that_it_is_done_for():
+    items = find_action_items(
+        spoken(
+            ("agent", "I'll send you the tracking link."),
+            ("customer", "Could you call me back about the repair?"),
+        )
+    )
+    assert [item["description"] for item in items] == [
+        "Send the customer the tracking link",
+        "Call the customer back about the repair",
     ]
 
 
