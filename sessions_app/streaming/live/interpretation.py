@@ -31,8 +31,8 @@ from sessions_app.streaming.live.segment_queue import SegmentQueue
 from sessions_app.streaming.live.translation_queue import TranslationQueue
 from sessions_app.streaming.speaking.conversation import Conversation, other_party
 from sessions_app.streaming.speaking.interpreter import Interpreter
-from sessions_app.streaming.speaking.lane import Lane
-from sessions_app.streaming.speaking.output import PacedOutput
+from sessions_app.streaming.speaking.lane import SENTENCE_WITHIN, Lane
+from sessions_app.streaming.speaking.output import BLOCK, PacedOutput
 from sessions_app.streaming.telling.monitors import Audience
 
 log = logging.getLogger(__name__)
@@ -194,6 +194,16 @@ class Interpretation:
     def audible_to(self, speaker: Speaker) -> list[SpokenAudio]:
         """What has been spoken to a party: its line may return it."""
         return [lane.output.spoken for lane in self._lanes if lane.listener == speaker]
+
+    async def heard_out(self, listener: Speaker) -> None:
+        """Wait until a party has heard what its lanes finish when the session ends, for seconds at
+        most. The lanes may learn of the end a moment later."""
+        clock = self._context.clock
+        until = clock.time() + SENTENCE_WITHIN + 1.0
+        while clock.time() < until and any(
+            lane.is_speaking for lane in self._lanes if lane.listener == listener
+        ):
+            await clock.sleep(BLOCK)
 
     def voice(self, speaker: Speaker, voice: Voice) -> None:
         """What is heard of a party now: it may want to interrupt."""

@@ -65,6 +65,7 @@ class LiveSession:
         """Only in the modes that translate."""
         self._fanout = Fanout(session_id, self._observers)
         self._speaking: dict[Speaker, LiveTrack] = {}
+        self._zero: float | None = None  # on the clock: the beginning of the session's timeline
         self._gone = gone
 
     # --- participants -----------------------------------------------------------------------
@@ -180,13 +181,14 @@ class LiveSession:
 
     @property
     def now(self) -> float | None:
-        """The time on the session's timeline; None: no track here has begun. With ``clock=media``
+        """The time on the session's timeline; None: no track has begun here. With ``clock=media``
         it is as late as the audio that has come."""
         begun = [each for each in self.tracks if each.zero is not None]
         if any(each.clock_mode == "media" for each in begun):
             return max(each.position for each in begun)
-        zero = next((each.zero for each in begun), None)
-        return None if zero is None else self.context.clock.time() - zero
+        if begun:
+            self._zero = begun[0].zero  # a party may hear speech when the tracks have gone
+        return None if self._zero is None else self.context.clock.time() - self._zero
 
     def audible_to(self, speaker: Speaker) -> list[SpokenAudio]:
         """What a party can hear, so that its line may return it: the other party, and what is
@@ -219,6 +221,11 @@ class LiveSession:
         await self.segments.flush()
         if self.interpretation is not None:
             await self.interpretation.finish(speaker)
+
+    async def heard_out(self, speaker: Speaker) -> None:
+        """Wait until a party has heard what is finished for it at the end of the session."""
+        if self.interpretation is not None:
+            await self.interpretation.heard_out(speaker)
 
     def _set_monitor_taps(self) -> None:
         tap = None if self.audience.is_empty else self.audience

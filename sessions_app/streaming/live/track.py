@@ -84,6 +84,9 @@ class TrackHost(Protocol):
     async def all_said(self, speaker: Speaker) -> None:
         """Wait until all that a party has said is stored."""
 
+    async def heard_out(self, speaker: Speaker) -> None:
+        """Wait until a party has heard what is finished for it at the end of the session."""
+
 
 class LiveTrack:
     """Made when a connection begins to speak for a party (``LiveSession.open_track``).
@@ -434,11 +437,11 @@ class LiveTrack:
     async def _drain(self) -> None:
         pipeline = self._pipeline
         if pipeline is None:  # no audio came, but the taps know of the claim
-            await self._taps.close()
+            await self._close_taps()
             return
         began = self._host.context.clock.time()
         drained = await pipeline.drain(0.0)  # from here on it accepts no more audio
-        await self._taps.close()
+        await self._close_taps()
         while not drained:
             drained = await pipeline.drain(0.5)
             hurried = self._ended or self._host.context.draining
@@ -449,3 +452,8 @@ class LiveTrack:
         self._position = pipeline.position
         pipeline.close()
         await self._host.all_said(self.speaker)
+
+    async def _close_taps(self) -> None:
+        if self._ended:
+            await self._host.heard_out(self.speaker)
+        await self._taps.close()

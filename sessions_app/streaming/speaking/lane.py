@@ -53,7 +53,7 @@ CHUNK_TIMEOUT: Final = 10.0
 END_OF_SEGMENT: Final = 0.02
 """Seconds of silence that end a segment when nothing is left to be said of it."""
 
-FINISH_WITHIN: Final = 5.0
+SENTENCE_WITHIN: Final = 5.0
 """Seconds in which a sentence that is being spoken is finished when the call ends."""
 
 QUIET: Final = 400
@@ -235,7 +235,7 @@ class Lane:
 
     def finish(self, done: Callable[[], None]) -> None:
         """Take no more speech, and drop all but the sentence being heard. Calls ``done`` when that
-        has been heard, or was dropped after ``FINISH_WITHIN`` seconds."""
+        has been heard, or was dropped after ``SENTENCE_WITHIN`` seconds."""
         if self._closed:
             return
         self._closed = True
@@ -251,7 +251,7 @@ class Lane:
         self._finisher = asyncio.create_task(self._finish(done))
 
     async def _finish(self, done: Callable[[], None]) -> None:
-        until = self._clock.time() + FINISH_WITHIN
+        until = self._clock.time() + SENTENCE_WITHIN
         while self.is_speaking and self._clock.time() < until:
             await self._clock.sleep(BLOCK)
         self.stop("ended")

@@ -385,11 +385,11 @@ async def test_the_transcript_is_complete_only_with_its_translations(engine, tra
 
 @pytest.mark.parametrize(("reason", "heard_to_its_end"), [("completed", True), ("error", False)])
 async def test_a_call_that_completes_lets_a_sentence_be_finished(
-    engine, session, reason, heard_to_its_end
+    engine, recorded, tapes, reason, heard_to_its_end
 ):
     async with (
-        StreamClient(session, speaker="customer") as customer,
-        StreamClient(session, speaker="agent") as agent,
+        StreamClient(recorded, speaker="customer") as customer,
+        StreamClient(recorded, speaker="agent") as agent,
     ):
         await ready(customer, agent)
         engine.answer = hears("Muchas gracias por todo.", "es")
@@ -402,6 +402,8 @@ async def test_a_call_that_completes_lets_a_sentence_be_finished(
     assert outputs[-1]["last"] is heard_to_its_end
     cleared = [each["reason"] for each in agent.heard if each["type"] == "audio.clear"]
     assert cleared == ([] if heard_to_its_end else ["ended"])
+    [tape] = made_speech(tapes, "agent")
+    assert (tape.seconds == pytest.approx(spoken_seconds(agent), abs=0.01)) is heard_to_its_end
 
 
 LONG_SPEECH = (

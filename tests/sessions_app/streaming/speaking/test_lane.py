@@ -17,7 +17,7 @@ from sessions_app.media import AudioFormat, PlacedFrame, decode, encode
 from sessions_app.streaming.hearing.echo import Clip
 from sessions_app.streaming.hearing.utterances import Voice
 from sessions_app.streaming.speaking.interruptions import LONGEST_WAIT
-from sessions_app.streaming.speaking.lane import FINISH_WITHIN, LONGEST_QUEUE, Lane
+from sessions_app.streaming.speaking.lane import LONGEST_QUEUE, SENTENCE_WITHIN, Lane
 from sessions_app.streaming.speaking.output import AHEAD, BLOCK, PacedOutput
 from sessions_app.streaming.speaking.tempo import FASTEST
 from tests.fakes.audio import speech
@@ -315,7 +315,7 @@ async def test_a_long_sentence_is_cut_off_some_seconds_after_the_end_of_the_call
     await listener.clock.advance(1.0)
     listener.lane.finish(lambda: finished.append(listener.now))
     await listener.clock.advance(10.0)
-    assert listener.seconds == pytest.approx(1.0 + FINISH_WITHIN + AHEAD, abs=0.2)
+    assert listener.seconds == pytest.approx(1.0 + SENTENCE_WITHIN + AHEAD, abs=0.2)
     assert [each.reason for each in listener.cleared] == ["ended"]
     assert listener.interrupted == ["seg_1"]
     assert len(finished) == 1
