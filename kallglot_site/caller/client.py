@@ -28,6 +28,14 @@ _TRANSCRIPT_TIMEOUT: Final = 120.0
 """Seconds after the end for the transcript to become complete; the server promises a minute."""
 _CLOSE_TIMEOUT: Final = 15.0
 """Seconds after the end for the server to send the last finals and close."""
+_QUIET: Final = 2.5
+"""Seconds without a word after which the parties of a translated call have heard everything."""
+_LONGEST_LISTENING: Final = 15.0
+"""Seconds that the parties of a translated call listen at most after the last frame."""
+_WORDS: Final = frozenset(
+    {"transcript.partial", "transcript.final", "translation.final", "audio.output"}
+)
+_SILENCE: Final = b"\xff" * (SAMPLE_RATE * FRAME_MS // 1000)
 _FROM_EVERY_CONNECTION: Final = frozenset(
     {"session.error", "session.warning", "stream.reconnecting"}
 )
@@ -44,6 +52,10 @@ class CallPlan:
     speed: float = 1.0
     record: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_translated(self) -> bool:
+        return self.mode.endswith("_translation")
 
     @property
     def frames(self) -> int:
@@ -77,6 +89,7 @@ class Caller:
         self._rest = Rest(url, key, self._tls)
         self._on_message = on_message
         self._heard = heard or {}
+        self._words_at = 0.0
 
     async def play(self, plan: CallPlan) -> Json:
         """The complete transcript, as the API returns it. Raises CallFailed."""
@@ -117,7 +130,7 @@ class Caller:
             for index, speaker in enumerate(plan.parties)
         }
         running = [asyncio.create_task(connection.run()) for connection in connections.values()]
-        playing = asyncio.create_task(_play(plan, connections))
+        playing = asyncio.create_task(self._play(plan, connections))
         try:
             # A connection that ends first has failed, or somebody else has ended the session.
             done, _ = await asyncio.wait([playing, *running], return_when=asyncio.FIRST_COMPLETED)
@@ -130,7 +143,31 @@ class Caller:
                 task.cancel()
             await asyncio.gather(playing, *running, return_exceptions=True)
 
+    async def _play(self, plan: CallPlan, connections: Mapping[str, PartyConnection]) -> None:
+        """Every frame when it has been spoken, and not before. In a translated call the parties
+        stay on the line, in silence, until they have heard each other's last words."""
+        started = time.monotonic()
+        index = 0
+        played_at = float("inf")
+        while index < plan.frames or (plan.is_translated and self._listens(played_at)):
+            due = started + (index + 1) * FRAME_MS / 1000 / plan.speed
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            for speaker, frames in plan.parties.items():
+                if index < len(frames) or plan.is_translated:
+                    frame = frames[index] if index < len(frames) else _SILENCE
+                    # The rest is later by as long as this frame waited for a connection.
+                    started += await connections[speaker].send(_audio_input(index, frame))
+            index += 1
+            if index == plan.frames:
+                played_at = time.monotonic()
+
+    def _listens(self, played_at: float) -> bool:
+        now = time.monotonic()
+        return now < min(max(played_at, self._words_at) + _QUIET, played_at + _LONGEST_LISTENING)
+
     def _received(self, speaker: str, is_first: bool, message: Json) -> None:
+        if message["type"] in _WORDS:
+            self._words_at = time.monotonic()
         if speaker in self._heard:
             self._heard[speaker].take(message)
         if is_first or message["type"] in _FROM_EVERY_CONNECTION:
@@ -154,18 +191,6 @@ class Caller:
         await self._rest.post(
             f"/v1/sessions/{session_id}/end", {"reason": reason}, retry_for=retry_for
         )
-
-
-async def _play(plan: CallPlan, connections: Mapping[str, PartyConnection]) -> None:
-    """Every frame when it has been spoken, and not before."""
-    started = time.monotonic()
-    for index in range(plan.frames):
-        due = started + (index + 1) * FRAME_MS / 1000 / plan.speed
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        for speaker, frames in plan.parties.items():
-            if index < len(frames):
-                # The rest is later by as long as this frame waited for a connection.
-                started += await connections[speaker].send(_audio_input(index, frames[index]))
 
 
 def _audio_input(index: int, frame: bytes) -> str:

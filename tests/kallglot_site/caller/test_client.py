@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kallglot_site.caller import connection, rest
+from kallglot_site.caller import client, connection, rest
 from kallglot_site.caller.client import Caller, CallPlan
 from kallglot_site.caller.errors import CallFailed
 from tests.fakes.certificates import certificate_make
@@ -43,6 +43,20 @@ async def test_playing_goes_on_where_it_stopped_for_both_parties():
     for speaker in ("agent", "customer"):
         assert server.frames[speaker] == sorted(set(server.frames[speaker]))
         assert server.frames[speaker][-1] == len(FRAMES) - 1
+
+
+async def test_the_parties_of_a_translated_call_stay_until_they_have_heard_everything(monkeypatch):
+    monkeypatch.setattr(client, "_QUIET", 0.2)
+    short = {"agent": FRAMES[:20], "customer": FRAMES[:5]}
+    for mode, stays in (("bidirectional_translation", True), ("transcription", False)):
+        server = ScriptedServer()
+        plan = CallPlan(short, mode=mode, speed=20)
+        async with served(server):
+            await Caller(server.url, "sk_test_key", lambda message: None).play(plan)
+        for speaker, frames in short.items():
+            sent = server.frames[speaker]
+            assert sent == list(range(len(sent)))  # none is missing between
+            assert (len(sent) > 20) if stays else (len(sent) == len(frames))
 
 
 async def test_after_a_reconnect_only_new_finals_are_asked_for():
