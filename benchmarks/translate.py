@@ -5,7 +5,7 @@
     python benchmarks/translate.py --part long --minutes 10
 
 Parts: ``delay`` (sentences in turn, in one call and in eight), ``long`` (unbroken speech), and
-``quality`` (chrF of each engine beside the stock program, on ``data/phone_sentences.tsv``). Both
+``quality`` (chrF of each engine beside the stock program, on ``phone_sentences.tsv``). Both
 parties of a call are WebSockets that send 8 kHz mu-law in real time. Their voices are the
 bundled ones, made before. The customer speaks Spanish, the agent English.
 
@@ -61,7 +61,7 @@ QUIET: Final = 200  # of int16 samples
 
 def sentences() -> list[dict[str, str]]:
     """Language → text, of each sentence."""
-    path = ROOT / "benchmarks" / "data" / "phone_sentences.tsv"
+    path = ROOT / "benchmarks" / "phone_sentences.tsv"
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 

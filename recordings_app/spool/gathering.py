@@ -10,9 +10,9 @@ from typing import BinaryIO, cast
 
 from django.conf import settings
 
-from recordings_app.channels import channels_of
+from recordings_app.channels import TRANSLATIONS, channels_of
 from recordings_app.media import storage
-from recordings_app.models import SpoolPart
+from recordings_app.models import Recording, SpoolPart
 from recordings_app.spool.parts import PartName, is_being_written, local_parts, part_path
 from recordings_app.spool.reader import PartOpener
 from sessions_app.models import Session, Track
@@ -76,10 +76,12 @@ def _is_complete(session: Session, rows: list[SpoolPart]) -> bool:
         numbers[part.channel, part.generation].add(part.number)
         if row.is_last:
             last[part.channel, part.generation] = part.number
+    # A call that a server without this feature recorded has none.
+    translation = Recording.objects.filter(session=session, channel__in=TRANSLATIONS).exists()
     written = [
         (channel, generation)
         for track in Track.objects.filter(session=session)
-        for channel in channels_of(track.speaker, translation=session.records_translations)
+        for channel in channels_of(track.speaker, translation=translation)
         for generation in range(1, track.generation + 1)
     ]
     return all(each in last and numbers[each] == set(range(1, last[each] + 1)) for each in written)

@@ -81,7 +81,7 @@ def test_the_count_and_sum_of_first_sounds_are_read_from_the_metrics(calls):
 
 
 def test_every_sentence_is_there_in_every_language(quality):
-    lines = (BENCHMARKS / "data" / "phone_sentences.tsv").read_text().splitlines()
+    lines = (BENCHMARKS / "phone_sentences.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines]
     assert len(rows) == 61
     assert rows[0] == ["en", *quality.SPOKEN]

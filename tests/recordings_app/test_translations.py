@@ -6,7 +6,7 @@ import pytest
 
 from recordings_app.assembly import session_assemble
 from recordings_app.models import Recording
-from recordings_app.services import recording_delete
+from recordings_app.services import recording_delete, session_recordings_create
 from recordings_app.spool.durability import syncer
 from recordings_app.spool.gathering import _is_complete
 from recordings_app.spool.parts import PartName
@@ -125,6 +125,9 @@ def test_uploaded_parts_are_complete_only_with_those_of_the_translations(recorde
         return session.spool_parts.create(part=part, name=part, size=1, sha256="", is_last=True)
 
     own = row("customer")
+    assert _is_complete(session, [own])  # recorded by a server that knows of no translations
+    session.started_at = session.created_at
+    session_recordings_create(session=session)
     assert not _is_complete(session, [own])
     assert _is_complete(session, [own, row("agent_translation")])
 

@@ -441,7 +441,7 @@ class LiveTrack:
             return
         began = self._host.context.clock.time()
         drained = await pipeline.drain(0.0)  # from here on it accepts no more audio
-        await self._close_taps()
+        closing = asyncio.create_task(self._close_taps())
         while not drained:
             drained = await pipeline.drain(0.5)
             hurried = self._ended or self._host.context.draining
@@ -451,9 +451,11 @@ class LiveTrack:
                 break
         self._position = pipeline.position
         pipeline.close()
+        await closing
         await self._host.all_said(self.speaker)
 
     async def _close_taps(self) -> None:
+        await self._taps.close_voice()
         if self._ended:
             await self._host.heard_out(self.speaker)
-        await self._taps.close()
+        await self._taps.close_speech()

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class TrackTaps:
-    """Empty until ``open``, and after ``close``. Belongs to the event loop."""
+    """Empty until ``open``. Belongs to the event loop."""
 
     def __init__(self) -> None:
         self.voice: list[AudioTap] = []
@@ -32,8 +32,12 @@ class TrackTaps:
             except Exception:
                 log.exception("an audio tap failed")
 
-    async def close(self) -> None:
-        """Make everything durable. The pipeline must not write any more."""
-        taps = [*self.voice, *self._speech]
-        self.voice, self._speech = [], []
+    async def close_voice(self) -> None:
+        """Make it durable. The pipeline must not write any more."""
+        taps, self.voice = self.voice, []
+        await executors.TAPS.run(taps_close, taps)
+
+    async def close_speech(self) -> None:
+        """Make it durable. What is heard from now on is not written."""
+        taps, self._speech = self._speech, []
         await executors.TAPS.run(taps_close, taps)

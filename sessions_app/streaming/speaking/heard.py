@@ -21,6 +21,11 @@ class HeardSpeech:
         self._sent: deque[tuple[float, PlacedFrame]] = deque()
         self._waiter: asyncio.Task[None] | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a block has been sent and not heard to its end."""
+        return bool(self._sent)
+
     def add(self, frame: PlacedFrame, heard_at: float) -> None:
         """A block was sent. It begins to be heard at ``heard_at``, in the clock's seconds."""
         self._sent.append((heard_at, frame))

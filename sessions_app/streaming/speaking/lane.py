@@ -104,6 +104,7 @@ class Lane:
         self._silent_engine = False
         self._dropping = False
         self._unended: str | None = None  # the segment whose next clause is to come
+        self._sounding: str | None = None  # the segment that is not sent to its end
 
     @property
     def is_speaking(self) -> bool:
@@ -222,7 +223,7 @@ class Lane:
             return
         segments = segments_of(self._speeches)
         self._speeches.clear()
-        self._unended = None
+        self._unended = self._sounding = None
         self._beneath.clear()
         if self._maker is not None:
             self._maker.cancel()
@@ -240,19 +241,27 @@ class Lane:
             return
         self._closed = True
         begun = [each for each in self._speeches if each.sent][:1]
-        kept = [each for each in self._speeches if begun and each.segment_id == begun[0].segment_id]
+        sounding = begun[0].segment_id if begun else self._sounding
+        kept = [
+            each
+            for each in self._speeches
+            if each in begun or (sounding is not None and each.segment_id == sounding)
+        ]
         dropped = [each for each in self._speeches if each not in kept]
         self._speeches = deque(kept)
         if self._making in dropped and self._maker is not None:
             self._maker.cancel()
-        for segment_id in segments_of(dropped):
+        unheard = segments_of(dropped)
+        if self._unended is not None and self._unended not in unheard:
+            unheard.append(self._unended)  # its other clauses come too late
+        for segment_id in unheard:
             self._interrupted(segment_id)
         self._wake.set()
         self._finisher = asyncio.create_task(self._finish(done))
 
     async def _finish(self, done: Callable[[], None]) -> None:
         until = self._clock.time() + SENTENCE_WITHIN
-        while self.is_speaking and self._clock.time() < until:
+        while self.is_speaking and not self._paused and self._clock.time() < until:
             await self._clock.sleep(BLOCK)
         self.stop("ended")
         done()
@@ -384,6 +393,7 @@ class Lane:
         if first and (now := self.output.now) is not None:
             SPEECH_END_TO_FIRST_SOUND.observe(max(0.0, now - speech.end_time))
         ends = speech.complete and speech.made == speech.sent
+        self._sounding = None if ends and speech.last else speech.segment_id
         self.output.play(
             self._beneath.mixed(block),
             segment_id=speech.segment_id,

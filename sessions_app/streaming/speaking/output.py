@@ -66,7 +66,7 @@ class PacedOutput:
     @property
     def is_playing(self) -> bool:
         """Whether the listener still hears what was sent."""
-        return self._played_until > self._clock.time()
+        return self._played_until > self._clock.time() or self._heard.is_waiting
 
     @property
     def now(self) -> float | None:

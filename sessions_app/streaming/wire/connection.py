@@ -378,6 +378,7 @@ class Connection:
         self.close(close_codes.GOING_AWAY)
 
     def _replaced(self) -> None:
+        self._listening.close()  # while what was heard so far can still be recorded
         self.close(close_codes.REPLACED)
 
     def _gone(self, *, ended: bool) -> None:

@@ -309,6 +309,30 @@ async def test_at_the_end_of_the_call_the_sentence_being_spoken_is_finished(list
     assert [round(at) for at in finished] == [3]  # once it has been heard
 
 
+async def test_at_the_end_a_clause_that_is_still_being_made_belongs_to_the_sentence(listener):
+    listener.say("uno", segment="seg_1", last=False)
+    await listener.clock.advance(0.9)  # sent whole, and not heard whole
+    listener.voices.gate.clear()
+    listener.say("dos", segment="seg_1", last=True)
+    await listener.clock.advance(0.05)
+    listener.lane.finish(lambda: None)
+    listener.voices.gate.set()
+    await listener.clock.advance(3.0)
+    assert listener.seconds == pytest.approx(2.0, abs=0.05)
+    assert listener.audio[-1][1].last
+    assert listener.interrupted == []
+
+
+async def test_at_the_end_a_sentence_whose_clauses_come_too_late_is_interrupted(listener):
+    listener.say("uno", segment="seg_1", last=False)
+    await listener.clock.advance(0.5)
+    listener.lane.finish(lambda: None)
+    listener.say("dos", segment="seg_1", last=True)
+    await listener.clock.advance(3.0)
+    assert listener.seconds == pytest.approx(1.0, abs=0.05)
+    assert listener.interrupted == ["seg_1"]
+
+
 async def test_a_long_sentence_is_cut_off_some_seconds_after_the_end_of_the_call(listener):
     finished = []
     listener.say("una frase que tiene diez palabras y dura diez segundos")
