@@ -3,6 +3,9 @@
 The marker ``stateless`` is set on every test that has no fixture and no marker for a database, a
 service or a server process. pytest-django fails such a test if it opens a database connection. A
 test that reaches a service in another way (the cache, the channel layer) is marked ``services``.
+
+``one_pass`` is set by hand, on long tests of what lies before or beside the database: sockets, the
+look of pages, a proxy.
 """
 
 from typing import Final

@@ -54,6 +54,8 @@ SECOND_FACTOR = {
     "turning it off": "/account/two-factor/off",
     "members with it": "/dashboard/members",
 }
+pytestmark = pytest.mark.one_pass
+
 VIEWS = [(WIDE, "light"), (PHONE, "dark")]
 SQUEEZED = """[...document.querySelectorAll("td")]
   .filter((cell) => cell.innerText.length > 30 && cell.clientWidth && cell.clientWidth < 100)

@@ -21,7 +21,7 @@ from tests.browser.conftest import WIDE, Window, firefox_launcher
 from tests.browser.microphone import speech_file
 from tests.conftest import Cast
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.one_pass, pytest.mark.timeout(300)]
 
 LOADING = 90_000  # milliseconds: the first call loads the engine, on a busy machine
 MICROPHONE: dict[str, str | float | bool] = {

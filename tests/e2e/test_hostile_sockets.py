@@ -19,6 +19,8 @@ from tests.e2e.server import Server, running, same_size
 from tests.fakes.audio import silence, speech
 from tests.fakes.sockets import mulaw
 
+pytestmark = pytest.mark.one_pass
+
 SILENCE = 6.0
 """Seconds without any message after which this server closes a connection."""
 

@@ -30,7 +30,7 @@ from tests.e2e.test_two_gateways import (
 from tests.fakes.certificates import certificate_make
 from tests.requirements import needs_postgres, needs_redis
 
-pytestmark = [needs_postgres, needs_redis, pytest.mark.timeout(300)]
+pytestmark = [needs_postgres, needs_redis, pytest.mark.one_pass, pytest.mark.timeout(300)]
 
 METRICS_TOKEN = "metrics-token"
 

@@ -23,6 +23,8 @@ SLOW_LINE = 20_000
 LARGE = 8 * 1024 * 1024
 """Bytes of a recording: more than the system buffers for one connection."""
 
+pytestmark = pytest.mark.one_pass
+
 LONG_TEXT = "".join(f" and number {number}" for number in range(10_000))
 """Added to each sentence. Not one text repeated, which the engine would remove."""
 
