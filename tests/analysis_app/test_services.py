@@ -16,6 +16,7 @@ from kallglot_site.leases import LEASE
 from sessions_app.models import Session
 from sessions_app.services.translations import SegmentTranslation, segments_translate
 from sessions_app.signals import transcript_completed
+from tests.fakes.metrics import counted
 from tests.fakes.sockets import TIMEOUT
 from webhooks_app.models import Delivery, Event
 
@@ -58,6 +59,17 @@ def test_a_run_has_only_the_requested_results_and_an_event(request_one):
     assert analysis.engine == "local"
     event = Event.objects.get(type="analysis.complete")
     assert event.data["results"] == analysis.results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_are_counted_by_how_they_ended(request_one, monkeypatch):
+    with counted("kallglot_analyses_finished_total") as finished:
+        request_one()
+        analyze_due()
+        scripted(monkeypatch, AnalyzerError("The model refuses this.", retryable=False))
+        request_one()
+        analyze_due()
+    assert finished == {("complete",): 1, ("failed",): 1}
 
 
 def test_results_are_stored_as_facets_of_the_session(request_one, session):

@@ -11,6 +11,7 @@ from recordings_app.models import Assembly, Recording
 from recordings_app.spool.parts import local_parts, part_path
 from recordings_app.tasks import assemble_due
 from sessions_app.services import session_end
+from tests.fakes.metrics import counted
 from tests.fakes.sockets import TIMEOUT
 from tests.recordings_app.audio import agreement, decoded, feed, voice
 from tests.recordings_app.calls import AGENT, CUSTOMER, content, end, stored_files
@@ -56,6 +57,14 @@ def test_a_mixed_call_becomes_one_mono_mp3_of_both(call):
     found = agreement(heard, np.clip(both, -32768, 32767).astype(np.int16), rate)
     assert abs(found.lag) < 0.001
     assert found.correlation > 0.95
+
+
+def test_recordings_that_become_ready_are_counted(call):
+    session = call()
+    end(session)
+    with counted("kallglot_recordings_finished_total") as finished:
+        session_assemble(session_id=session.id)
+    assert finished == {("ready",): 3}
 
 
 def test_each_recording_gets_its_event_in_the_same_commit(call):

@@ -16,6 +16,7 @@ from recordings_app.queues import ASSEMBLIES
 from recordings_app.services import assembly_retry, recording_delete
 from recordings_app.spool.parts import local_parts, part_path, session_directory
 from sessions_app.services import session_erase
+from tests.fakes.metrics import counted
 from tests.recordings_app.calls import content, end, make_due, stored_files
 from webhooks_app.models import Event
 
@@ -150,6 +151,22 @@ def test_a_recording_cut_short_by_a_full_disk_is_failed_with_what_there_is_kept(
         assert recording.failure
         assert content(recording)
     assert Event.objects.filter(type="recording.failed").count() == 3
+
+
+def test_recordings_that_fail_are_counted_once(call, monkeypatch):
+    session = call()
+    end(session)
+
+    def fail(*args, **kwargs):
+        raise OSError("storage is away")
+
+    monkeypatch.setattr(storage, "store", fail)
+    with counted("kallglot_recordings_finished_total") as finished:
+        for _ in range(ASSEMBLIES.max_attempts + 1):
+            session_assemble(session_id=session.id)
+            make_due()
+    assert set(Recording.objects.values_list("status", flat=True)) == {"failed"}
+    assert finished == {("failed",): 3}
 
 
 def test_no_spool_at_all_is_a_failure_and_not_a_silent_file(recorded_session):

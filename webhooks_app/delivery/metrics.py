@@ -30,7 +30,7 @@ def attempt_count(answer: Answer) -> None:
     """Count one attempt."""
     if answer.succeeded:
         result = "delivered"
-    elif answer.status_code is None:
+    elif answer.status_code is None or answer.status_code < 300:  # then its body never ended
         result = "no_answer"
     else:
         result = f"{answer.status_code // 100}xx"

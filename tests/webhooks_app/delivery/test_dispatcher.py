@@ -11,6 +11,7 @@ from standardwebhooks import Webhook
 
 from kallglot_site import doorbell
 from kallglot_site.celery import app as celery_app
+from tests.fakes.metrics import counted
 from tests.fakes.receivers import receiving, reply
 from tests.fakes.sockets import TIMEOUT
 from tests.webhooks_app.conftest import deliveries
@@ -114,6 +115,28 @@ def test_a_receiver_that_is_away_does_not_disturb_the_others(cast, private):
         deliver()
     assert len(receiver.received) == 5
     assert Delivery.objects.filter(status="pending", attempts=1).count() == 5
+
+
+def test_each_attempt_is_counted_by_its_result(cast, private):
+    def cut_short(received, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        away = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    with (
+        receiving() as good,
+        receiving(reply(404)) as refusing,
+        receiving(reply(503)) as busy,
+        receiving(cut_short) as broken,
+        counted("kallglot_webhook_attempts_total") as attempts,
+        counted("kallglot_webhook_attempt_duration_seconds_count") as durations,
+    ):
+        for url in (good.url, refusing.url, busy.url, broken.url, away):
+            services.endpoint_create(tenant=cast.tenant, url=url, events=["*"])
+        record(cast)
+        deliver()
+    assert attempts == {("delivered",): 1, ("4xx",): 1, ("5xx",): 1, ("no_answer",): 2}
+    assert durations == {(): 5}
 
 
 def test_with_nothing_due_it_returns_at_once_and_takes_no_slot(cast, private):
