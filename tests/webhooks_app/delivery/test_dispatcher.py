@@ -122,7 +122,7 @@ def test_each_attempt_is_counted_by_its_result(cast, private):
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
 
     with socket.create_server(("127.0.0.1", 0)) as closed:
-        away = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        away = CheckedUrl(f"http://127.0.0.1:{closed.getsockname()[1]}/")
     with (
         receiving() as good,
         receiving(reply(404)) as refusing,
