@@ -1,6 +1,6 @@
 """Live translation on one gateway process: delays, lag in long speech, CPU, and quality.
 
-    python benchmarks/translate.py                  everything, about 15 minutes
+    python benchmarks/translate.py                  everything, about 20 minutes
     python benchmarks/translate.py --quick          everything, but little of each
     python benchmarks/translate.py --part long --minutes 10
 

@@ -196,8 +196,10 @@ class Interpretation:
         return [lane.output.spoken for lane in self._lanes if lane.listener == speaker]
 
     async def heard_out(self, listener: Speaker) -> None:
-        """Wait until a party has heard what its lanes finish when the session ends, for seconds at
-        most. The lanes may learn of the end a moment later."""
+        """Wait until a party has heard the sentence that is finished when the session ends.
+
+        Bounded. The lanes may learn of the end a moment after the caller.
+        """
         clock = self._context.clock
         until = clock.time() + SENTENCE_WITHIN + 1.0
         while clock.time() < until and any(
