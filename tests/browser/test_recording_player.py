@@ -90,6 +90,31 @@ def test_a_line_of_a_translated_call_plays_where_its_translation_was_heard(page:
     expect(page.locator(".player-controls .now")).to_have_text("00:05")
 
 
+def test_both_files_of_the_translations_stop_when_the_original_is_chosen(page: Page) -> None:
+    recording = Recording.objects.get(session_id=page.url.rsplit("/", 1)[1])
+    line = page.locator(".seg").nth(1).get_attribute("id") or ""
+    for channel in ("agent_translation", "customer_translation"):
+        translation_of(recording, channel, {line: [5.0, 7.0]})
+    page.add_init_script("""
+        window.Audio = class extends window.Audio {
+          constructor(...given) {
+            super(...given);
+            const { dataset } = document.documentElement;
+            for (const event of ["playing", "pause"])
+              this.addEventListener(event, () => { dataset.second = event; });
+          }
+        };
+    """)
+    page.reload()
+    expect(page.locator("recording-player canvas").first).to_be_attached()
+    page.keyboard.press("t")
+    page.locator(".seg .at").nth(1).click()
+    expect(page.locator("recording-player")).to_have_attribute("playing", "")
+    expect(page.locator("html")).to_have_attribute("data-second", "playing")
+    page.keyboard.press("t")
+    expect(page.locator("html")).to_have_attribute("data-second", "pause")
+
+
 def translation_of(recording: Recording, channel: str, spoken: dict[str, list[float]]) -> None:
     """A recording of ``channel`` in the session of ``recording``."""
     tenant = Tenant(recording.organization, Environment(recording.environment))

@@ -67,7 +67,7 @@ class RecordingPlayer extends HTMLElement {
     for (const button of this.querySelectorAll(".segmented button")) {
       button.addEventListener("click", () => this.listenTo(button.value), options);
     }
-    player.on("error", () => { this.querySelector(".player-problem").hidden = false; });
+    player.on("error", () => this.showProblem());
     this.button.addEventListener("click", () => this.toggle(), options);
     this.speed.addEventListener("change", () => this.setSpeed(), options);
     this.wave.addEventListener("keydown", (event) => this.onKey(event), options);
@@ -91,7 +91,9 @@ class RecordingPlayer extends HTMLElement {
     }
     this.player.pause();
     // The parties' translations are two files: the second plays beside the player's own.
+    this.beside?.pause(); // the player's own event of the pause comes later, for the next one
     this.beside = version.urls[1] ? new Audio(version.urls[1]) : null;
+    this.beside?.addEventListener("error", () => this.showProblem());
     await this.player.load(version.urls[0], version.peaks, this.duration);
     if (this.version !== version) return; // switched back meanwhile
     this.setSpeed();
@@ -148,6 +150,10 @@ class RecordingPlayer extends HTMLElement {
     this.wave.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(this.duration + 0.5)}`);
     const heard = this.version.spoken && this.heardAt(seconds);
     if (seconds > 0 || this.player.isPlaying()) document.dispatchEvent(new CustomEvent("session:time", { detail: { seconds, heard } }));
+  }
+
+  showProblem() {
+    this.querySelector(".player-problem").hidden = false;
   }
 
   showState() {
