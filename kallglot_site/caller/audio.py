@@ -30,6 +30,14 @@ def frames_of_samples(samples: npt.NDArray[np.int16]) -> list[bytes]:
     return [payload[at : at + _FRAME] for at in range(0, len(payload), _FRAME)]
 
 
+def folder_make(path: Path) -> None:
+    """Make the folder for such files, if there is none. Raises CallFailed."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CallFailed(f"The folder {path} cannot be made: {error.strerror}.") from None
+
+
 def file_of_frames(path: Path, frames: list[bytes]) -> None:
     """Write frames of mu-law as a WAV file: 16-bit, 8 kHz, mono. Raises CallFailed."""
     file_of_samples(path, decode(b"".join(frames), "mulaw"))

@@ -9,7 +9,10 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from kallglot_site.caller.client import CallPlan
+from kallglot_site.caller.errors import CallFailed
 from kallglot_site.management.commands import demo
+from kallglot_site.management.commands.call import call_play
 
 
 @pytest.fixture(autouse=True)
@@ -46,9 +49,23 @@ def test_without_a_translator_the_demo_says_what_to_install(settings):
     assert "apt-get install apertium-en-es" in line
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(CommandError, match=r"agent\.wav cannot be written"):
-        call_command("demo", "--save", str(tmp_path / "none"))
+def test_a_missing_folder_is_made(tmp_path):
+    call_command("demo", "--save", str(tmp_path / "calls" / "first"))
+    assert (tmp_path / "calls" / "first" / "customer.wav").stat().st_size > 2_400
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(CommandError, match=r"The folder \S+file cannot be made: File exists"):
+        call_command("demo", "--save", str(file))
+
+
+def test_the_folder_for_what_is_heard_is_made_before_the_call(tmp_path):
+    (tmp_path / "file").touch()
+    plan = CallPlan(parties={})
+    with pytest.raises(CallFailed, match="cannot be made"):
+        call_play(plan, url="http://127.0.0.1:9", key="", save=tmp_path / "file" / "heard")
 
 
 def test_the_port_is_not_ignored_silently_when_a_server_runs_already(monkeypatch):

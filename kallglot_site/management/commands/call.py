@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from kallglot_site.caller.access import api_key, server_url
-from kallglot_site.caller.audio import frames_of_file
+from kallglot_site.caller.audio import folder_make, frames_of_file
 from kallglot_site.caller.client import Caller, CallPlan
 from kallglot_site.caller.display import JsonLines, TranscriptDisplay
 from kallglot_site.caller.errors import CallFailed
@@ -124,10 +124,10 @@ def call_play(
 ) -> dict[str, Any]:
     """Play the plan and print it. Returns the complete transcript. Raises CallFailed.
 
-    ``save`` is the folder for what each party hears; None: not wanted.
+    ``save`` is the folder for what each party hears, made if there is none; None: not wanted.
     """
-    if save is not None and not save.is_dir():
-        raise CallFailed(f"There is no folder {save}.")
+    if save is not None:
+        folder_make(save)
     heard = {} if save is None else {speaker: Heard() for speaker in plan.parties}
     with JsonLines() if as_json else TranscriptDisplay() as display:
         caller = Caller(url, key, display.message, cacert=cacert, heard=heard)

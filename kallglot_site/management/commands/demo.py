@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from kallglot_site.caller.access import api_key
-from kallglot_site.caller.audio import file_of_frames
+from kallglot_site.caller.audio import file_of_frames, folder_make
 from kallglot_site.caller.client import CallPlan
 from kallglot_site.caller.errors import CallFailed
 from kallglot_site.caller.spoken import SCRIPT, TRANSLATED_SCRIPT, call_speak
@@ -99,6 +99,7 @@ def _plan(mode: str) -> CallPlan:
 
 
 def _save(folder: Path, mode: str, say: Any) -> None:
+    folder_make(folder)
     for speaker, frames in _plan(mode).parties.items():
         path = folder / f"{speaker}.wav"
         file_of_frames(path, frames)
