@@ -248,6 +248,13 @@ class Environment(BaseModel):
         secret=True,
     )
     EMAIL_FROM: EmailAddress = _services("kallglot@localhost", "The sender of that email.")
+    HF_ENDPOINT: WebUrl = _services(
+        "https://huggingface.co",
+        "The Hugging Face hub, or a mirror of it, from which models are fetched.",
+    )
+    HF_TOKEN: str = _services(
+        "", "Access token for private and gated models of the hub.", secret=True
+    )
     TRANSCRIBER_URL: str = _engines(
         "whisper://base",
         "Speech to text. With several URLs, separated by commas, each is the fallback of the one "

@@ -1,4 +1,4 @@
-"""Downloads and prepares speech models before the first start, with a progress bar."""
+"""Prepares speech models before the first start, and shows the progress of downloads."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from sessions_app.engines import registry
@@ -24,7 +25,7 @@ from sessions_app.engines.urls import Progress as Report
 
 def models_prepare() -> None:
     """Prepare the engines that the settings name. Raises CommandError with what to do."""
-    with _progress() as report:
+    with progress_shown() as report:
         context = EngineContext(data_dir=settings.DATA_DIR, progress=report)
         try:
             asyncio.run(registry.transcriber_from_url(settings.TRANSCRIBER_URL, context).prepare())
@@ -33,13 +34,17 @@ def models_prepare() -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
-    """A progress bar on standard error. Without a terminal, one line at the start."""
-    console = Console(stderr=True)
+def progress_shown(step: float = 1.0) -> Iterator[Report]:
+    """A progress bar on standard error.
+
+    Without a terminal, one line at the start, and one whenever another ``step`` (a share) is done.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
+        TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
     # Without a terminal it would end with an empty line.
@@ -47,12 +52,17 @@ def _progress() -> Iterator[Report]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         tasks: dict[str, TaskID] = {}
+        lines: dict[str, float] = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=total or None)
+                lines[what] = step
                 if not console.is_terminal:
-                    console.print(what)
+                    console.print(what, markup=False)
             progress.update(tasks[what], completed=done, total=total or None)
+            if not console.is_terminal and total and lines[what] <= done / total < 1:
+                console.print(f"{what}: {done / total:.0%} of {total / 1e6:,.0f} MB", markup=False)
+                lines[what] = (done / total // step + 1) * step
 
         yield report

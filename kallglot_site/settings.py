@@ -405,6 +405,8 @@ STORAGES = {
 
 # --- Engines, streaming, webhooks, retention -----------------------------------------------------
 
+HF_ENDPOINT: str = ENV["HF_ENDPOINT"]
+HF_TOKEN: str = ENV["HF_TOKEN"]
 TRANSCRIBER_URL: str = ENV["TRANSCRIBER_URL"]
 TRANSLATOR_URL: str = ENV["TRANSLATOR_URL"]
 SYNTHESIZER_URL: str = ENV["SYNTHESIZER_URL"]

@@ -14,11 +14,11 @@ _PAIR: Final = re.compile(r"(?:^|[-_.])([a-z]{2,3})[-_]([a-z]{2,3})$")
 _M2M: Final = re.compile(r"__([a-z]{2,3})__")
 _NLLB: Final = re.compile(r"([a-z]{3})_[A-Z][a-z]{3}")
 _MARIAN_TARGET: Final = re.compile(r">>([a-z]{2,3})(?:_[A-Za-z_]+)?<<")
-_VOCABULARIES: Final = (
+VOCABULARIES: Final = (
     "shared_vocabulary.json", "source_vocabulary.json", "shared_vocabulary.txt",
     "source_vocabulary.txt",
 )  # fmt: skip
-_SOURCE_PIECES: Final = ("source.spm", "sentencepiece.bpe.model", "spm.model", "spm.128k.model")
+SOURCE_PIECES: Final = ("source.spm", "sentencepiece.bpe.model", "spm.model", "spm.128k.model")
 _USUAL_SCRIPT: Final = {"zh": "zho_Hans", "sr": "srp_Cyrl", "ar": "arb_Arab", "no": "nob_Latn"}
 
 
@@ -44,12 +44,13 @@ def find_models(directory: Path) -> list[TranslationModel]:
         places = [directory]
     else:
         places = sorted(path.parent for path in directory.glob("*/model.bin"))
-    models = [model for place in places if (model := _read(place)) is not None]
+    models = [model for place in places if (model := read_model(place)) is not None]
     return sorted(models, key=lambda model: (len(model.pairs), model.directory.name))
 
 
-def _read(directory: Path) -> TranslationModel | None:
-    pieces = next((directory / n for n in _SOURCE_PIECES if (directory / n).is_file()), None)
+def read_model(directory: Path) -> TranslationModel | None:
+    """The model in ``directory``, whose name may say its pair. None: its languages are unknown."""
+    pieces = next((directory / n for n in SOURCE_PIECES if (directory / n).is_file()), None)
     vocabulary = _vocabulary(directory)
     if pieces is None or not vocabulary:
         return None
@@ -101,7 +102,7 @@ def _all_pairs(tokens: dict[str, str]) -> frozenset[tuple[str, str]]:
 
 
 def _vocabulary(directory: Path) -> list[str]:
-    for name in _VOCABULARIES:
+    for name in VOCABULARIES:
         path = directory / name
         try:
             if path.suffix == ".json":

@@ -36,6 +36,7 @@ WRONG = {
     "KALLGLOT_SPOOL_UPLOAD": "sometimes",
     "EMAIL_URL": "ftp://user:hunter2@mail",
     "EMAIL_FROM": "nobody",
+    "HF_ENDPOINT": "hub.example.com",
     "KALLGLOT_STREAM_TOKEN_TTL": "0",
     "KALLGLOT_STREAM_SILENCE": "nan",
     "KALLGLOT_SESSION_IDLE_TIMEOUT": "1e99",
@@ -57,6 +58,7 @@ ANY_TEXT = {
     "KALLGLOT_API_KEY",
     "KALLGLOT_REDIS_PREFIX",
     "KALLGLOT_MEDIA_KEY",
+    "HF_TOKEN",
 }
 ENGINES = {s.name: "parrot://" for s in SETTINGS if s.section == "Engines"}
 COMMANDS = {

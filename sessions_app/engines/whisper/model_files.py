@@ -17,6 +17,7 @@ from sessions_app.engines.base import EngineMisconfigured, EngineUnavailable
 Progress = Callable[[str, int, int], None]
 """Called with a description of the step, bytes done and bytes in total."""
 
+_SAME_MODEL = {"turbo": "large-v3-turbo", "large": "large-v3"}  # as faster-whisper names them
 _CHUNK = 4 * 1024 * 1024  # bytes
 _HUB_TIMEOUT = 20.0  # s to connect, and for each read
 
@@ -50,9 +51,10 @@ def locate(name: str, models_dir: Path, progress: Progress | None = None) -> Pat
     report = progress or (lambda step, done, total: None)
     if name.startswith("/"):
         return given_directory(Path(name))
-    ready = models_dir / f"whisper-{name.replace('/', '--')}"
-    if (ready / "model.bin").is_file():
-        return ready
+    for known_as in (_SAME_MODEL.get(name, name), name):
+        ready = models_dir / f"whisper-{known_as.replace('/', '--')}"
+        if (ready / "model.bin").is_file():
+            return given_directory(ready)
     packaged = PACKAGED.get(name)
     if packaged is None or not all(map(_package_data, packaged.packages)):
         return given_directory(_from_hub(name, models_dir / "hub", report))

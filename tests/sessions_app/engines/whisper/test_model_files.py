@@ -78,3 +78,23 @@ def test_a_hub_that_accepts_and_never_answers_is_unavailable(
         monkeypatch.setattr(model_files, "_HUB_TIMEOUT", 0.2)
         with pytest.raises(EngineUnavailable, match="cannot download"):
             locate("tiny", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("turbo", "whisper-large-v3-turbo"), ("small", "whisper-small")]
+)
+def test_a_model_in_the_data_directory_is_used_under_each_of_its_names(
+    tmp_path: Path, name: str, folder: str
+) -> None:
+    directory = tmp_path / folder
+    directory.mkdir()
+    for file in ("model.bin", "config.json", "tokenizer.json"):
+        (directory / file).touch()
+    assert locate(name, tmp_path) == directory
+
+
+def test_a_copied_model_that_is_not_whole_names_the_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "whisper-small").mkdir()
+    (tmp_path / "whisper-small" / "model.bin").touch()
+    with pytest.raises(EngineMisconfigured, match=r"config\.json is missing"):
+        locate("small", tmp_path)
