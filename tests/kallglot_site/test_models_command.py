@@ -253,6 +253,7 @@ def test_a_range_that_the_hub_does_not_have_is_begun_anew(hub: FakeHub, tmp_path
     hub.served["model.bin"] = b"short"
     with pytest.raises(CommandError, match=r"less of model\.bin"):
         models("get", "opus-mt-en-es")
+    assert (partial(tmp_path) / "model.bin").stat().st_size == 0
     del hub.served["model.bin"]
     models("get", "opus-mt-en-es")
     assert (tmp_path / "models/opus-mt-en-es/model.bin").read_bytes() == WEIGHTS
@@ -270,6 +271,14 @@ def test_a_file_name_that_leads_elsewhere_is_not_used(hub: FakeHub, tmp_path: Pa
     with pytest.raises(CommandError, match=r"of no use here: model\.bin is missing"):
         models("get", "opus-mt-en-es")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_name_with_control_characters_is_not_used(hub: FakeHub, tmp_path: Path):
+    hub.repositories[WHISPER]["vocabulary.\x1b[2J"] = b"matches vocabulary.*"
+    models("get", "whisper-tiny")
+    assert {path.name for path in (tmp_path / "models" / "whisper-tiny").iterdir()} == {
+        "model.bin", "config.json", "tokenizer.json", "vocabulary.txt"
+    }  # fmt: skip
 
 
 def test_a_repository_without_weights_is_refused_before_anything_is_fetched(hub: FakeHub):
