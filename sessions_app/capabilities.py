@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
+from kallglot_site.api.errors import InvalidFieldValue
 from sessions_app.engines.base import Engine, EngineError, Synthesizer, Transcriber, Translator
 from sessions_app.engines.registry import (
     synthesizer_from_url,
@@ -16,6 +17,7 @@ from sessions_app.engines.registry import (
     translator_from_url,
 )
 from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain, split_chain
+from sessions_app.engines.voices import Voice
 from sessions_app.errors import FeatureNotAvailable, UnsupportedLanguagePair
 from sessions_app.languages import NAMES, base_language
 from sessions_app.models import Session
@@ -115,6 +117,32 @@ def _conversations(
         for customer, agent in pairs
         if (agent, customer) in pairs and customer in spoken and (agent in spoken or not both_speak)
     )
+
+
+def voices_require(**names: str | None) -> None:
+    """``names`` are the voices by party. Raises InvalidFieldValue for one that no engine has."""
+    synthesizer = _synthesizer(settings.SYNTHESIZER_URL)
+    if synthesizer is not None and not synthesizer.lists_voices:
+        return
+    known = {voice.name for voice in voices()}
+    for party, name in names.items():
+        if name is not None and name not in known:
+            raise InvalidFieldValue(
+                f"This installation has no voice {name!r}. `GET /v1/voices` lists those it has.",
+                param=f"translation.voice.{party}",
+            )
+
+
+def voices(language: str | None = None) -> list[Voice]:
+    """The voices of the configured synthesizers that can list theirs, ordered by language.
+
+    Those of one language are in the order of preference: without a name the first is used.
+    """
+    synthesizer = _synthesizer(settings.SYNTHESIZER_URL)
+    found = () if synthesizer is None else synthesizer.voices
+    if language is not None:
+        found = tuple(voice for voice in found if voice.speaks(language))
+    return sorted(found, key=lambda voice: base_language(voice.language))
 
 
 def translating_modes() -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app.capabilities import Language
+from sessions_app.engines.voices import Voice
 from sessions_app.languages import NAMES
 from sessions_app.models import Segment, Session, TranscriptTranslation
 from webhooks_app.services import events_record
@@ -140,6 +141,15 @@ def language_payload(language: Language) -> dict[str, Any]:
         "speech": language.spoken,
         "translates_to": list(language.translates_to),
         "via": dict(language.via),
+    }
+
+
+def voice_payload(voice: Voice) -> dict[str, Any]:
+    return {
+        "id": voice.name,
+        "object": "voice",
+        "language": voice.language,
+        "engine": voice.engine,
     }
 
 

@@ -117,6 +117,7 @@ ROWS: list[Row] = [
     Row("GET", "v1/openapi.json", None, _at("/v1/openapi.json"), id_in_path=False),
     Row("GET", "v1/docs", None, _at("/v1/docs"), id_in_path=False),
     Row("GET", "v1/languages", "sessions:read", _at("/v1/languages"), id_in_path=False),
+    Row("GET", "v1/voices", "sessions:read", _at("/v1/voices"), id_in_path=False),
     Row("GET", "v1/sessions", "sessions:read", _at("/v1/sessions"), id_in_path=False),
     Row(
         "POST",

@@ -252,6 +252,24 @@ _LANGUAGE_OBJECT = object_schema(
     },
 )
 
+_VOICE = object_schema(
+    "voice",
+    {
+        "id": {
+            **_TEXT,
+            "description": "What `translation.voice` of a session takes.",
+            "examples": ["en_US-joe-medium"],
+        },
+        "object": {"const": "voice"},
+        "language": {
+            **_TEXT,
+            "description": "ISO 639-1, with a region if the voice has one.",
+            "examples": ["en-US", "es"],
+        },
+        "engine": {**_TEXT, "examples": ["piper"]},
+    },
+)
+
 register_id("session_id", "sess")
 register_component("Session", _SESSION)
 register_component("Segment", _SEGMENT)
@@ -260,3 +278,4 @@ register_component("Transcript", _TRANSCRIPT)
 register_component("TranscriptTranslation", _TRANSCRIPT_TRANSLATION)
 register_component("TranscriptWithoutSegments", _WITHOUT_SEGMENTS)
 register_component("Language", _LANGUAGE_OBJECT)
+register_component("Voice", _VOICE)

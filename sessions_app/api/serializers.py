@@ -145,7 +145,7 @@ class TranscriptionInput(StrictSerializer):
 
 
 class VoiceInput(StrictSerializer):
-    """The voices that speak for each party: names of the configured synthesizer."""
+    """The voices that speak for each party: ids of GET /v1/voices."""
 
     agent = StrictCharField(default=None, allow_null=True, min_length=1, max_length=MAX_VOICE)
     customer = StrictCharField(default=None, allow_null=True, min_length=1, max_length=MAX_VOICE)
@@ -223,3 +223,7 @@ class TranscriptQuery(StrictSerializer):
         help_text="The language of `translation` in this answer. Ask for it with "
         "`POST /v1/sessions/{session_id}/translate` first.",
     )
+
+
+class VoiceListQuery(StrictSerializer):
+    language = LanguageField(allow_null=False, help_text="A region is ignored.")

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from sessions_app.api.views import LanguageViewSet, SessionViewSet
+from sessions_app.api.views import LanguageViewSet, SessionViewSet, VoiceViewSet
 
 urlpatterns = [
     path("languages", LanguageViewSet.as_view({"get": "list"})),
+    path("voices", VoiceViewSet.as_view({"get": "list"})),
     path("sessions", SessionViewSet.as_view({"get": "list", "post": "create"})),
     path(
         "sessions/<str:session_id>",

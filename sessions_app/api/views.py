@@ -21,6 +21,7 @@ from sessions_app.api.serializers import (
     SessionListQuery,
     TranscriptQuery,
     TranscriptTranslateInput,
+    VoiceListQuery,
 )
 from sessions_app.errors import TranscriptUnavailable
 from sessions_app.models import Segment, Session, TranscriptTranslation
@@ -30,6 +31,7 @@ from sessions_app.payloads import (
     session_payload,
     transcript_payload,
     transcript_translation_payload,
+    voice_payload,
 )
 from sessions_app.services.transcript_translations import transcript_translation_request
 from sessions_app.streaming.wire.tokens import stream_token_issue
@@ -232,4 +234,31 @@ class LanguageViewSet(V1ViewSet):
         languages = [language_payload(language) for language in capabilities.languages()]
         return Response(
             {"object": "list", "data": languages, "has_more": False, "url": request.path}
+        )
+
+
+class VoiceViewSet(V1ViewSet):
+    """The voices of this installation."""
+
+    throttle_group = "sessions"
+    scopes = {"list": Scope.SESSIONS_READ}
+    queries = {"list": VoiceListQuery}
+
+    @operation(
+        "List voices",
+        "Voice",
+        description="Ordered by language. The first of a language, or of its region, speaks where "
+        "a session names none. Servers that are reached as `openai+https://` cannot list theirs.",
+        lists=True,
+        errors=("invalid_language_code",),
+    )
+    def list(self, request: Request) -> Response:
+        voices = capabilities.voices(**self.query)
+        return Response(
+            {
+                "object": "list",
+                "data": [voice_payload(voice) for voice in voices],
+                "has_more": False,
+                "url": request.path,
+            }
         )

@@ -25,6 +25,7 @@ from sessions_app.engines.failures import EngineRejected as EngineRejected
 from sessions_app.engines.failures import EngineTimeout as EngineTimeout
 from sessions_app.engines.failures import EngineUnavailable as EngineUnavailable
 from sessions_app.engines.translation_guard import translate_guarded
+from sessions_app.engines.voices import Voice as Voice
 
 T = TypeVar("T")
 
@@ -344,10 +345,21 @@ def _base(language: str) -> str:
 
 
 class Synthesizer(Engine):
-    """Text to speech."""
+    """Text to speech.
+
+    ``voices`` are all that it has, the preferred ones first. ``lists_voices`` is false if it cannot
+    say which those are, as a remote one: then any name may be a voice, of any language.
+    """
 
     kind = "synthesizer"
     languages: frozenset[str]  # ISO 639-1
+    voices: tuple[Voice, ...] = ()
+    lists_voices: bool = True
+
+    def may_use(self, voice: str, language: str) -> bool:
+        """Whether there may be such a voice that speaks the language."""
+        known = [each for each in self.voices if each.name == voice]
+        return any(each.speaks(language) for each in known) if known else not self.lists_voices
 
     async def stream(
         self,
@@ -359,11 +371,15 @@ class Synthesizer(Engine):
     ) -> AsyncGenerator[SpeechAudio, None]:
         """Speak ``text``, yielding audio as it is made; ``timeout`` is seconds per chunk.
 
-        An attempt is repeated only while nothing has been yielded. Raises ``EngineError``, and
-        ``EngineRejected`` for a language that is not among ``languages``.
+        A ``voice`` that is unknown or speaks another language is not used: the engine chooses one
+        of the language, as it does for None. An attempt is repeated only while nothing has been
+        yielded. Raises ``EngineError``, and ``EngineRejected`` for a language that is not among
+        ``languages``.
         """
         if _base(language) not in self.languages:
             raise EngineRejected(f"{self.name} does not speak {language}")
+        if voice is not None and not self.may_use(voice, language):
+            voice = None
         chunks = self._stream(lambda: self._synthesize(text, language, voice), timeout)
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
@@ -388,7 +404,8 @@ class Synthesizer(Engine):
     def _synthesize(
         self, text: str, language: str, voice: str | None
     ) -> AsyncGenerator[SpeechAudio, None]:
-        """An async generator; all chunks have the same rate."""
+        """An async generator; all chunks have the same rate. ``voice`` is None, or one that
+        ``may_use`` allows."""
 
 
 class Responder(Engine):

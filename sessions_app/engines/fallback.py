@@ -145,10 +145,14 @@ class Chain(Generic[E]):
             raise errors[0]
 
     def usable(
-        self, suits: Callable[[E], bool] = lambda engine: True, part: Hashable = None
+        self,
+        suits: Callable[[E], bool] = lambda engine: True,
+        part: Hashable = None,
+        first: Callable[[E], bool] = lambda engine: True,
     ) -> Iterator[E]:
         """Engines to ask, best first. When all breakers are open: the first engine all the same."""
         suiting = [engine for engine in self.configured if suits(engine)]
+        suiting.sort(key=first, reverse=True)  # is stable
         closed = [engine for engine in suiting if self._breaker(engine, part).closed]
         yield from closed or suiting[:1]
 
@@ -165,10 +169,12 @@ class Chain(Generic[E]):
         call: Callable[[E], Awaitable[T]],
         suits: Callable[[E], bool] = lambda engine: True,
         part: Hashable = None,
+        first: Callable[[E], bool] = lambda engine: True,
     ) -> T:
-        """The first answer of an engine that ``suits``; when all fail, the last error."""
+        """The first answer of an engine that ``suits``; when all fail, the last error. Those for
+        which ``first`` is true are asked before the others."""
         last: EngineError = EngineUnavailable("no engine of the fallback chain can do this")
-        for engine in self.usable(suits, part):
+        for engine in self.usable(suits, part, first):
             try:
                 answer = await call(engine)
             except EngineError as error:
@@ -322,7 +328,8 @@ class FallbackTranslator(_FallbackEngine[Translator], Translator):
 class FallbackSynthesizer(_FallbackEngine[Synthesizer], Synthesizer):
     """A chain of synthesizers; each is asked only for languages that it speaks.
 
-    The next one is asked only while no audio has been yielded, so that no words are said twice.
+    A named voice is asked of the engine that has it first, and its name is given to no other. The
+    next one is asked only while no audio has been yielded, so that no words are said twice.
     """
 
     default_timeout = 60.0
@@ -331,11 +338,22 @@ class FallbackSynthesizer(_FallbackEngine[Synthesizer], Synthesizer):
         self, engines: list[Synthesizer], clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(engines, clock)
-        self.languages = _languages(engines)
+        self._look_at(engines)
 
     async def start(self) -> None:
         await super().start()
-        self.languages = _languages(self._chain.configured)
+        self._look_at(self._chain.configured)
+
+    def _look_at(self, engines: list[Synthesizer]) -> None:
+        self.languages = _languages(engines)
+        self.voices = tuple(voice for engine in engines for voice in engine.voices)
+        self.lists_voices = all(engine.lists_voices for engine in engines)
+
+    def _has(self, engine: Synthesizer, voice: str | None) -> bool:
+        """Whether the engine has the voice, or is one that may have it because none lists it."""
+        if any(each.name == voice for each in self.voices):
+            return any(each.name == voice for each in engine.voices)
+        return voice is not None and not engine.lists_voices
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
@@ -346,14 +364,20 @@ class FallbackSynthesizer(_FallbackEngine[Synthesizer], Synthesizer):
             timeout = None if engine is last else FIRST_SOUND_TIMEOUT
             try:
                 async with asyncio.timeout(timeout):
-                    chunks = engine.stream(text, language, voice)
+                    named = voice if self._has(engine, voice) else None
+                    chunks = engine.stream(text, language, named)
                     return await anext(chunks, None), chunks
             except TimeoutError:
                 raise EngineTimeout(f"{engine.name} did not begin to speak in time") from None
 
-        last = self._chain.engines[-1]
         base = language.split("-")[0].lower()
-        chunk, chunks = await self._chain.ask(begin, lambda engine: base in engine.languages)
+        able = [engine for engine in self._chain.configured if base in engine.languages]
+        last = min(reversed(able), key=lambda engine: self._has(engine, voice), default=None)
+        chunk, chunks = await self._chain.ask(
+            begin,
+            lambda engine: engine in able,
+            first=lambda engine: self._has(engine, voice),
+        )
         async with contextlib.aclosing(chunks):
             if chunk is not None:
                 yield chunk

@@ -12,7 +12,7 @@ from django.utils import timezone
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app import signals
-from sessions_app.capabilities import mode_require
+from sessions_app.capabilities import mode_require, voices_require
 from sessions_app.errors import ConcurrentSessionsExceeded, SessionNotEnded
 from sessions_app.models import Session
 from sessions_app.notifications import notify
@@ -52,9 +52,11 @@ def session_create(
 ) -> Session:
     """A new session and its ``session.created`` event.
 
-    Raises FeatureNotAvailable, UnsupportedLanguagePair, ConcurrentSessionsExceeded.
+    Raises FeatureNotAvailable, UnsupportedLanguagePair, InvalidFieldValue,
+    ConcurrentSessionsExceeded.
     """
     mode_require(mode, source_language, target_language)
+    voices_require(agent=agent_voice, customer=customer_voice)
     _concurrency_check(tenant)
     session = Session.objects.create(
         organization=tenant.organization,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from sessions_app.engines.base import (
     TranscriptionRequest,
     TranslationRequest,
     Translator,
+    Voice,
 )
 
 Answer = Transcription | str | Exception
@@ -169,22 +170,31 @@ class FakeTranslator(Translator):
 
 
 class FakeSynthesizer(Synthesizer):
-    """Raises the scripted errors, then yields 50 ms of a constant sample for each word."""
+    """Raises the scripted errors, then yields 50 ms of a constant sample for each word.
+
+    ``voices`` maps names to languages; ``named`` has the voice of each request.
+    """
 
     attempts = 1
 
     def __init__(
-        self, *errors: Exception, languages: frozenset[str] = frozenset({"en", "es"})
+        self,
+        *errors: Exception,
+        languages: frozenset[str] = frozenset({"en", "es"}),
+        voices: Mapping[str, str] | None = None,
     ) -> None:
         self.name = "fake"
         self.errors = deque(errors)
         self.languages = languages
+        self.voices = tuple(Voice(*each, self.name) for each in (voices or {}).items())
         self.texts: list[str] = []
+        self.named: list[str | None] = []
 
     async def _synthesize(
         self, text: str, language: str, voice: str | None
     ) -> AsyncGenerator[SpeechAudio, None]:
         self.texts.append(text)
+        self.named.append(voice)
         if self.errors:
             raise self.errors.popleft()
         for _ in text.split():

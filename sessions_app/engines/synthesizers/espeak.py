@@ -8,6 +8,7 @@ Source: ``speak_lib.h`` of https://github.com/espeak-ng/espeak-ng.
 
 import ctypes
 import importlib.util
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -21,22 +22,30 @@ from sessions_app.engines.base import (
     EngineUnavailable,
     SpeechAudio,
     Synthesizer,
+    Voice,
 )
+from sessions_app.engines.iso639 import two_letter_code
 from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
+from sessions_app.engines.voices import choose
 
 _SENTENCE_TIMEOUT = 20.0  # s for one sentence
 
-# Languages for which eSpeak NG's code is not the ISO 639-1 code, or for which an accent is better.
-_ESPEAK_CODES = {
-    "en": "en-us",
-    "zh": "cmn",
+_PREFIX = "espeak-"  # of the names of the voices: Pico's would differ in nothing but the case
+_PREFERRED = ("en-us",)
+_REGIONS = {"en": "en-GB", "vi": "vi-VN"}  # of codes that do not name theirs
+_DICTIONARIES = {"nb": "no"}  # of languages whose dictionary has another name
+_REGION = re.compile(r"[A-Z]{2}|[0-9]{3}")
+_SCRIPT = re.compile(r"[A-Z][a-z]{3}")
+
+# The language whose voice is used for one that has none.
+_NEAREST = {
     "no": "nb",
     "es-mx": "es-419",
     "es-ar": "es-419",
     "es-co": "es-419",
-    "en-au": "en-gb",
+    "en-au": "en-GB",
 }
 
 
@@ -51,13 +60,17 @@ class EspeakSynthesizer(Synthesizer):
     name = "espeak"
 
     def __init__(self, speed: int = 160) -> None:
-        self._codes = _codes()
-        self.languages = frozenset(code for code in self._codes if len(code) == 2)
+        self.voices = tuple(
+            Voice(f"{_PREFIX}{code}", language, self.name) for code, language in _languages()
+        )
+        spoken = {voice.language.partition("-")[0] for voice in self.voices}
+        nearest = {wanted for wanted, used in _NEAREST.items() if used in spoken}
+        self.languages = frozenset(spoken | nearest)
         self._speed = speed
         self._process = WorkerProcess(self.name, _load)
 
     async def start(self) -> None:
-        if not self._codes:
+        if not self.voices:
             raise EngineMisconfigured(
                 "espeak:// needs espeakng-loader: pip install 'kallglot[speech]'"
             )
@@ -69,30 +82,34 @@ class EspeakSynthesizer(Synthesizer):
     async def _synthesize(
         self, text: str, language: str, voice: str | None
     ) -> AsyncGenerator[SpeechAudio, None]:
-        code = self._code(language)
+        chosen = choose(self.voices, _NEAREST.get(language.lower(), language), voice)
+        assert chosen is not None  # the language is one of ``languages``
+        code = chosen.name.removeprefix(_PREFIX)
         for sentence in sentences(text):
             samples, rate = await self._process.run(
                 _SENTENCE_TIMEOUT, _speak, code, sentence, self._speed
             )
             yield SpeechAudio(samples, rate)
 
-    def _code(self, language: str) -> str:
-        wanted = language.lower()
-        for candidate in (wanted, wanted.split("-")[0]):
-            if candidate in self._codes:
-                return self._codes[candidate]
-        raise EngineRejected(f"espeak:// does not speak {language}")
 
-
-def _codes() -> dict[str, str]:
-    """ISO code, with or without region → eSpeak NG's code, for all languages that have data."""
+def _languages() -> list[tuple[str, str]]:
+    """eSpeak NG's code and ISO language of all voices that have data, the preferred ones first."""
     spec = importlib.util.find_spec("espeakng_loader")
     if spec is None or spec.origin is None:
-        return {}
+        return []
     data = Path(spec.origin).parent / "espeak-ng-data"
-    spoken = {path.name.lower() for path in (data / "lang").rglob("*") if path.is_file()}
-    aliases = {iso: code for iso, code in _ESPEAK_CODES.items() if code in spoken}
-    return {code: code for code in spoken} | aliases
+    found = []
+    for file in (data / "lang").rglob("*"):
+        first, *subtags = file.name.split("-")
+        language = two_letter_code(first)
+        if language is None or not (data / f"{_DICTIONARIES.get(first, first)}_dict").is_file():
+            continue
+        # Data with a script is for texts that are not in the language's usual one.
+        if any(map(_SCRIPT.fullmatch, subtags)):
+            continue
+        regions = [each for each in subtags[:1] if _REGION.fullmatch(each)]
+        found.append((file.name.lower(), _REGIONS.get(file.name, "-".join([language, *regions]))))
+    return sorted(found, key=lambda each: (each[0] not in _PREFERRED, each))
 
 
 # -- in the child ------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ def from_url(url: EngineURL, context: EngineContext) -> "OpenAISynthesizer":
 class OpenAISynthesizer(Synthesizer):
     """A remote synthesizer; audio is yielded as it arrives."""
 
+    lists_voices = False  # the API has no request for that
+
     def __init__(
         self,
         url: EngineURL,

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import pkgutil
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,14 @@ import numpy.typing as npt
 
 from sessions_app.engines.base import (
     EngineMisconfigured,
-    EngineRejected,
     SpeechAudio,
     Synthesizer,
+    Voice,
 )
 from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
+from sessions_app.engines.voices import choose
 
 _SENTENCE_TIMEOUT = 30.0  # s for one sentence
 
@@ -36,24 +36,19 @@ def from_url(url: EngineURL, context: EngineContext) -> "PiperSynthesizer":
     return PiperSynthesizer([*directories, context.data_dir / "voices", *_packages()])
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """An installed voice. ``language`` is ISO 639-1, ``region`` as in ``US`` or empty."""
-
-    name: str
-    language: str
-    region: str
-    model: Path
-
-
 class PiperSynthesizer(Synthesizer):
     """Piper in a child process, one sentence at a time."""
 
     name = "piper"
 
     def __init__(self, directories: list[Path]) -> None:
-        self.voices = {voice.name: voice for voice in _voices(directories)}
-        self.languages = frozenset(voice.language for voice in self.voices.values())
+        self._models: dict[str, Path] = {}
+        languages: dict[str, str] = {}
+        for model, language in _models(directories):
+            if self._models.setdefault(model.stem, model) == model:
+                languages[model.stem] = language
+        self.voices = tuple(Voice(*each, self.name) for each in languages.items())
+        self.languages = frozenset(language.split("-")[0] for language in languages.values())
         self._process = WorkerProcess(self.name, _load)
 
     async def start(self) -> None:
@@ -65,30 +60,20 @@ class PiperSynthesizer(Synthesizer):
                 "<name>.onnx and <name>.onnx.json into the data directory's voices folder"
             )
         await self._process.start()
-        first = next(iter(self.voices.values()))
-        await self._process.run(_SENTENCE_TIMEOUT, _speak, str(first.model), "a")
+        first = str(self._models[self.voices[0].name])
+        await self._process.run(_SENTENCE_TIMEOUT, _speak, first, "a")
 
     async def close(self) -> None:
         await self._process.stop()
 
-    def voice_for(self, language: str, voice: str | None) -> Voice:
-        """The named voice, else the best for the language. Raises ``EngineRejected``."""
-        if voice in self.voices:
-            return self.voices[voice]
-        base, _, region = language.partition("-")
-        fitting = [v for v in self.voices.values() if v.language == base.lower()]
-        if not fitting:
-            raise EngineRejected(f"piper:// has no voice for {language}")
-        return max(fitting, key=lambda candidate: candidate.region == region.upper())
-
     async def _synthesize(
         self, text: str, language: str, voice: str | None
     ) -> AsyncGenerator[SpeechAudio, None]:
-        chosen = self.voice_for(language, voice)
+        chosen = choose(self.voices, language, voice)
+        assert chosen is not None  # the language is one of ``languages``
+        model = str(self._models[chosen.name])
         for sentence in sentences(text):
-            samples, rate = await self._process.run(
-                _SENTENCE_TIMEOUT, _speak, str(chosen.model), sentence
-            )
+            samples, rate = await self._process.run(_SENTENCE_TIMEOUT, _speak, model, sentence)
             yield SpeechAudio(samples, rate)
 
 
@@ -102,7 +87,8 @@ def _packages() -> list[Path]:
     return directories
 
 
-def _voices(directories: list[Path]) -> Iterator[Voice]:
+def _models(directories: list[Path]) -> Iterator[tuple[Path, str]]:
+    """The model of each voice, with its language."""
     for directory in directories:
         for model in sorted(directory.glob("*.onnx")):
             try:
@@ -110,8 +96,8 @@ def _voices(directories: list[Path]) -> Iterator[Voice]:
             except (OSError, ValueError) as error:
                 raise EngineMisconfigured(f"the voice {model} has no readable .json") from error
             code = settings.get("language", {}).get("code") or settings["espeak"]["voice"]
-            language, _, region = code.replace("_", "-").partition("-")
-            yield Voice(model.stem, language.lower(), region.upper(), model)
+            language, separator, region = code.replace("_", "-").partition("-")
+            yield model, f"{language.lower()}{separator}{region.upper()}"
 
 
 # -- in the child ------------------------------------------------------------------------------

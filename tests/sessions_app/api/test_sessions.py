@@ -245,7 +245,7 @@ def test_all_fields_of_create_are_returned(cast: Cast, api: Client) -> None:
         "translation": {
             "barge_in": False,
             "original_volume": 0.25,
-            "voice": {"agent": "joe", "customer": None},
+            "voice": {"agent": "espeak-es", "customer": None},
             "glossary": {str(term): "b" * 100 for term in range(500)},
             "subtitles": False,
         },
