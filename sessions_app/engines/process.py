@@ -43,6 +43,7 @@ class WorkerProcess:
         self._arguments = arguments
         self._pool: ProcessPoolExecutor | None = None
         self._turn = asyncio.Lock()
+        self._running: asyncio.Future[Any] | None = None
         self._started_before = False
         self.loaded: Any = None
         """The return value of ``load``."""
@@ -61,11 +62,22 @@ class WorkerProcess:
         """The job's result; the child is started if needed. Waiting for other jobs is not counted.
 
         Raises ``EngineUnavailable`` when the child dies, and ``EngineTimeout`` after ``seconds``:
-        then the child is killed, and the next job starts a new one.
+        then the child is killed, and the next job starts a new one. A caller that is cancelled
+        leaves the job to end or be killed at that time, since a child cannot be interrupted.
         """
-        async with self._turn:
-            await self._ensure()
-            return await self._submit(seconds, job, *arguments)
+        await self._turn.acquire()
+        self._running = asyncio.ensure_future(self._run(seconds, job, *arguments))
+        self._running.add_done_callback(self._end_turn)
+        return await asyncio.shield(self._running)
+
+    async def _run(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
+        await self._ensure()
+        return await self._submit(seconds, job, *arguments)
+
+    def _end_turn(self, ended: asyncio.Future[Any]) -> None:
+        self._turn.release()
+        if not ended.cancelled():
+            ended.exception()  # retrieves it, since the caller may be gone
 
     async def stop(self) -> None:
         """Kill the child; a running job fails with ``EngineUnavailable``."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
+from sessions_app.engines import metrics
 from sessions_app.engines.base import EngineRejected, EngineTimeout, EngineUnavailable
 from sessions_app.engines.process import WorkerProcess
 
@@ -73,6 +74,28 @@ async def test_a_process_that_hangs_is_killed(worker: WorkerProcess) -> None:
     with pytest.raises(EngineTimeout):
         await worker.run(0.05, hang)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_a_process_that_hangs_is_killed_although_the_caller_gave_up_before(
+    worker: WorkerProcess,
+) -> None:
+    before = await worker.run(30, process_id)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await worker.run(0.1, hang)
+    assert await worker.run(30, process_id) != before
+
+
+async def test_a_process_is_loaded_although_the_caller_gave_up_before(
+    worker: WorkerProcess,
+) -> None:
+    restarts = metrics.RESTARTS.labels("test")._value.get()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await worker.run(30, process_id)
+    assert worker.running
+    assert await worker.run(30, process_id) == worker.loaded
+    assert metrics.RESTARTS.labels("test")._value.get() == restarts
 
 
 async def test_the_error_of_a_failed_job_holds_no_content(worker: WorkerProcess) -> None:
