@@ -32,6 +32,7 @@ URLS = {
     "synthesizer": {
         "piper": "piper://",
         "espeak": "espeak://",
+        "nanotts": "nanotts://",
         "openai": "openai+http://engine.test/v1?model=tiny&languages=en",
     },
     "translator": {
@@ -161,6 +162,7 @@ async def test_a_synthesizer_yields_audio_sentence_by_sentence(
             assert 0.2 < chunk.duration < 5.0
         assert len({chunk.sample_rate for chunk in chunks}) == 1
         assert (await engine.synthesize(" \x00 [[ ]] ... ", "en")).duration == 0.0
+        assert (await engine.synthesize("hello", "en", "no such voice")).duration > 0.1
         with pytest.raises(EngineError) as caught:
             await engine.synthesize("hello", "xx")
         assert not caught.value.retryable

@@ -212,7 +212,7 @@ async def test_espeak_speaks_a_region_with_its_own_voice(
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("scheme", ["espeak", "piper"])
+@pytest.mark.parametrize("scheme", ["espeak", "nanotts", "piper"])
 async def test_every_voice_that_is_listed_speaks(scheme: str, tmp_path: Path) -> None:
     engine = synthesizer_from_url(f"{scheme}://", EngineContext(tmp_path))
     assert engine.voices
