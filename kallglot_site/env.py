@@ -265,7 +265,7 @@ class Environment(BaseModel):
         "Text translation. Empty: what is there anyway, which is Whisper's translation into "
         "English and the installed pairs of Apertium (`apt-get install apertium-en-es`).",
     )
-    SYNTHESIZER_URL: str = _engines("piper://,espeak://", "Text to speech.")
+    SYNTHESIZER_URL: str = _engines("piper://,nanotts://,espeak://", "Text to speech.")
     RESPONDER_URL: str = _engines("", "The language model behind the AI modes. Empty: none.")
     ANALYZER_URL: str = _engines("local://", "Call analysis: `local://` or `openai+https://…`.")
     KALLGLOT_STREAM_TOKEN_TTL: Seconds = _streaming(300.0, "Seconds that a stream token is valid.")
