@@ -38,8 +38,13 @@ BATCH = Histogram(
 )
 REDONE = Counter(
     "kallglot_transcriber_redone_total",
-    "Utterances decoded again with the full window, by reason",
+    "Utterances decoded a second time, by reason",
     ["engine", "reason"],
+)
+STEPS = Counter(
+    "kallglot_transcriber_decode_steps_total",
+    "Tokens computed by the decoder, for each hypothesis of the beam",
+    ["engine", "decoding"],
 )
 RESTARTS = Counter(
     "kallglot_transcriber_restarts_total", "Engine processes that were replaced", ["engine"]

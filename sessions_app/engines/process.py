@@ -6,6 +6,7 @@ processor free for incoming audio.
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -26,6 +27,7 @@ from sessions_app.engines.base import EngineError, EngineTimeout, EngineUnavaila
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MALLOC_ARENA_MAX", "2")
 
+_CONTEXT = multiprocessing.get_context("spawn")
 _NICENESS = 5
 _LOAD_TIMEOUT = 180.0  # s
 
@@ -45,8 +47,18 @@ class WorkerProcess:
         self._turn = asyncio.Lock()
         self._running: asyncio.Future[Any] | None = None
         self._started_before = False
+        self._hurry = _CONTEXT.RawValue(ctypes.c_bool, False)
         self.loaded: Any = None
         """The return value of ``load``."""
+
+    @property
+    def hurry(self) -> bool:
+        """Whether other work waits; the running job sees it at once: see ``hurried``."""
+        return bool(self._hurry.value)
+
+    @hurry.setter
+    def hurry(self, waits: bool) -> None:
+        self._hurry.value = waits
 
     @property
     def running(self) -> bool:
@@ -95,8 +107,9 @@ class WorkerProcess:
         if self._started_before:
             metrics.RESTARTS.labels(self._name).inc()
         self._started_before = True
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_initialize_child)
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=_CONTEXT, initializer=_initialize_child, initargs=(self._hurry,)
+        )
         try:
             self.loaded = await self._submit(_LOAD_TIMEOUT, self._load, *self._arguments)
         except BaseException:
@@ -124,8 +137,18 @@ class WorkerProcess:
             raise EngineUnavailable(f"{self._name} failed: {type(error).__name__}") from error
 
 
-def _initialize_child() -> None:
+_hurry: Any = None  # in the child: shared with the parent, without a lock that a crash would keep
+
+
+def hurried() -> bool:
+    """In the child: whether the parent says that other work waits."""
+    return _hurry is not None and bool(_hurry.value)
+
+
+def _initialize_child(hurry: Any) -> None:
     """In the child: lower its priority, and exit when the parent dies."""
+    global _hurry
+    _hurry = hurry
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     logging.basicConfig(level=logging.WARNING)  # at lower levels libraries log spoken words
     with contextlib.suppress(OSError, AttributeError):

@@ -175,6 +175,7 @@ class WhisperTranscriber(Transcriber):
             )
         entry = Entry(request, asyncio.get_running_loop().create_future(), request.priority)
         self._queue.push(entry)
+        self._set_hurry()
         self._wake.set()
         # Cancelling this await cancels the future, which removes the entry from the queue.
         return await entry.future
@@ -189,11 +190,19 @@ class WhisperTranscriber(Transcriber):
         while True:
             self._wake.clear()
             batch = self._queue.take(self._batch, _BATCH_SECONDS)
+            self._set_hurry()
             self._report()
             if batch:
                 await self._work(batch)
             else:
                 await self._wake.wait()
+
+    def _set_hurry(self) -> None:
+        """Tell the process whether somebody's final waits: then it gives up long decodings."""
+        assert self._process is not None
+        self._process.hurry = any(
+            entry.priority is not Priority.PARTIAL for entry in self._queue.waiting()
+        )
 
     async def _work(self, batch: list[Entry]) -> None:
         self._working = batch
@@ -263,6 +272,8 @@ class WhisperTranscriber(Transcriber):
         for answer in answers:
             if answer.redone:
                 metrics.REDONE.labels(self.name, answer.redone).inc()
+            metrics.STEPS.labels(self.name, "first").inc(answer.steps)
+            metrics.STEPS.labels(self.name, "further").inc(answer.more_steps)
 
     def _report(self) -> None:
         waiting = self._queue.waiting()

@@ -1,6 +1,8 @@
 """Chunks of an utterance that fit into Whisper's window, and what the model decodes from them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,11 @@ _WINDOW_STEP = 1.0  # s; windows are multiples of it, so that chunks can share a
 _MAX_TOKENS = 224
 
 Audio = npt.NDArray[np.float32]
+
+
+def forgotten() -> Any:
+    """In the place of a chunk's encoding before it is made, and after the chunk is finished."""
+    raise AssertionError("the chunk is not encoded")
 
 
 @dataclass(slots=True)
@@ -34,6 +41,9 @@ class Chunk:
     detected: list[tuple[str, float]] = field(default_factory=list)
     decoded: "Decoded | None" = None
     decoded_english: "Decoded | None" = None
+    encoded: Callable[[], Any] = forgotten  # of the window
+    steps: int = 0  # of the first decoding, see ``Decoded.steps``
+    more_steps: int = 0  # of all further ones
 
     @property
     def duration(self) -> float:
@@ -50,16 +60,25 @@ class Chunk:
         """More tokens than anyone says in that time, in any script; a loop would reach 224."""
         return min(int(16 + 15 * self.duration), _MAX_TOKENS)
 
+    @property
+    def usual_tokens(self) -> int:
+        """As many as fast speakers of most languages need. A text that is longer is looked at
+        before it goes on: see ``Decoder.generate``."""
+        return min(int(12 + 5 * self.duration), self.token_limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """``log_probability`` is the mean per token; ``redone``: why a first decoding was not used."""
+    """``log_probability`` is the mean per token; ``redone``: why it was decoded a second time.
+    ``steps``: tokens computed, for each hypothesis of the beam."""
 
     text: str
     log_probability: float
     no_speech: float
     cut_off: bool
     redone: str = ""
+    tokens: tuple[int, ...] = ()
+    steps: int = 0
 
     def evidence(self, chunk: Chunk) -> hallucinations.Evidence:
         return hallucinations.Evidence(
@@ -69,7 +88,7 @@ class Decoded:
         )
 
     def redo_reason(self, chunk: Chunk) -> str:
-        """Why the chunk should be decoded again; empty: it need not be."""
+        """What is wrong with it; empty: nothing."""
         return hallucinations.redo_reason(
             self.text,
             self.log_probability,

@@ -133,6 +133,11 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
+def repeats_itself(text: str) -> bool:
+    """Whether there is a loop in the text: decoding on would only make it longer."""
+    return find_loop(words(text)) is not None or compression_ratio(text) > MAX_COMPRESSION_RATIO
+
+
 def breaks_off(text: str, speech_seconds: float) -> bool:
     """Whether the text stops early ("The booking code is...") and leaves out much of the speech.
 
@@ -146,13 +151,13 @@ def breaks_off(text: str, speech_seconds: float) -> bool:
 def redo_reason(
     text: str, log_probability: float, duration: float, speech_seconds: float, *, cut_off: bool
 ) -> str:
-    """Why this audio should be decoded again with the full window; empty: it need not be."""
-    if cut_off:
-        return "length"
+    """What is wrong with a decoding; empty: nothing."""
     if find_loop(words(text)) is not None:
         return "loop"
     if compression_ratio(text) > MAX_COMPRESSION_RATIO:
         return "compression"
+    if cut_off:
+        return "length"
     if len(text) > FREE_CHARACTERS + MAX_CHARACTERS_PER_SECOND * duration:
         return "rate"
     if log_probability < MIN_LOG_PROBABILITY:

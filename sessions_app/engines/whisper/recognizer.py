@@ -3,12 +3,12 @@
 Differences from faster-whisper's own loop, all measured in ``benchmarks/transcribe.py``:
 the window is as long as the utterance plus a margin, not 30 s; several utterances share one encode
 and one decode; the workers run different utterances in parallel; and a text that looks like a loop
-or a hallucination (``hallucinations``) is decoded again with the full window.
+is decoded again (``second_decoding``), or dropped as a hallucination (``hallucinations``).
 """
 
+import functools
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,26 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sessions_app.engines.whisper import hallucinations
+from sessions_app.engines.whisper import hallucinations, second_decoding
 from sessions_app.engines.whisper.chunks import (
     SAMPLE_RATE,
-    WINDOW,
     Audio,
     Chunk,
     Decoded,
     english_text,
+    forgotten,
     split_at_silences,
 )
+from sessions_app.engines.whisper.decoder import Decoder
 
-_FRAMES_PER_SECOND = 100
-_WARM_UP_WINDOW = 10  # s
 # Probability of speech. A chunk without any 32 ms frame that reaches it is not decoded.
 _SPEECH_THRESHOLD = 0.5
-_MAX_PROMPT_TOKENS = 120
-# Options for decoding again, tried in order until the text looks right. The original samples up to
-# five times with rising temperature. On a live call that costs seconds; forbidding repeated phrases
-# breaks loops too, and always gives the same text.
-_RETRY_OPTIONS: tuple[dict[str, Any], ...] = ({}, {"no_repeat_ngram_size": 3})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +57,8 @@ class Recognized:
     detected_language: str | None
     detected_probability: float
     redone: str = ""  # why it was decoded a second time, if it was
+    steps: int = 0  # tokens computed in the first decoding, for each hypothesis of the beam
+    more_steps: int = 0  # the same in further decodings
     english: str | None = None
 
 
@@ -82,56 +78,25 @@ class Recognizer:
         threads: int = 1,
         workers: int = 1,
         beam_size: int = 5,
+        hurried: Callable[[], bool] = lambda: False,
     ) -> None:
-        import ctranslate2
-        import tokenizers
-        from faster_whisper.feature_extractor import FeatureExtractor
-        from faster_whisper.tokenizer import Tokenizer
+        """``hurried``: whether other calls wait, so that only short second decodings are done."""
         from faster_whisper.vad import get_vad_model
 
-        self._storage = ctranslate2.StorageView
-        self._model = ctranslate2.models.Whisper(
-            str(model),
-            device=device,
-            compute_type=compute_type,
-            intra_threads=threads,
-            inter_threads=workers,
-        )
+        self._decoder = Decoder(model, device, compute_type, threads, workers, beam_size)
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer")
-        self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._vad = get_vad_model()
-        raw = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
-        self.multilingual: bool = self._model.is_multilingual
-        self._tokenizer = Tokenizer(raw, self.multilingual, task="transcribe", language="en")
-        self._beam_size = beam_size
-        self._dots = [  # tokens that are nothing but dots
-            token
-            for text, token in raw.get_vocab().items()
-            if re.fullmatch(r"\W*(\.\.+|…)\W*", raw.decode([token]) or text)
-        ]
-
-    @property
-    def languages(self) -> frozenset[str]:
-        """Codes the model has a token for."""
-        if not self.multilingual:
-            return frozenset({"en"})
-        from faster_whisper.tokenizer import _LANGUAGE_CODES
-
-        known = self._tokenizer.tokenizer.token_to_id
-        return frozenset(code for code in _LANGUAGE_CODES if known(f"<|{code}|>") is not None)
+        self._hurried = hurried
+        self.multilingual: bool = self._decoder.multilingual
+        self.languages = self._decoder.languages
 
     def warm_up(self) -> None:
         """Do the lazy initialisation now, so that the first request is not slow."""
         list(self._pool.map(self._warm_up, range(self._workers)))
 
     def _warm_up(self, _worker: int) -> None:
-        silence = np.zeros(
-            (1, self._model.n_mels, _WARM_UP_WINDOW * _FRAMES_PER_SECOND), np.float32
-        )
-        encoded = self._model.encode(self._storage.from_array(silence))
-        prompt = [self._tokenizer.sot, *self._tokenizer.sot_sequence[1:]]
-        self._generate(encoded, [[*prompt, self._tokenizer.no_timestamps]], 2, greedy=False)
+        self._decoder.warm_up()
         self._voice_activity(np.zeros(SAMPLE_RATE, np.float32))
 
     def recognize(
@@ -163,9 +128,11 @@ class Recognizer:
         ]
         spoken = [chunk for chunk in chunks if chunk.speech_peak >= _SPEECH_THRESHOLD]
         self._first_pass(spoken)
+        alone = len(utterances) == 1
         for chunk in spoken:
-            chunk.decoded = self._checked(chunk)
+            chunk.decoded = self._checked(chunk, lambda: not alone or self._hurried())
             chunk.decoded_english = self._checked_english(chunk)
+            chunk.encoded = forgotten
         return [
             self._answer(utterance, [chunk for chunk in chunks if chunk.index == index])
             for index, utterance in enumerate(utterances)
@@ -201,33 +168,23 @@ class Recognizer:
             probabilities.max()
         )
 
-    def _mel(self, chunk: Chunk, window: float) -> npt.NDArray[np.float32]:
-        samples = int(window * SAMPLE_RATE)
-        padded = np.pad(chunk.audio, (0, max(samples - len(chunk.audio), 0)))[:samples]
-        mel = self._features(padded, padding=0)
-        return np.asarray(mel[:, : int(window * _FRAMES_PER_SECOND)], dtype=np.float32)
-
     # -- the model -------------------------------------------------------------------------
 
     def _first_pass(self, chunks: list[Chunk]) -> None:
         """Decode every chunk once; chunks with the same window length are encoded together."""
         for window in sorted({chunk.window for chunk in chunks}):
             group = [chunk for chunk in chunks if chunk.window == window]
-            encoded = self._encode(group, window)
+            encoded = self._decoder.encode(group, window)
             self._detect(group, encoded)
-            prompts = [self._prompt(chunk) for chunk in group]
+            prompts = [self._decoder.prompt(chunk) for chunk in group]
             # The decoder needs prompts of equal length in one batch.
             for length in sorted({len(prompt) for prompt in prompts}):
                 rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
-                part = encoded if len(rows) == len(group) else self._rows(encoded, rows)
-                results = self._generate(
-                    part,
-                    [prompts[row] for row in rows],
-                    max(group[row].token_limit for row in rows),
-                    greedy=group[0].greedy,
-                )
+                results = self._generate(group, rows, encoded, prompts, greedy=group[0].greedy)
                 for row, decoded in zip(rows, results, strict=True):
                     group[row].decoded = decoded
+                    group[row].steps = decoded.steps
+                    group[row].encoded = functools.partial(self._decoder.rows, encoded, [row])
             self._translate(group, encoded)
 
     def _translate(self, group: list[Chunk], encoded: Any) -> None:
@@ -235,12 +192,29 @@ class Recognizer:
         rows = [row for row, chunk in enumerate(group) if self._needs_english(chunk)]
         if not rows:
             return
-        part = encoded if len(rows) == len(group) else self._rows(encoded, rows)
-        prompts = [self._prompt(group[row], english=True) for row in rows]
-        limit = max(group[row].token_limit for row in rows)
-        results = self._generate(part, prompts, limit, greedy=True)
+        prompts = [self._decoder.prompt(chunk, english=True) for chunk in group]
+        results = self._generate(group, rows, encoded, prompts, greedy=True)
         for row, decoded in zip(rows, results, strict=True):
             group[row].decoded_english = decoded
+            group[row].more_steps += decoded.steps
+
+    def _generate(
+        self,
+        group: list[Chunk],
+        rows: list[int],
+        encoded: Any,
+        prompts: list[list[int]],
+        *,
+        greedy: bool,
+    ) -> list[Decoded]:
+        """Decode some rows of a group together."""
+        return self._decoder.generate(
+            self._decoder.rows(encoded, rows),
+            [prompts[row] for row in rows],
+            max(group[row].usual_tokens for row in rows),
+            max(group[row].token_limit for row in rows),
+            greedy=greedy,
+        )
 
     def _needs_english(self, chunk: Chunk) -> bool:
         if not (chunk.english and self.multilingual) or chunk.partial or chunk.language == "en":
@@ -248,79 +222,26 @@ class Recognizer:
         decoded = chunk.decoded
         return decoded is not None and bool(decoded.text) and not decoded.evidence(chunk).absent
 
-    def _encode(self, chunks: list[Chunk], window: float) -> Any:
-        batch = np.ascontiguousarray(np.stack([self._mel(chunk, window) for chunk in chunks]))
-        return self._model.encode(self._storage.from_array(batch))
-
-    def _rows(self, encoded: Any, rows: list[int]) -> Any:
-        device = encoded.device
-        values = np.array(encoded.to_device(_cpu()) if device != "cpu" else encoded)
-        return self._storage.from_array(np.ascontiguousarray(values[rows]))
-
     def _detect(self, chunks: list[Chunk], encoded: Any) -> None:
         if not self.multilingual:
             return
         if all(chunk.language is not None and chunk.partial for chunk in chunks):
             return
-        for chunk, found in zip(chunks, self._model.detect_language(encoded), strict=True):
-            chunk.detected = [(token[2:-2], probability) for token, probability in found]
+        for chunk, found in zip(chunks, self._decoder.detect(encoded), strict=True):
+            chunk.detected = found
             if chunk.language is None:
                 chunk.language = chunk.detected[0][0]
 
-    def _prompt(self, chunk: Chunk, *, english: bool = False) -> list[int]:
-        tokens: list[int] = []
-        if chunk.prompt and not english:
-            words = self._tokenizer.encode(" " + chunk.prompt.strip())
-            tokens += [self._tokenizer.sot_prev, *words[-_MAX_PROMPT_TOKENS:]]
-        tokens.append(self._tokenizer.sot)
-        if self.multilingual:
-            token = self._tokenizer.tokenizer.token_to_id(f"<|{chunk.language}|>")
-            task = self._tokenizer.translate if english else self._tokenizer.transcribe
-            tokens += [token, task]
-        return [*tokens, self._tokenizer.no_timestamps]
-
-    def _generate(
-        self, encoded: Any, prompts: list[list[int]], limit: int, *, greedy: bool, **options: Any
-    ) -> list[Decoded]:
-        results = self._model.generate(
-            encoded,
-            prompts,
-            max_length=2 * limit,  # the library halves it
-            return_scores=True,
-            return_no_speech_prob=True,
-            beam_size=1 if greedy else self._beam_size,
-            **options,
-        )
-        decoded = []
-        for result in results:
-            tokens = result.sequences_ids[0]
-            mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
-            text = hallucinations.clean_text(self._tokenizer.decode(tokens))
-            decoded.append(Decoded(text, mean, result.no_speech_prob, len(tokens) >= limit))
-        return decoded
-
-    def _decode(self, chunk: Chunk, encoded: Any, **options: Any) -> Decoded:
-        """Decode one chunk alone."""
-        prompts = [self._prompt(chunk)]
-        [decoded] = self._generate(
-            encoded, prompts, chunk.token_limit, greedy=chunk.greedy, **options
-        )
-        return decoded
-
     # -- after the model -------------------------------------------------------------------
 
-    def _checked(self, chunk: Chunk) -> Decoded:
+    def _checked(self, chunk: Chunk, hurried: Callable[[], bool]) -> Decoded:
         """The decoding to use: the first, a better one, or an empty one."""
         decoded = chunk.decoded
         assert decoded is not None
         decoded = self._without_prompt_echo(chunk, decoded)
         if decoded.evidence(chunk).absent or not decoded.text:
             return replace(decoded, text="")
-        reason = decoded.redo_reason(chunk)
-        if reason and not chunk.partial:
-            stopped_early = reason == "breaks off"
-            redo = self._decode_without_dots if stopped_early else self._decode_full_window
-            decoded = replace(redo(chunk, decoded), redone=reason)
+        decoded = second_decoding.improve(self._decoder, chunk, decoded, hurried)
         evidence = decoded.evidence(chunk)
         if hallucinations.is_hallucination(decoded.text, evidence):
             return replace(decoded, text="")
@@ -332,14 +253,16 @@ class Recognizer:
         if decoded is None or chunk.decoded is None or not chunk.decoded.text:
             return None
         if decoded.redo_reason(chunk) not in ("", "probability", "breaks off"):
-            encoded = self._encode([chunk], WINDOW)
-            [decoded] = self._generate(
-                encoded,
-                [self._prompt(chunk, english=True)],
+            prompt = self._decoder.prompt(chunk, english=True)
+            [decoded] = self._decoder.generate(
+                chunk.encoded(),
+                [prompt],
+                chunk.usual_tokens,
                 chunk.token_limit,
                 greedy=True,
                 no_repeat_ngram_size=3,
             )
+            chunk.more_steps += decoded.steps
         if hallucinations.is_hallucination(decoded.text, decoded.evidence(chunk)):
             return None
         return replace(decoded, text=hallucinations.remove_loops(decoded.text))
@@ -351,34 +274,7 @@ class Recognizer:
         if not hallucinations.echoes_prompt(decoded.text, chunk.prompt):
             return decoded
         chunk.prompt = ""
-        return self._decode(chunk, self._encode([chunk], chunk.window))
-
-    def _decode_full_window(self, chunk: Chunk, first: Decoded) -> Decoded:
-        """Decode with the full window and several options until the text looks right."""
-        chunk.prompt = ""  # the prompt may cause the loop
-        encoded = self._encode([chunk], WINDOW)
-        tried = []
-        for options in _RETRY_OPTIONS:
-            decoded = self._decode(chunk, encoded, **options)
-            reason = decoded.redo_reason(chunk)
-            if reason in ("", "breaks off") or decoded.evidence(chunk).absent:
-                return decoded
-            if reason == "probability":  # unsure, but not a loop: other options do not help
-                # Prefer the one that does not loop, then the more probable one.
-                return max(
-                    (first, decoded),
-                    key=lambda d: (d.redo_reason(chunk) in ("", "probability"), d.log_probability),
-                )
-            tried.append(decoded)
-        # Every decoding loops: keep the shortest; its loops are removed later.
-        return min([first, *tried], key=lambda d: len(d.text))
-
-    def _decode_without_dots(self, chunk: Chunk, first: Decoded) -> Decoded:
-        """Decode with the full window, and forbid the dots that replace the missing words."""
-        encoded = self._encode([chunk], WINDOW)
-        decoded = self._decode(chunk, encoded, suppress_tokens=[-1, *self._dots])
-        sane = decoded.redo_reason(chunk) in ("", "breaks off")
-        return decoded if sane and len(decoded.text) > len(first.text) else first
+        return second_decoding.decode(self._decoder, chunk, chunk.encoded(), greedy=chunk.greedy)
 
     def _answer(self, utterance: Utterance, chunks: list[Chunk]) -> Recognized:
         decoded = [chunk.decoded for chunk in chunks if chunk.decoded and chunk.decoded.text]
@@ -396,10 +292,6 @@ class Recognizer:
             detected_probability=detected[1] if detected else 0.0,
             redone=next((entry.redone for entry in decoded if entry.redone), ""),
             english=english_text(chunks),
+            steps=sum(chunk.steps for chunk in chunks),
+            more_steps=sum(chunk.more_steps for chunk in chunks),
         )
-
-
-def _cpu() -> Any:
-    import ctranslate2
-
-    return ctranslate2.Device.cpu

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sessions_app.engines.process import hurried
 from sessions_app.engines.whisper.recognizer import Recognized, Recognizer, Utterance
 
 
@@ -38,6 +39,7 @@ def load(settings: ModelSettings) -> frozenset[str]:
         threads=max(1, threads // workers),
         workers=workers,
         beam_size=settings.beam_size,
+        hurried=hurried,
     )
     _recognizer.warm_up()
     return _recognizer.languages

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import psutil
@@ -10,7 +11,7 @@ import pytest
 
 from sessions_app.engines import metrics
 from sessions_app.engines.base import EngineRejected, EngineTimeout, EngineUnavailable
-from sessions_app.engines.process import WorkerProcess
+from sessions_app.engines.process import WorkerProcess, hurried
 
 
 def load() -> int:
@@ -117,3 +118,20 @@ async def test_stopping_kills_the_process(worker: WorkerProcess) -> None:
     child = psutil.Process(await worker.run(30, process_id))
     await worker.stop()
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def wait_for_hurry(seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not hurried() and time.monotonic() < deadline:
+        time.sleep(0.005)  # the other process says it at any time: nothing to await here
+    return hurried()
+
+
+async def test_a_running_job_is_told_that_other_work_waits(worker: WorkerProcess) -> None:
+    await worker.start()
+    assert await worker.run(30, hurried) is False
+    job = asyncio.create_task(worker.run(30, wait_for_hurry, 20.0))
+    worker.hurry = True
+    assert await job
+    worker.hurry = False
+    assert await worker.run(30, hurried) is False

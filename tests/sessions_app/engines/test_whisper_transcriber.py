@@ -36,6 +36,7 @@ class ScriptedProcess:
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
+        self.hurry = False
 
     async def start(self) -> None:
         if self.cannot_start:
@@ -97,6 +98,24 @@ async def test_waiting_requests_share_a_batch_finals_first(
     assert process.batches == [[1], [3, 4], [2]]
     assert engine.idle
     assert process.greedy == [False, False, True]
+
+
+async def test_the_process_is_told_while_a_final_waits(
+    engine: WhisperTranscriber, process: ScriptedProcess
+) -> None:
+    process.gate.clear()
+    first = asyncio.create_task(engine.transcribe(request(10)))
+    await process.entered.wait()
+    assert not process.hurry
+    partial = asyncio.create_task(engine.transcribe(request(20, Priority.PARTIAL)))
+    await asyncio.sleep(0)
+    assert not process.hurry
+    second = asyncio.create_task(engine.transcribe(request(30)))
+    await asyncio.sleep(0)
+    assert process.hurry
+    process.gate.set()
+    await asyncio.gather(first, partial, second)
+    assert not process.hurry
 
 
 async def test_a_cancelled_request_is_never_run(

@@ -14,6 +14,7 @@ import soxr
 from sessions_app.engines.registry import synthesizer_from_url
 from sessions_app.engines.urls import EngineContext
 from sessions_app.engines.whisper.chunks import Decoded, split_at_silences
+from sessions_app.engines.whisper.decoder import Decoder
 from sessions_app.engines.whisper.hallucinations import words
 from sessions_app.engines.whisper.model_files import locate
 from sessions_app.engines.whisper.recognizer import Recognizer, Utterance
@@ -160,15 +161,15 @@ def test_different_utterances_share_a_batch_and_keep_their_order(
 def test_words_that_dots_replaced_are_transcribed_in_a_second_decoding(
     recognizer: Recognizer, speech: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generate = Recognizer._generate
+    generate = Decoder.generate
 
-    def trailing_off(self: Recognizer, *arguments: Any, **options: Any) -> list[Decoded]:
+    def trailing_off(self: Decoder, *arguments: Any, **options: Any) -> list[Decoded]:
         decoded = generate(self, *arguments, **options)
         if "suppress_tokens" in options:
             return decoded
         return [replace(each, text="I would...") for each in decoded]
 
-    monkeypatch.setattr(Recognizer, "_generate", trailing_off)
+    monkeypatch.setattr(Decoder, "generate", trailing_off)
     (answer,) = recognizer.recognize([Utterance(speech, RATE)])
     assert answer.redone == "breaks off"
     assert word_errors(answer.text, SENTENCE) <= 0.2
@@ -239,8 +240,8 @@ def test_english_that_repeats_itself_is_decoded_again(
     recognizer: Recognizer, spanish: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first decoding into English loops; the next one is the model's own."""
-    generate = recognizer._generate
-    translate = recognizer._tokenizer.translate
+    decoder = recognizer._decoder
+    generate, translate = decoder.generate, decoder.tokenizer.translate
     looped: list[bool] = []
 
     def loop_once(encoded: Any, prompts: list[list[int]], *args: Any, **options: Any) -> Any:
@@ -250,7 +251,7 @@ def test_english_that_repeats_itself_is_decoded_again(
             return [replace(each, text="I want to change. " * 12) for each in decoded]
         return decoded
 
-    monkeypatch.setattr(recognizer, "_generate", loop_once)
+    monkeypatch.setattr(decoder, "generate", loop_once)
     [answer] = recognizer.recognize([Utterance(spanish, RATE, language="es", english=True)])
     assert looped
     assert (answer.english or "").count("I want to change") == 1
@@ -259,8 +260,8 @@ def test_english_that_repeats_itself_is_decoded_again(
 def test_english_of_a_phrase_invented_on_noise_is_dropped(
     recognizer: Recognizer, spanish: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generate = recognizer._generate
-    translate = recognizer._tokenizer.translate
+    decoder = recognizer._decoder
+    generate, translate = decoder.generate, decoder.tokenizer.translate
 
     def invent(encoded: Any, prompts: list[list[int]], *args: Any, **options: Any) -> Any:
         decoded = generate(encoded, prompts, *args, **options)
@@ -269,7 +270,7 @@ def test_english_of_a_phrase_invented_on_noise_is_dropped(
         invented = "Thank you for watching."
         return [replace(each, text=invented, log_probability=-1.5) for each in decoded]
 
-    monkeypatch.setattr(recognizer, "_generate", invent)
+    monkeypatch.setattr(decoder, "generate", invent)
     [answer] = recognizer.recognize([Utterance(spanish, RATE, language="es", english=True)])
     assert answer.text
     assert answer.english is None
