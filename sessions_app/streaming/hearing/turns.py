@@ -35,6 +35,10 @@ _COMPLETE_NUMBER: Final = 10
 _COMPLETE_CARD: Final = 15
 """Digits after which a telephone number, or the number of a card or account, may be complete."""
 
+_LONGEST_PLAIN_NUMBER: Final = 5
+"""Digits of a number that is written in one piece and ends a sentence, as amounts do. Numbers that
+are dictated come in groups, or without a full stop."""
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -47,7 +51,7 @@ _JOINING: Final = _words(
     "et ou mais parce que qui avec pour le les des une mon ma est dans "
     "und oder aber weil dass wenn mit für von der die das ein eine mein ist im "
     "e ma perché che se con per di il lo una mio è "
-    "mas porque com uma meu minha"
+    "mas porque com uma meu minha é"
 )
 
 _MAY_END: Final = _words("so that when which who with for to of is are was in on from es est ist")
@@ -84,7 +88,11 @@ _STREET_BEGUN: Final = re.compile(
     re.IGNORECASE,
 )
 _SOUND_LIKE_DIGITS: Final = _words("to too for ate won o")
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.UNICODE)  # noqa: RUF001 - an apostrophe
+_TOKEN: Final = re.compile(
+    # "1,200" and "3.5" are one number.
+    r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+(?:['’][^\W_]+)*",  # noqa: RUF001 - an apostrophe
+    re.UNICODE,
+)
 
 
 def delay_after(text: str) -> float:
@@ -97,11 +105,11 @@ def delay_after(text: str) -> float:
         return UNFINISHED
     body = text.rstrip("".join(_TERMINAL))
     announced = _ANNOUNCED.search(body)
-    dictated = _dictation(tokens, announced.group() if announced else "")
-    if dictated is not None:
-        return dictated
     trailing_off = text.endswith(("...", "…", "-", "–", "—"))  # noqa: RUF001 - an en dash is meant
     finished = text.endswith(_TERMINAL) and not trailing_off
+    dictated = _dictation(tokens, announced.group() if announced else "", finished)
+    if dictated is not None:
+        return dictated
     if announced and (
         _ANNOUNCED_AND_OPEN.search(body) or _is_address_open(announced.group(), finished)
     ):
@@ -125,15 +133,15 @@ def _is_address_open(announced: str, finished: bool) -> bool:
     return not finished or bool(_EMAIL_BEGUN.search(announced) or _STREET_BEGUN.search(announced))
 
 
-def _dictation(tokens: list[str], announced: str) -> float | None:
+def _dictation(tokens: list[str], announced: str, finished: bool) -> float | None:
     """The delay inside a number or a spelled word; None when the text does not end in one.
 
     ``announced``: the words saying that a number, a name or the like follows; may be empty.
     """
     digits = spelled = 0
     for token in reversed(tokens):
-        if token.isdigit():
-            digits += len(token)
+        if _is_number(token):
+            digits += sum(map(str.isdigit, token))
         elif token in _NUMBER_WORDS or (spelled and token in _SOUND_LIKE_DIGITS):
             digits += 1
         elif not (len(token) == 1 and token.isalpha()) and not _is_mixed(token):
@@ -143,10 +151,26 @@ def _dictation(tokens: list[str], announced: str) -> float | None:
         return None
     if digits >= (_COMPLETE_CARD if _CARD.search(announced) else _COMPLETE_NUMBER):
         return UNFINISHED
+    if finished and 2 <= digits <= _LONGEST_PLAIN_NUMBER and _is_single_number(tokens):
+        # "My favorite number is 268.": a quantity, rarely the first group of a longer number.
+        return CONTINUING if announced else UNFINISHED
     if announced or spelled >= 2 or digits >= 5 or _is_mixed(tokens[-1]):
         return DICTATING
     # Ordinary sentences often end in a short number or a letter ("at 5.", "plan B.").
     return UNFINISHED
+
+
+def _is_single_number(tokens: list[str]) -> bool:
+    """Whether the text ends in one number, and not in a group of them or of letters."""
+    before = tokens[-2] if len(tokens) > 1 else ""
+    spelled = len(before) == 1 and before not in _JOINING
+    return _is_number(tokens[-1]) and not (
+        spelled or _is_number(before) or before in _NUMBER_WORDS or _is_mixed(before)
+    )
+
+
+def _is_number(token: str) -> bool:
+    return token[:1].isdigit() and all(each.isdigit() or each in ".," for each in token)
 
 
 def _is_mixed(token: str) -> bool:

@@ -51,6 +51,11 @@ def test_the_delay_is_shortest_after_a_finished_sentence(text):
         "My address is 1,200 Market Street.",
         "0 to 0",
         "The card number is 4111-222222",
+        "My number is 55 26.",
+        "My number is 5.",
+        "The code is K 26.",
+        "My number is 268...",
+        "It is 415555.",
     ],
 )
 def test_the_delay_is_longest_during_dictation(text):
@@ -71,6 +76,9 @@ def test_the_delay_is_longest_during_dictation(text):
         "My address is 42 Baker Street, London.",
         "My email address is john.smith at example.com.",
         "You have my address.",
+        "Mi número favorito es 268.",
+        "Il mio numero preferito è 26.",
+        "My room number is 1,200.",
     ],
 )
 def test_the_delay_is_longer_when_the_sentence_must_go_on(text):
@@ -83,6 +91,10 @@ def test_the_delay_is_longer_when_the_sentence_must_go_on(text):
         "I would like to speak",
         "Well, yes,",
         "It costs 15.",
+        "Meine Lieblingszahl ist 268.",
+        "Mon chiffre préféré 3.6111.",
+        "That is 1,200.",
+        "We sold 90210.",
         "My number is 415 555 0199 22.",
         "The card number is 4111 2222 3333 4444.",
         "…",
