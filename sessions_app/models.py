@@ -63,6 +63,13 @@ class Session(models.Model):
     recording_paused = models.BooleanField(default=False)
     partials = models.BooleanField(default=True)
     vocabulary = models.JSONField(default=list)
+    # Servers of earlier versions insert rows without this column.
+    languages = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What detection may choose among; empty: all.",
+    )
     metadata = models.JSONField(default=dict)
 
     # Of the translation. Servers of earlier versions insert rows without these columns.

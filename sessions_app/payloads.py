@@ -47,7 +47,11 @@ def session_payload(session: Session, stream: dict[str, Any] | None = None) -> d
             "enabled": session.recording_enabled,
             "channels": session.recording_channels,
         },
-        "transcription": {"partials": session.partials, "vocabulary": session.vocabulary},
+        "transcription": {
+            "partials": session.partials,
+            "vocabulary": session.vocabulary,
+            "languages": session.languages,
+        },
         "translation": {
             "barge_in": session.barge_in,
             "original_volume": session.original_volume,

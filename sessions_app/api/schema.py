@@ -39,7 +39,7 @@ SESSION_EXAMPLE: dict[str, Any] = {
         "status": "pending",
     },
     "recording": {"enabled": True, "channels": "dual"},
-    "transcription": {"partials": True, "vocabulary": ["Kallglot"]},
+    "transcription": {"partials": True, "vocabulary": ["Kallglot"], "languages": ["es", "en"]},
     "translation": {
         "barge_in": True,
         "original_volume": 0.0,
@@ -113,10 +113,11 @@ _SESSION = object_schema(
         },
         "transcription": {
             "type": "object",
-            "required": ["partials", "vocabulary"],
+            "required": ["partials", "vocabulary", "languages"],
             "properties": {
                 "partials": {"type": "boolean"},
                 "vocabulary": {"type": "array", "items": _TEXT},
+                "languages": {"type": "array", "items": _TEXT},
             },
         },
         "translation": {

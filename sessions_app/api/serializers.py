@@ -21,6 +21,7 @@ from sessions_app.transcripts import FORMATS
 
 MAX_METADATA, MAX_METADATA_KEY, MAX_METADATA_VALUE = 50, 40, 500
 MAX_VOCABULARY, MAX_VOCABULARY_ENTRY = 100, 100
+MAX_LANGUAGES = 8
 MAX_GLOSSARY, MAX_GLOSSARY_TERM = 500, 100
 MAX_VOICE = 64
 
@@ -142,6 +143,12 @@ class TranscriptionInput(StrictSerializer):
         default=list,
         max_length=MAX_VOCABULARY,
     )
+    languages = serializers.ListField(
+        child=LanguageField(required=True, allow_null=False),
+        default=list,
+        max_length=MAX_LANGUAGES,
+        help_text="The only languages that detection may choose among; empty: all.",
+    )
 
 
 class VoiceInput(StrictSerializer):
@@ -187,7 +194,10 @@ class SessionInput(StrictSerializer):
                     "call_sid": "provider_call_sid",
                 },
             ),
-            ("transcription", {"partials": "partials", "vocabulary": "vocabulary"}),
+            (
+                "transcription",
+                {name: name for name in ("partials", "vocabulary", "languages")},
+            ),
         ):
             values = data.pop(group, {})
             data.update({argument: values[name] for name, argument in names.items() if values})

@@ -45,6 +45,10 @@ class TranscriptionRequest:
     audio: npt.NDArray[np.int16]
     sample_rate: int
     language: str | None = None  # ISO 639-1; None: detect
+    # Whether ``language`` is certain. If not, it is what the speaker spoke before, and an engine
+    # that detects languages follows a change at once.
+    certain: bool = True
+    languages: tuple[str, ...] = ()  # ISO 639-1; what detection may choose among; empty: all
     vocabulary: tuple[str, ...] = ()
     context: str = ""  # the words that this speaker said just before
     priority: Priority = Priority.FINAL

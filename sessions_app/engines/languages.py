@@ -31,6 +31,11 @@ class SpeakerLanguage:
         return self._fixed or self._settled
 
     @property
+    def fixed(self) -> bool:
+        """Whether the language was set for the session."""
+        return self._fixed is not None
+
+    @property
     def likely(self) -> str | None:
         """The best guess so far, certain or not."""
         return self.settled or max(self._evidence, key=self._evidence.__getitem__, default=None)

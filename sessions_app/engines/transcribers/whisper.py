@@ -284,10 +284,13 @@ class WhisperTranscriber(Transcriber):
 
 
 def _utterance(request: TranscriptionRequest) -> Utterance:
+    language = request.language.split("-")[0].lower() if request.language else None
     return Utterance(
         audio=request.audio,
         sample_rate=request.sample_rate,
-        language=request.language.split("-")[0].lower() if request.language else None,
+        language=language if request.certain else None,
+        expected=None if request.certain else language,
+        languages=request.languages,
         prompt=_unfinished(request.context),
         vocabulary=request.vocabulary,
         partial=request.priority is Priority.PARTIAL,

@@ -38,7 +38,10 @@ class Chunk:
     partial: bool
     english: bool
     greedy: bool
-    detected: list[tuple[str, float]] = field(default_factory=list)
+    expected: str | None = None  # what the speaker spoke before, where ``language`` is None
+    allowed: tuple[str, ...] = ()  # what detection may choose among; empty: all
+    detected: list[tuple[str, float]] = field(default_factory=list)  # see ``language_choice``
+    candidates: list[tuple[str, float]] = field(default_factory=list)  # with what is expected
     decoded: "Decoded | None" = None
     decoded_english: "Decoded | None" = None
     encoded: Callable[[], Any] = forgotten  # of the window

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sessions_app.engines.whisper import hallucinations, second_decoding
+from sessions_app.engines.whisper import hallucinations, language_choice, second_decoding
 from sessions_app.engines.whisper.chunks import (
     SAMPLE_RATE,
     Audio,
@@ -39,7 +39,9 @@ class Utterance:
 
     audio: npt.NDArray[np.int16]
     sample_rate: int
-    language: str | None = None
+    language: str | None = None  # certain; ``None``: it is detected
+    expected: str | None = None  # what the speaker spoke before
+    languages: tuple[str, ...] = ()  # what detection may choose among; empty: all
     prompt: str = ""
     vocabulary: tuple[str, ...] = ()
     partial: bool = False  # will be replaced soon: never decoded twice
@@ -147,6 +149,7 @@ class Recognizer:
         if utterance.sample_rate != SAMPLE_RATE:
             audio = soxr.resample(audio, utterance.sample_rate, SAMPLE_RATE)
         language = utterance.language if utterance.language in self.languages else None
+        allowed = tuple(code for code in utterance.languages if code in self.languages)
         prompt = " ".join(filter(None, (", ".join(utterance.vocabulary), utterance.prompt)))
         chunks = []
         for part in split_at_silences(audio):
@@ -155,6 +158,7 @@ class Recognizer:
                 Chunk(
                     index, part, seconds, peak, language, prompt,
                     utterance.partial, utterance.english, greedy,
+                    expected=utterance.expected, allowed=allowed,
                 )
             )  # fmt: skip
         return chunks
@@ -185,7 +189,39 @@ class Recognizer:
                     group[row].decoded = decoded
                     group[row].steps = decoded.steps
                     group[row].encoded = functools.partial(self._decoder.rows, encoded, [row])
+            for chunk in group:
+                self._choose_language(chunk)
             self._translate(group, encoded)
+
+    def _choose_language(self, chunk: Chunk) -> None:
+        """Decode a doubtful chunk in the next likely languages too, and keep the likelier text."""
+        tried = language_choice.to_try(chunk.candidates)
+        if chunk.partial or len(tried) < 2 or chunk.decoded is None or not chunk.decoded.text:
+            return
+        shares = dict(chunk.candidates)
+        first = chunk.language
+        assert first is not None
+        texts = {first: chunk.decoded}
+        for chunk.language in tried[1:]:
+            texts[chunk.language] = second_decoding.decode(
+                self._decoder, chunk, chunk.encoded(), greedy=True
+            )
+        sane = [
+            code
+            for code, decoded in texts.items()
+            if decoded.text and decoded.redo_reason(chunk) in ("", "probability", "breaks off")
+        ]
+        chosen = max(
+            sane or [first],
+            key=lambda code: language_choice.score(texts[code].log_probability, shares[code]),
+        )
+        chunk.language, decoded = chosen, texts[chosen]
+        if chosen != first:
+            chunk.detected.sort(key=lambda found: found[0] != chosen)
+            if not chunk.greedy:
+                beam = second_decoding.decode(self._decoder, chunk, chunk.encoded(), greedy=False)
+                decoded = max(decoded, beam, key=lambda each: each.log_probability)
+        chunk.decoded = replace(decoded, redone="language")
 
     def _translate(self, group: list[Chunk], encoded: Any) -> None:
         """Decode a second time into English, for little: the encoder's work is done."""
@@ -228,9 +264,10 @@ class Recognizer:
         if all(chunk.language is not None and chunk.partial for chunk in chunks):
             return
         for chunk, found in zip(chunks, self._decoder.detect(encoded), strict=True):
-            chunk.detected = found
+            chunk.detected = language_choice.weighed(found, chunk.allowed)
             if chunk.language is None:
-                chunk.language = chunk.detected[0][0]
+                chunk.candidates = language_choice.expecting(chunk.detected, chunk.expected)
+                chunk.language = chunk.candidates[0][0]
 
     # -- after the model -------------------------------------------------------------------
 
@@ -280,7 +317,12 @@ class Recognizer:
         decoded = [chunk.decoded for chunk in chunks if chunk.decoded and chunk.decoded.text]
         leading = max(chunks, key=lambda chunk: chunk.speech_seconds, default=None)
         detected = leading.detected[0] if leading and leading.detected else None
-        language = (leading.language if leading else None) or utterance.language or "en"
+        language = (
+            (leading.language if leading else None)
+            or utterance.language
+            or utterance.expected
+            or "en"
+        )
         heard = dict(leading.detected) if leading else {}
         mean = float(np.mean([entry.log_probability for entry in decoded])) if decoded else 0.0
         return Recognized(

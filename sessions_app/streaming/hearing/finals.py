@@ -74,6 +74,7 @@ class FinalTranscriber:
         clock: Clock,
         vocabulary: tuple[str, ...] = (),
         language: str | None = None,
+        languages: tuple[str, ...] = (),
         journal_directory: Path | None = None,
         wants_english: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -84,6 +85,7 @@ class FinalTranscriber:
         self._vocabulary = vocabulary
         self._wants_english = wants_english
         self._language = SpeakerLanguage(language)
+        self._languages = languages
         self._context = ""
         self._context_end = 0.0
         self._backlog = Backlog(journal_directory)
@@ -119,6 +121,8 @@ class FinalTranscriber:
             audio,
             sample_rate,
             language=self._language.language_hint(len(audio) / sample_rate),
+            certain=self._language.fixed,
+            languages=self._languages,
             vocabulary=() if plain else self._vocabulary,
             context="" if plain else self._context,
             priority=priority,

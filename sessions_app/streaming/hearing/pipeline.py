@@ -29,14 +29,16 @@ WARNING_EVERY: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """``language`` is ISO 639-1 (None: detect). ``journal_directory`` holds waiting speech when the
-    engine is minutes behind (None: the system's temporary directory). ``wants_english``: whether
-    finals come with their English as well. ``partials``: whether the client is told of partials;
-    ``wants_partials``: whether they are used otherwise."""
+    """``language`` is ISO 639-1 (None: detect, among ``languages`` if there are any).
+    ``journal_directory`` holds waiting speech when the engine is minutes behind (None: the system's
+    temporary directory). ``wants_english``: whether finals come with their English as well.
+    ``partials``: whether the client is told of partials; ``wants_partials``: whether they are used
+    otherwise."""
 
     partials: bool = True
     vocabulary: tuple[str, ...] = ()
     language: str | None = None
+    languages: tuple[str, ...] = ()
     journal_directory: Path | None = None
     wants_english: Callable[[], bool] = lambda: False
     wants_partials: Callable[[], bool] = lambda: False
@@ -73,6 +75,7 @@ class TrackPipeline:
             clock=clock,
             vocabulary=options.vocabulary,
             language=options.language,
+            languages=options.languages,
             journal_directory=options.journal_directory,
             wants_english=options.wants_english,
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from sessions_app.languages import base_language
 from sessions_app.live_events import FinalTranscript, PartialTranscript, SpokenEvent
 from sessions_app.media import Speaker
 from sessions_app.models import Session
@@ -276,9 +277,13 @@ class LiveSession:
 
 def _pipeline_options(session: Session, speaker: Speaker) -> PipelineOptions:
     named = session.source_language if speaker == "customer" else session.target_language
+    languages = tuple(dict.fromkeys(map(base_language, session.languages)))
+    if named is None and len(languages) == 1:
+        named = languages[0]
     return PipelineOptions(
         partials=session.partials,
         vocabulary=tuple(session.vocabulary),
-        language=named.split("-")[0] if named else None,
+        language=base_language(named) if named else None,
+        languages=languages,
         journal_directory=settings.DATA_DIR / "journal",
     )

@@ -34,6 +34,16 @@ def test_a_session_is_created_with_a_stream_and_an_event(cast: Cast, api: Client
     assert "stream" not in event.data
 
 
+def test_the_languages_that_detection_may_choose_among_are_kept(cast: Cast, api: Client) -> None:
+    for given in (["es-MX", "en"], []):
+        body = api.post(
+            "/v1/sessions",
+            {"mode": "transcription", "transcription": {"languages": given}},
+            content_type="application/json",
+        ).json()
+        assert body["transcription"]["languages"] == given
+
+
 def test_a_key_that_may_only_read_gets_a_null_token(cast: Cast, client: Client) -> None:
     session = SessionFactory.create(organization=cast.organization)
     _, secret = api_key_create(tenant=cast.tenant, name="reader", scopes=["sessions:read"])
@@ -135,6 +145,24 @@ def test_lists_filter_by_time(cast, api, created_after, created_before, found) -
             422,
             "invalid_field_value",
             "provider.phone_number",
+        ),
+        (
+            {"mode": "transcription", "transcription": {"languages": ["en", "xx"]}},
+            422,
+            "invalid_language_code",
+            "transcription.languages.1",
+        ),
+        (
+            {"mode": "transcription", "transcription": {"languages": [None]}},
+            422,
+            "invalid_field_value",
+            "transcription.languages.0",
+        ),
+        (
+            {"mode": "transcription", "transcription": {"languages": ["en"] * 9}},
+            422,
+            "invalid_field_value",
+            "transcription.languages",
         ),
         ({"mode": "transcription", "metadata": {"a": 1}}, 422, "invalid_field_value", "metadata"),
         (

@@ -274,3 +274,49 @@ def test_english_of_a_phrase_invented_on_noise_is_dropped(
     [answer] = recognizer.recognize([Utterance(spanish, RATE, language="es", english=True)])
     assert answer.text
     assert answer.english is None
+
+
+def test_a_change_of_language_is_followed_at_once(
+    recognizer: Recognizer, spanish: Samples, speech: Samples
+) -> None:
+    answers = recognizer.recognize(
+        [
+            Utterance(spanish, RATE, expected="en"),
+            Utterance(spanish, RATE, expected="en", partial=True),
+            Utterance(speech, RATE, expected="es"),
+        ]
+    )
+    assert [answer.language for answer in answers] == ["es", "es", "en"]
+    assert all("cuenta" in answer.text for answer in answers[:2])
+    assert word_errors(answers[2].text, SENTENCE) <= 0.2
+
+
+def test_detection_chooses_among_the_allowed_languages(
+    recognizer: Recognizer, spanish: Samples
+) -> None:
+    answers = recognizer.recognize(
+        [
+            Utterance(spanish, RATE, languages=("es", "en")),
+            Utterance(spanish, RATE, languages=("fr", "de")),
+        ]
+    )
+    assert answers[0].language == "es"
+    assert answers[1].language in ("fr", "de")
+    assert answers[1].detected_language in ("fr", "de")
+
+
+def test_a_doubtful_detection_takes_the_likelier_text(
+    recognizer: Recognizer, spanish: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsure(self: Decoder, encoded: Any) -> list[list[tuple[str, float]]]:
+        return [[("sw", 0.3), ("de", 0.2), ("es", 0.15)]]
+
+    monkeypatch.setattr(Decoder, "detect", unsure)
+    (answer,) = recognizer.recognize([Utterance(spanish, RATE)])
+    assert (answer.language, answer.detected_language) == ("es", "es")
+    assert answer.redone == "language"
+    assert "cuenta" in answer.text
+    assert 0 < answer.more_steps <= 600
+    (partial,) = recognizer.recognize([Utterance(spanish, RATE, partial=True)])
+    assert partial.language == "de"
+    assert partial.more_steps == 0

@@ -58,6 +58,17 @@ class TestOneUtterance:
         assert call.partials[-1].text == ""
         assert call.partials[0].id == call.partials[-1].id
 
+    async def test_languages_reach_the_engine_and_a_detected_one_is_not_certain(self):
+        call = quiet_call(languages=("es", "en"))
+        await call.say(speech(4), silence(1.5))
+        await call.say(speech(4), silence(1.5))
+        first, second = call.engine.requests[0], call.engine.requests[-1]
+        assert first.languages == second.languages == ("es", "en")
+        assert (first.language, second.certain) == (None, False)
+        call = quiet_call(language="es")
+        await call.say(speech(2), silence(1.5))
+        assert call.engine.requests[0].certain
+
     async def test_vocabulary_language_and_context_reach_the_engine(self):
         call = quiet_call(vocabulary=("Kallglot",), language="es-MX")
         await call.say(speech(1), silence(1), speech(1), silence(1))
