@@ -1,77 +1,129 @@
-"""Seconds that the local engine needs to analyze calls of 10, 60 and 480 minutes, by type.
+"""How good and how fast the local analyzer is, beside simple methods on the same calls.
 
-    python benchmarks/analysis.py
+    python benchmarks/analysis.py                       # speed, and the calls for tuning
+    python benchmarks/analysis.py --calls held_out      # the calls that tuning has not seen
+    python benchmarks/analysis.py --sets FOLDER         # public sets in FOLDER
 
-The baseline ("floor") reads every word of the transcript once (a lower-cased split), as any
-analyzer must. The calls are those of the test suite, repeated until they are long enough.
+docs/analysis.md says where to download the public sets. ``--misses`` prints what was wrong. Do not
+use it on the calls that are held out, and do not tune for them.
 """
 
-import functools
+import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from analysis_app.engines.base import ANALYSIS_TYPES, AnalysisRequest, Call, Turn
-from analysis_app.engines.local import LocalAnalyzer
-from tests.analysis_app.evaluation import call_from, read_cases
+import analysis_baselines as baselines
+from analysis_sets import report_sets
+from analysis_speed import report_speed
 
-MINUTES = (10, 60, 480)
+from analysis_app.engines.base import AnalysisRequest, Analyzer, Call, Results
+from analysis_app.engines.registry import analyzer_from_url
+from tests.analysis_app.evaluation import TYPES
+from tests.analysis_app.written_calls import (
+    ROWS,
+    SETS,
+    Score,
+    WrittenCall,
+    judge,
+    written_calls,
+)
+
+Rival = Callable[[WrittenCall], Results]
 
 
-def call_of(minutes: int) -> Call:
-    """The test suite's calls one after the other, repeated up to the given length."""
-    calls = [call_from(case) for _, case in read_cases()]
-    turns: list[Turn] = []
-    clock, index = 0.0, 0
-    while clock < minutes * 60:
-        call = calls[index % len(calls)]
-        turns += [
-            Turn(
-                f"{each.id}_{index}",
-                each.speaker,
-                each.language,
-                each.text,
-                each.translation,
-                each.start + clock,
-                each.end + clock,
-            )
-            for each in call.turns
+def _results(brief: str, topics: list[str], outcome: str, label: str) -> Results:
+    return {
+        "summary": {"brief": brief, "outcome": outcome},
+        "topics": [{"name": name} for name in topics],
+        "action_items": [],
+        "sentiment": {"label": label},
+    }
+
+
+def _text(call: Call) -> str:
+    return "\n".join(turn.text for turn in call.turns)
+
+
+def _mood(call: Call) -> str:
+    """VADER over the whole call, each turn with the same weight."""
+    scores = [baselines.vader(turn.text) for turn in call.turns]
+    return baselines.label(sum(scores) / len(scores))
+
+
+def _leading(written: WrittenCall) -> Results:
+    """Lead-3, RAKE, always "resolved", VADER."""
+    call = written.call
+    topics = baselines.rake(_text(call), written.language)
+    return _results(baselines.lead(call, 3), topics, "resolved", _mood(call))
+
+
+def _longest(written: WrittenCall) -> Results:
+    """The two longest sentences, the most frequent words, always "follow_up", always neutral."""
+    call = written.call
+    topics = baselines.most_frequent(_text(call), written.language)
+    return _results(baselines.longest(call, 2), topics, "follow_up", "neutral")
+
+
+RIVALS: dict[str, Rival] = {
+    "lead-3, RAKE, resolved, VADER": _leading,
+    "longest 2, counting, follow_up, neutral": _longest,
+}
+WITHOUT_RIVAL = ("evidence", "action items")  # rows that no simple method has
+
+
+def _measure(results_of: Rival, calls: tuple[WrittenCall, ...]) -> dict[str, Score]:
+    scores = {row: Score() for row in ROWS}
+    for written in calls:
+        judge(scores, written, results_of(written))
+    return scores
+
+
+def report_calls(analyzer: Analyzer, name: str, *, misses: bool) -> None:
+    calls = written_calls(name)
+
+    def ours(written: WrittenCall) -> Any:
+        return analyzer.analyze(written.call, AnalysisRequest(TYPES)).results
+
+    own = _measure(ours, calls)
+    others = {key: _measure(rival, calls) for key, rival in RIVALS.items()}
+    print(f"\n{len(calls)} written calls, {name}. Beside {analyzer.name}:")
+    for number, key in enumerate(RIVALS, start=1):
+        print(f"  rival {number}: {key}")
+    print(f"\n{'':28}{analyzer.name:>10}{'of':>6}{'rival 1':>10}{'rival 2':>10}")
+    for row in ROWS:
+        shares = [
+            "-" if row.startswith(WITHOUT_RIVAL) else f"{scores[row].share:.2f}"
+            for scores in others.values()
         ]
-        clock += call.duration
-        index += 1
-    return Call(turns, clock, calls[0].date)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def read_every_word(call: Call) -> None:
-    for turn in call.turns:
-        turn.text.lower().split()
+        print(
+            f"{row:28}{own[row].share:>10.2f}{own[row].of:>6}{''.join(f'{s:>10}' for s in shares)}"
+        )
+    if misses:
+        for row in ROWS:
+            for miss in own[row].misses:
+                print(f"{row}: {miss}")
 
 
 def main() -> None:
-    analyzer = LocalAnalyzer()
-    analyzer.analyze(call_of(1), AnalysisRequest(ANALYSIS_TYPES))  # load lexicons once
-    names = "".join(f"{name:>14}" for name in ANALYSIS_TYPES)
-    print(f"{'minutes':>8}{'turns':>8}{names}{'ours, all':>12}{'floor':>10}{'ratio':>9}")
-    for minutes in MINUTES:
-        call = call_of(minutes)
-        print(f"{minutes:>8}{len(call.turns):>8}", end="", flush=True)
-        total = 0.0
-        for name in ANALYSIS_TYPES:
-            request = AnalysisRequest([name])
-            spent = seconds(functools.partial(analyzer.analyze, call, request))
-            total += spent
-            print(f"{spent:>13.2f}s", end="", flush=True)
-        floor = seconds(functools.partial(read_every_word, call))
-        print(f"{total:>11.2f}s{floor:>9.4f}s{total / floor:>8.0f}x")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--calls", choices=SETS, help="written calls only")
+    parser.add_argument("--sets", type=Path, metavar="FOLDER", help="public sets only")
+    parser.add_argument("--speed", action="store_true", help="speed only")
+    parser.add_argument("--misses", action="store_true", help="print what was wrong")
+    parser.add_argument("--analyzer", default="local://", help="an ANALYZER_URL")
+    options = parser.parse_args()
+    analyzer = analyzer_from_url(options.analyzer)
+    if options.sets:
+        report_sets(analyzer, options.sets)
+        return
+    if options.speed or not options.calls:
+        report_speed()
+    if not options.speed:
+        report_calls(analyzer, options.calls or SETS[0], misses=options.misses)
 
 
 if __name__ == "__main__":
