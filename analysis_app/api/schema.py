@@ -60,7 +60,7 @@ _SENTIMENT = _object(
             "description": "Present if segments are in languages without support: names them.",
         },
     },
-    optional=("note",),
+    optional=("note", "outcome_segment_id"),
 )
 
 _SUMMARY = _object(
@@ -72,6 +72,11 @@ _SUMMARY = _object(
             "description": "The segments that the `key_points` are taken from, one for each.",
         },
         "outcome": one_of("resolved", "unresolved", "follow_up", "unknown"),
+        "outcome_segment_id": {
+            **nullable(_SEGMENT),
+            "description": "The segment that shows the outcome. Null if it is unknown. "
+            "Absent in the results of a language model.",
+        },
         "note": {
             **_TEXT,
             "description": "Present if sentences are in another language than the requested one.",

@@ -1,8 +1,9 @@
 """Action items: commitments ("I'll send you…") and requests ("could you call me back…")."""
 
 import datetime
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,9 +12,10 @@ from rapidfuzz import fuzz
 
 from analysis_app.engines.base import Call, Turn
 from analysis_app.engines.local.compliance import normalized
-from analysis_app.engines.local.cues import Patterns, matches, readings
+from analysis_app.engines.local.cues import readings
 from analysis_app.engines.local.redaction import Secrets
 
+Patterns = Mapping[str, tuple[str, ...]]
 Kind = Literal["commitment", "request", "reminder"]
 
 # No action items: things done during the call or not at all (hold, help, ask, thank…).
@@ -165,6 +167,16 @@ _AHEAD = re.compile(
     r"(days?|weeks?|días?|semanas?|tagen?|wochen?|jours?|semaines?|dias?|giorn[oi]|settiman[ae])\b",
     re.IGNORECASE,
 )
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+def matches(patterns: Patterns, language: str, text: str) -> re.Match[str] | None:
+    known = patterns.get(language)
+    return _compiled(known).search(text) if known else None
 
 
 @dataclass(frozen=True, slots=True)

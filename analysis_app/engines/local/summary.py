@@ -8,29 +8,13 @@ from typing import Any
 
 from analysis_app.engines.base import Call, Turn, base_language
 from analysis_app.engines.local.courtesies import joined, split_sentences, without_courtesies
-from analysis_app.engines.local.cues import (
-    FOLLOW_UP,
-    RESOLVED,
-    UNRESOLVED,
-    Patterns,
-    turn_matches,
-)
+from analysis_app.engines.local.cues import REASON, matches, readings
+from analysis_app.engines.local.outcome import find_outcome, sentence_cues
 from analysis_app.engines.local.redaction import Secrets, is_mostly_hidden
 from analysis_app.engines.local.topics import NOT_TOPICS
 
 KEY_POINTS = 5
 _WORD = re.compile(r"\w{4,}")
-_REASON: Patterns = {
-    "en": (
-        r"\bi('m| am)? (calling|call|have|need|want|would like|was|got|received|ordered|can't|cannot|bought)\b",
-        r"\b(my|the) \w+( \w+)? (is|isn't|was|has|hasn't|does|doesn't|did|didn't|won't|keeps)\b",
-    ),
-    "es": (r"\b(tengo|llamo|quiero|quería|necesito|me gustaría|he recibido|mi \w+ no)\b",),
-    "de": (r"\b(ich (habe|rufe|möchte|brauche|wollte)|mein\w* \w+ (ist|funktioniert|wurde))\b",),
-    "fr": (r"\b(j'ai|j'appelle|je voudrais|j'aimerais|mon \w+ (est|ne)|ma \w+ (est|ne))\b",),
-    "pt": (r"\b(tenho|ligo|quero|queria|preciso|gostaria|meu \w+ não)\b",),
-    "it": (r"\b(ho|chiamo|vorrei|volevo|mi serve|il mio \w+ non)\b",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +27,10 @@ class _Sentence:
 def _text(call: Call, turn: Turn, language: str) -> str:
     """In the wanted language, if spoken in it or translated into it; else as spoken."""
     return call.text_in(turn, language) or turn.text
+
+
+def _gives_reason(call: Call, turn: Turn) -> bool:
+    return any(matches(REASON, language, text) for language, text in readings(call, turn))
 
 
 def _sentences(call: Call, language: str) -> list[_Sentence]:
@@ -71,13 +59,11 @@ def _sentences(call: Call, language: str) -> list[_Sentence]:
         ) / math.sqrt(len(bag) + 3)
         if text.rstrip().endswith("?") and turn.speaker == "agent":
             weight *= 0.4  # asking for a number or a name does not tell the subject
-        if (
-            turn.speaker == "customer"
-            and turn.start < end / 3
-            and turn_matches(call, turn, _REASON)
-        ):
+        if turn.speaker == "customer" and turn.start < end / 3 and _gives_reason(call, turn):
             weight *= 1.6
-        if any(turn_matches(call, turn, cues) for cues in (RESOLVED, UNRESOLVED, FOLLOW_UP)):
+        if any(
+            sentence_cues(language, text, turn.speaker) for language, text in readings(call, turn)
+        ):
             weight *= 1.35
         return weight
 
@@ -105,25 +91,6 @@ def _key_points(sentences: list[_Sentence]) -> list[_Sentence]:
     return sorted(chosen, key=lambda each: sentences.index(each))
 
 
-def outcome(call: Call) -> str:
-    """From the closing cues: the last third counts most, later words more than earlier ones."""
-    turns = list(call.turns)
-    if not turns or len({turn.speaker for turn in turns}) < 2:
-        return "unknown"
-    tail = turns[-max(4, len(turns) // 2) :]
-    totals = {"resolved": 0.0, "unresolved": 0.0, "follow_up": 0.0}
-    for index, turn in enumerate(tail):
-        weight = 0.5 + (index + 1) / len(tail)
-        if turn_matches(call, turn, UNRESOLVED):
-            totals["unresolved"] += 1.4 * weight * (1.3 if turn.speaker == "customer" else 1.0)
-        elif turn_matches(call, turn, RESOLVED):
-            totals["resolved"] += weight * (1.2 if turn.speaker == "customer" else 1.0)
-        if turn_matches(call, turn, FOLLOW_UP):
-            totals["follow_up"] += 1.3 * weight
-    best = max(totals, key=lambda name: totals[name])
-    return best if totals[best] > 0 else "unknown"
-
-
 def _note(call: Call, language: str, points: list[_Sentence]) -> str | None:
     """A note if sentences are in a language other than the requested one."""
     foreign = sorted(
@@ -144,7 +111,7 @@ def _brief(call: Call, points: list[_Sentence]) -> list[_Sentence]:
         (
             point
             for point in points
-            if point.turn.speaker == "customer" and turn_matches(call, point.turn, _REASON)
+            if point.turn.speaker == "customer" and _gives_reason(call, point.turn)
         ),
         None,
     )
@@ -156,11 +123,13 @@ def _brief(call: Call, points: list[_Sentence]) -> list[_Sentence]:
 def summarize(call: Call, *, language: str) -> dict[str, Any]:
     language = base_language(language)
     points = _key_points(_sentences(call, language))
+    outcome = find_outcome(call)
     result: dict[str, Any] = {
         "brief": joined([point.text for point in _brief(call, points)]),
         "key_points": [point.text for point in points],
         "key_point_segments": [point.turn.id for point in points],
-        "outcome": outcome(call),
+        "outcome": outcome.label,
+        "outcome_segment_id": outcome.turn.id if outcome.turn else None,
     }
     note = _note(call, language, points)
     if note:

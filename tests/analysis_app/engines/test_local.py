@@ -42,6 +42,7 @@ def test_a_silent_call_is_analyzed_without_inventing_anything():
         "key_points": [],
         "key_point_segments": [],
         "outcome": "unknown",
+        "outcome_segment_id": None,
     }
     assert results["sentiment"]["segments"] == []
 
