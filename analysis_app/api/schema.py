@@ -60,7 +60,7 @@ _SENTIMENT = _object(
             "description": "Present if segments are in languages without support: names them.",
         },
     },
-    optional=("note", "outcome_segment_id"),
+    optional=("note",),
 )
 
 _SUMMARY = _object(
@@ -82,7 +82,7 @@ _SUMMARY = _object(
             "description": "Present if sentences are in another language than the requested one.",
         },
     },
-    optional=("note",),
+    optional=("note", "outcome_segment_id"),
 )
 
 _ACTION_ITEM = _object(
