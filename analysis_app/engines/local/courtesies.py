@@ -50,7 +50,7 @@ def joined(texts: list[str]) -> str:
     """Texts as sentences of one text: each starts with a capital and ends with a full stop."""
     sentences = (text.strip().rstrip(",;:-") for text in texts)
     return " ".join(
-        text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+        text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
         for text in sentences
         if text
     )

@@ -1,7 +1,8 @@
 """How a call ended, and the segment that says so."""
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,9 +63,10 @@ def _is_wish(language: str, before: str) -> bool:
     return pattern is not None and pattern.search(before) is not None
 
 
-def sentence_cues(language: str, sentence: str, speaker: str) -> dict[Kind, float]:
-    """Weights by kind of what a sentence of ``speaker`` says about the outcome."""
-    found: dict[Kind, float] = {}
+@functools.lru_cache(maxsize=1024)
+def sentence_cues(language: str, sentence: str, speaker: str) -> Mapping[Kind, tuple[Label, float]]:
+    """What a sentence of ``speaker`` says about the outcome: label and weight by kind."""
+    found: dict[Kind, tuple[Label, float]] = {}
     language = base_language(language)
     is_question = sentence.rstrip().endswith("?")
     for kind, weight in _WEIGHTS.items():
@@ -73,9 +75,9 @@ def sentence_cues(language: str, sentence: str, speaker: str) -> dict[Kind, floa
             continue
         match = matches(_PATTERNS[kind], language, sentence)
         if match and not (kind in _WISHES and _is_wish(language, sentence[: match.start()])):
-            found[kind] = own
+            found[kind] = (weight.label, own)
     if "sarcasm" in found:
-        found = {kind: own for kind, own in found.items() if kind not in _WISHES}
+        found = {kind: cue for kind, cue in found.items() if kind not in _WISHES}
     return found
 
 
@@ -85,8 +87,9 @@ def _cues(call: Call) -> Iterator[Cue]:
         recency = 0.5 + (index + 1) / len(turns)
         for language, text in readings(call, turn):
             for sentence in split_sentences(text):
-                for kind, own in sentence_cues(language, sentence, turn.speaker).items():
-                    yield Cue(kind, _WEIGHTS[kind].label, own * recency, turn)
+                cues = sentence_cues(language, sentence, turn.speaker)
+                for kind, (label, own) in cues.items():
+                    yield Cue(kind, label, own * recency, turn)
 
 
 def find_outcome(call: Call) -> Outcome:

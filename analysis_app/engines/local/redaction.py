@@ -36,12 +36,17 @@ _ASKS_SECRET = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(
-    r"\b(?:(?:your|full|first|last|sur) ?name|who am i (?:speaking|talking) (?:to|with)|su nombre|nombre completo|ihren? (?:vollständigen? )?namen?|votre nom|seu nome|il suo nome|nome e cognome)\b",
+    r"\b(?:(?:your|full|first|last|sur|what|which|whose) ?name|what(?:'s| is| was) the name|who am i (?:speaking|talking) (?:to|with)|su nombre|nombre completo|a nombre de quién|qué nombre|cómo se llama|wie heißen sie|welche[nm] namen?|(?:à )?quel nom|a che nome|che nome|que nome|como se chama|ihren? (?:vollständigen? )?namen?|votre nom|seu nome|il suo nome|nome e cognome)\b",
+    re.IGNORECASE,
+)
+_ASKS_NUMBER = re.compile(
+    r"\b(?:(?:account|customer|order|card|policy|member|booking|phone|reference|contract|tracking|client)(?: \w+)? (?:number|reference|id|code)|postcode|zip code|e-?mail(?: address)?|your address"
+    r"|número de|kundennummer|\w*nummer|numéro de|numero di|código|codice)\b",
     re.IGNORECASE,
 )
 _ANSWER = re.compile(
     r"^\W*(?:(?:yes|yeah|sure|okay|ok|of course|um|uh|well|so|sí|ja|oui|sim|certo)\b[\s,.]*)*"
-    r"(?:(?:it's|it is|that's|that is|that would be|the \w+ is|my [\w' ]{2,30}? (?:is|was)|i'm|i am|es|ist|c'est|é|è|mi \w+ es|mein \w+ ist)\s+)?(.+)",
+    r"(?:(?:it's|it is|that's|that is|that would be|the \w+ is|my [\w' ]{2,30}? (?:is|was)|i'm|i am|es|ist|c'est|é|è|mi \w+ es|mein \w+ ist|(?:au|a) no(?:m|me|mbre) (?:de|di)|auf den namen|de|di|under)\s+)?(.+)",
     re.IGNORECASE,
 )
 _STATED = re.compile(
@@ -52,7 +57,9 @@ _INTRODUCED = re.compile(
     r"\b(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|meu nome é|me chamo|mi chiamo)\s+(\w[\w'-]*(?:\s+\w[\w'-]*){0,2})"
     r"|\b(?:this is|i'm|i am|hier (?:ist|spricht)|soy|habla|sono|aqui é|ici)\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+){0,2})"
     r"|\b(?:mr|mrs|ms|miss|dr|herr|frau|madame|monsieur|señora?|senhora?|signora?)\.?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)"
-    r"|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao|thank you|thanks|gracias|danke|merci),?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)(?=\s*[.,!?])",
+    r"|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao|thank you|thanks|gracias|danke|merci),?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)(?=\s*[.,!?])"
+    r"|\b(?:le atiende|habla con|you(?:'re| are) (?:speaking|through) (?:to|with)|sie sprechen mit|fala (?:a|o)|vous parlez (?:à|avec)|parla con)\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)"
+    r"|(?<![\w'])((?-i:[A-ZÀ-Þ])[\w'-]+),?\s+(?:speaking|here|à votre écoute|à l'appareil|am apparat|al habla|bonjour|bonsoir)\b",
     re.IGNORECASE,
 )
 # Words that end a name or an answer, or that are too common to be hidden everywhere.
@@ -122,6 +129,13 @@ class Secrets:
 def is_mostly_hidden(text: str) -> bool:
     """Whether little is left to read: for example "My PIN is [number]"."""
     return "[" in text and len(text.split()) < 8
+
+
+def asks_for_secret(turn: Turn) -> bool:
+    """Whether the turn asks for a name, a number that identifies somebody, or a secret."""
+    return _asked(turn) is not None or any(
+        _ASKS_NUMBER.search(text) for text in filter(None, (turn.text, turn.translation))
+    )
 
 
 def _asked(turn: Turn) -> str | None:

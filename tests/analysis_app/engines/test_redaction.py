@@ -78,8 +78,8 @@ def test_the_sentences_of_a_brief_are_joined_with_full_stops():
     request = AnalysisRequest(["summary"])
     brief = LocalAnalyzer().analyze(call, request).results["summary"]["brief"]
     assert brief == (
-        "My washing machine leaks water on the kitchen floor. "
-        "A technician will repair the washing machine on friday."
+        "Customer: My washing machine leaks water on the kitchen floor. "
+        "Agent: A technician will repair the washing machine on friday."
     )
 
 
