@@ -6,9 +6,10 @@ import pytest
 
 from analysis_app.engines.base import ANALYSIS_TYPES, AnalysisRequest, Call, ComplianceCheck
 from analysis_app.engines.local import LocalAnalyzer, sentiment
-from analysis_app.engines.local.action_items import due_date, find_action_items
+from analysis_app.engines.local.action_items import find_action_items
 from analysis_app.engines.local.compliance import run_checks, says
 from analysis_app.engines.local.courtesies import without_courtesies
+from analysis_app.engines.local.due_dates import due_date
 from analysis_app.engines.local.sentiment import measure_sentiment
 from analysis_app.engines.local.summary import summarize
 from analysis_app.engines.local.topics import find_topics, snake_case
