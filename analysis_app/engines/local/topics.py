@@ -1,13 +1,15 @@
-"""Topics: multilingual keyphrases (YAKE, Campos et al., 2020), merged and ranked."""
+"""Topics: the reasons for the call, then multilingual keyphrases (YAKE, Campos et al., 2020)."""
 
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import yake
 
-from analysis_app.engines.base import Call, base_language
+from analysis_app.engines.base import Call, Turn, base_language
+from analysis_app.engines.local.call_reasons import find_reasons
 from analysis_app.engines.local.courtesies import joined
 from analysis_app.engines.local.redaction import HIDDEN, Secrets
 
@@ -33,7 +35,9 @@ NOT_TOPICS = COURTESIES | frozenset(
     # Backchannels, words of identification, and verbs that a phrase would only begin or end with.
     "alright hmm mhm umm yep nope uhm amount password pin maiden birth code verify identity confirm "
     "digits zero name address secret left asked arrived came went took gave ordered received "
-    "bought tried wanted needed waited promised happened number okey".split()
+    "bought tried wanted needed waited promised happened number okey "
+    "oui alors heures nom matin soir bonne journée passera buonasera sera grazie nome arriva abend link schicken "
+    "amanhã peço desculpa vou verificar pois hora noche tarde hay lo siento".split()
 )
 
 
@@ -51,6 +55,12 @@ def _stem(word: str) -> str:
     return word
 
 
+def _after_opening(call: Call) -> Sequence[Turn]:
+    """Without the agent's first words, which name the company."""
+    starts = bool(call.turns) and call.turns[0].speaker == "agent"
+    return call.turns[1:] if starts and len(call.turns) > 1 else call.turns
+
+
 def _texts_by_language(call: Call) -> dict[str, str]:
     """All turns readable in English as one text, and one text per other language.
 
@@ -58,7 +68,7 @@ def _texts_by_language(call: Call) -> dict[str, str]:
     """
     secrets = Secrets(call)
     texts: dict[str, list[str]] = {}
-    for turn in call.turns:
+    for turn in _after_opening(call):
         english = call.text_in(turn, "en")
         language, text = ("en", english) if english else (base_language(turn.language), turn.text)
         texts.setdefault(language, []).append(HIDDEN.sub(". ", secrets.hide(text)))
@@ -68,7 +78,25 @@ def _texts_by_language(call: Call) -> dict[str, str]:
 
 
 def find_topics(call: Call) -> list[dict[str, Any]]:
-    """At most eight, best first: ``[{"name": "order_status", "confidence": 0.95}]``."""
+    """The call's reasons, then phrases that are repeated: at most eight, best first.
+
+    ``[{"name": "order_status", "confidence": 0.95}]``
+    """
+    reasons = find_reasons(call)
+    known = {_stem(word) for name, _ in reasons for word in name.split("_")}
+    least = min((confidence for _, confidence in reasons), default=1.0)
+    phrases = [
+        {"name": topic["name"], "confidence": round(topic["confidence"] * least, 2)}
+        for topic in _phrases(call, only_repeated=bool(reasons))
+        if not known.intersection(_stem(word) for word in topic["name"].split("_"))
+    ]
+    return [
+        *({"name": name, "confidence": confidence} for name, confidence in reasons),
+        *phrases[: MOST - len(reasons)],
+    ]
+
+
+def _phrases(call: Call, *, only_repeated: bool) -> list[dict[str, Any]]:
     candidates: dict[str, tuple[str, float]] = {}
     for language, text in _texts_by_language(call).items():
         counts = Counter(_stem(word) for word in re.findall(r"\w+", text.lower()))
@@ -82,7 +110,7 @@ def find_topics(call: Call) -> list[dict[str, Any]]:
             # In YAKE lower is better. A word said once scores well in a short text, so repeated
             # words are weighted more.
             repeats = min(counts[_stem(word)] for word in words)
-            if len(words) == 1 and repeats < 2:
+            if repeats < 2 and (len(words) == 1 or only_repeated):
                 continue
             strength = (1 + repeats) / (1 + 12 * float(score))
             key = "_".join(_stem(word) for word in words)

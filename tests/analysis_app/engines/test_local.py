@@ -303,12 +303,12 @@ def test_topics_are_snake_case():
 def test_a_repeated_phrase_is_a_topic():
     topics = find_topics(
         customer(
-            "My credit card was stolen.",
-            "Please block the credit card.",
-            "When will the new credit card arrive?",
+            "My solar panels make no power.",
+            "The solar panels were cleaned.",
+            "Who looks at the solar panels?",
         )
     )
-    assert topics[0]["name"] == "credit_card"
+    assert "solar_panels" in [topic["name"] for topic in topics]
 
 
 # --- Compliance -----------------------------------------------------------------------------------
