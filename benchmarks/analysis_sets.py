@@ -69,14 +69,14 @@ def _mean(figures: list[float]) -> float:
 
 
 def _dialogsum(path: Path) -> Iterator[tuple[Call, list[str], list[str]]]:
-    """(call, summaries, topics). The person who speaks first is taken for the agent."""
+    """(call, summaries, topics). The person who speaks first is taken for the customer."""
     for line in path.read_text().splitlines():
         item = json.loads(line)
         lines = []
         for spoken in item["dialogue"].splitlines():
             match = re.match(r"#Person(\d)#: ?(.+)", spoken)
             if match:
-                lines.append(("agent" if match.group(1) == "1" else "customer", match.group(2)))
+                lines.append(("customer" if match.group(1) == "1" else "agent", match.group(2)))
         keys = [key for key in item if key.startswith("summary")]
         summaries = [re.sub(r"#Person\d#", "", item[key]) for key in keys]
         yield _call(lines), summaries, [item[key.replace("summary", "topic")] for key in keys]

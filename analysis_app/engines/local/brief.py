@@ -1,6 +1,8 @@
 """The brief: why the customer calls and what the agent did or promised, in the call's own words."""
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +26,7 @@ PARTIES = {
     "it": ("Cliente", "Operatore"),
     "pt": ("Cliente", "Agente"),
 }
+_LONG_WORD = re.compile(r"\w{5,}")
 _CLAUSE = re.compile(
     r"[,;:]\s|\s(?=(?:and|but|because|so|y|pero|et|mais|und|aber|weil|e|ma|mas)\s)"
 )
@@ -89,6 +92,13 @@ def shortened(text: str, limit: int, start: int = 0) -> str:
     return (cut[: long_enough[-1]] if long_enough else cut).rstrip(" ,;:") + "…"
 
 
+def _centrality(sentences: Sequence[Sentence]) -> list[float]:
+    """How much each sentence holds of the long words that the call repeats; about 0 to 3."""
+    bags = [set(_LONG_WORD.findall(sentence.text.lower())) for sentence in sentences]
+    counts = Counter(word for bag in bags for word in bag)
+    return [sum(math.sqrt(counts[word]) for word in bag) / math.sqrt(len(bag) + 3) for bag in bags]
+
+
 def _reason_score(sentence: Sentence, order: int, turns: int) -> float:
     """How likely the customer's sentence number ``order`` is the reason for the call."""
     if is_mostly_hidden(sentence.text) or sentence.position > max(4, turns * 0.6):
@@ -105,7 +115,10 @@ def _reason_score(sentence: Sentence, order: int, turns: int) -> float:
 def find_reason(sentences: Sequence[Sentence], turns: int) -> Sentence | None:
     """The sentence in which the customer says why they call."""
     own = [sentence for sentence in sentences if sentence.turn.speaker == "customer"]
-    scores = [_reason_score(sentence, order, turns) for order, sentence in enumerate(own)]
+    scores = [
+        score + central if (score := _reason_score(sentence, order, turns)) > 0 else 0.0
+        for order, (sentence, central) in enumerate(zip(own, _centrality(own), strict=True))
+    ]
     if not scores or max(scores) <= 0:
         return None
     return own[scores.index(max(scores))]
@@ -145,7 +158,7 @@ def _answers(
     ranked = sorted(
         (index for index, score in enumerate(scores) if score > 0), key=lambda i: -scores[i]
     )
-    if not ranked:  # an answer to a question, or nothing: the longest statement after the reason
+    if not ranked:  # an answer to a question, or nothing: the statement that tells most
         after = reason.position if reason else 0
         told = [
             index
@@ -156,7 +169,8 @@ def _answers(
             and len(sentence.text.split()) >= LONG_ENOUGH
             and not is_mostly_hidden(sentence.text)
         ]
-        ranked = sorted(told, key=lambda i: -len(sentences[i].text.split()))[:1]
+        central = _centrality(sentences)
+        ranked = sorted(told, key=lambda i: -central[i])[:1]
     chosen: list[int] = []
     texts: dict[int, str] = {}
     for index in ranked[:ANSWERS]:

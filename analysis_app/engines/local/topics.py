@@ -10,11 +10,12 @@ import yake
 
 from analysis_app.engines.base import Call, Turn, base_language
 from analysis_app.engines.local.call_reasons import find_reasons
-from analysis_app.engines.local.courtesies import joined
+from analysis_app.engines.local.courtesies import joined, without_courtesies
 from analysis_app.engines.local.redaction import HIDDEN, Secrets
 
 MOST = 8
-WORDS_READ = 20_000  # an eight-hour call has more words, but no more topics
+GREETING_WORDS = 12  # at most, of a first turn that does no more than greet
+WORDS_READ = 8_000  # an eight-hour call has more words, but no more topics
 
 COURTESIES = frozenset(
     # Words that occur in every call and are never its topic.
@@ -56,9 +57,12 @@ def _stem(word: str) -> str:
 
 
 def _after_opening(call: Call) -> Sequence[Turn]:
-    """Without the agent's first words, which name the company."""
-    starts = bool(call.turns) and call.turns[0].speaker == "agent"
-    return call.turns[1:] if starts and len(call.turns) > 1 else call.turns
+    """Without the agent's greeting, which names the company."""
+    if len(call.turns) < 2 or call.turns[0].speaker != "agent":
+        return call.turns
+    text = call.turns[0].text
+    is_greeting = without_courtesies(text) != text or len(text.split()) <= GREETING_WORDS
+    return call.turns[1:] if is_greeting else call.turns
 
 
 def _texts_by_language(call: Call) -> dict[str, str]:
