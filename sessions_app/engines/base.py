@@ -10,9 +10,9 @@ import enum
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -109,14 +109,6 @@ class SpeechAudio:
         return len(self.samples) / self.sample_rate
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation with a responder."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
 class Engine(ABC):
     """What all kinds of engines share: a name, a life cycle, and calls that cannot hang.
 
@@ -197,15 +189,19 @@ class Engine(ABC):
         self,
         begin: Callable[[], AsyncGenerator[T, None]],
         timeout: float | None,  # noqa: ASYNC109 - seconds per chunk
+        between: float | None = None,
     ) -> AsyncGenerator[T, None]:
-        """The chunks of ``begin()``. Only the first is retried, so that nothing is sent twice."""
+        """The chunks of ``begin()``. Only the first is retried, so that nothing is sent twice.
+
+        ``between``: seconds for each later chunk, if that differs from ``timeout``.
+        """
 
         async def first() -> tuple[T | None, AsyncGenerator[T, None]]:
             chunks = begin()
             return await anext(chunks, None), chunks
 
         chunk, chunks = await self._call(first, timeout)
-        limit = self.default_timeout if timeout is None else timeout
+        limit = between or (self.default_timeout if timeout is None else timeout)
         # Closing at once frees the connection or process when the caller stops early (barge-in).
         async with contextlib.aclosing(chunks):
             while chunk is not None:
@@ -219,7 +215,7 @@ class Engine(ABC):
                     ) from None
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """``text`` without NUL and lone surrogates.
 
     A remote engine's JSON may hold them, but databases and clients refuse them, and storing the
@@ -253,8 +249,8 @@ class Transcriber(Engine):
                 raise EngineOverloaded(f"{self.name} is full: the request only waited") from None
             raise
         metrics.AUDIO.labels(self.name, request.priority.name.lower()).inc(request.duration)
-        english = None if result.english is None else _storable(result.english)
-        return replace(result, text=_storable(result.text), english=english)
+        english = None if result.english is None else storable(result.english)
+        return replace(result, text=storable(result.text), english=english)
 
     @property
     def backlog_seconds(self) -> float:
@@ -326,10 +322,10 @@ class Translator(Engine):
     ) -> str:
         """Translate one segment. ``timeout`` is in seconds. Raises ``EngineError``."""
         source, target = _base(request.source), _base(request.target)
-        request = replace(request, text=_storable(request.text), source=source, target=target)
+        request = replace(request, text=storable(request.text), source=source, target=target)
         if source == target or not any(character.isalnum() for character in request.text):
             return request.text
-        return _storable(await self._call(lambda: self._guarded(request), timeout))
+        return storable(await self._call(lambda: self._guarded(request), timeout))
 
     async def _guarded(self, request: TranslationRequest) -> str:
         return await translate_guarded(
@@ -410,25 +406,3 @@ class Synthesizer(Engine):
     ) -> AsyncGenerator[SpeechAudio, None]:
         """An async generator; all chunks have the same rate. ``voice`` is None, or one that
         ``may_use`` allows."""
-
-
-class Responder(Engine):
-    """Answers a conversation, streaming the text."""
-
-    kind = "responder"
-
-    async def respond(
-        self,
-        messages: Sequence[Message],
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - part of the contract
-    ) -> AsyncGenerator[str, None]:
-        """Yield the answer as it is written; ``timeout`` is seconds per chunk of text."""
-        chunks = self._stream(lambda: self._respond(messages), timeout)
-        async with contextlib.aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
-
-    @abstractmethod
-    def _respond(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """An async generator of chunks of text."""

@@ -58,6 +58,19 @@ BACKLOG = Gauge(
     ["engine"],
 )
 
+FIRST_TOKEN = Histogram(
+    "kallglot_responder_first_token_seconds",
+    "Seconds from a request to the first text or tool call of the answer, with a retry",
+    ["engine"],
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1, 1.5, 2, 3, 5, 8),
+)
+TOKENS_PER_SECOND = Histogram(
+    "kallglot_responder_tokens_per_second",
+    "Tokens per second after the first one, of answers that were not interrupted",
+    ["engine"],
+    buckets=(2, 5, 8, 12, 20, 30, 50, 80, 120, 200, 400),
+)
+
 READY = Gauge(
     "kallglot_engine_ready",
     "1: the translator or synthesizer is loaded; 0: it is loading, or is tried again",

@@ -13,12 +13,12 @@ from typing import Any
 from sessions_app.engines import fallback, responders, synthesizers, transcribers, translators
 from sessions_app.engines.base import (
     EngineMisconfigured,
-    Responder,
     Synthesizer,
     Transcriber,
     Translator,
 )
 from sessions_app.engines.pivot import PivotTranslator
+from sessions_app.engines.responder import Responder
 from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain
 
 

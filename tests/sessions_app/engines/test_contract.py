@@ -41,7 +41,10 @@ URLS = {
         "openai": "openai+http://engine.test/v1?model=tiny",
         "whisper": "whisper://",
     },
-    "responder": {},
+    "responder": {
+        "openai": "openai+http://engine.test/v1?model=tiny",
+        "knowledge": "knowledge://",
+    },
 }
 PACKAGES: dict[str, ModuleType] = {
     "transcriber": transcribers,
