@@ -16,9 +16,6 @@ from sessions_app.agents.turns.model_file import locate
 from sessions_app.engines.base import EngineOverloaded
 from sessions_app.engines.process import WorkerProcess
 
-_TIMEOUT: Final = 2.0
-"""Seconds for one answer; a child that takes longer is replaced."""
-
 _MOST_WAITING: Final = 8
 """Requests. A turn cannot wait for more: silence and the words decide instead."""
 
@@ -26,9 +23,13 @@ _session: Any = None  # in the child
 
 
 class SmartTurn:
-    """``models_dir`` is where the model's file is or is put. Belongs to one event loop."""
+    """``models_dir`` is where the model's file is or is put. Belongs to one event loop.
 
-    def __init__(self, models_dir: Path) -> None:
+    ``timeout`` is in seconds, for one answer; a child that takes longer is replaced.
+    """
+
+    def __init__(self, models_dir: Path, timeout: float = 2.0) -> None:
+        self._timeout = timeout
         self._models_dir = models_dir
         self._worker: WorkerProcess | None = None
         self._starting = asyncio.Lock()
@@ -60,7 +61,7 @@ class SmartTurn:
             await self.start()
             assert self._worker is not None
             last = audio[-sample_rate * SECONDS :]
-            answer: float = await self._worker.run(_TIMEOUT, _probability, last, sample_rate)
+            answer: float = await self._worker.run(self._timeout, _probability, last, sample_rate)
             return answer
         finally:
             self._waiting -= 1
