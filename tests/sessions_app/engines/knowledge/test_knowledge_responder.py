@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from sessions_app.engines.responder import (
     Passage,
     ResponseEvent,
     ResponseRequest,
+    Search,
     TextDelta,
     Tool,
     ToolCall,
 )
 from sessions_app.engines.responders.knowledge import END_CALL, TRANSFER, KnowledgeResponder
-from tests.sessions_app.engines.knowledge.faq import ANSWERABLE, UNANSWERABLE, search
+from tests.sessions_app.engines.knowledge import faq, unseen_faq
 
 TOOLS = (Tool(TRANSFER, "Connects a person"), Tool(END_CALL, "Ends the call"))
 ALL = sorted(LANGUAGES)
@@ -28,6 +30,7 @@ async def events(
     tools: tuple[Tool, ...] = TOOLS,
     embed: Embed | None = None,
     passages: tuple[Passage, ...] | None = None,
+    search: Search = faq.search,
 ) -> list[ResponseEvent]:
     """The answer after ``turns``: the caller's and the assistant's, the caller's first."""
     conversation = tuple(
@@ -53,16 +56,19 @@ def called(found: list[ResponseEvent]) -> list[str]:
     return [each.name for each in found if isinstance(each, ToolCall)]
 
 
-async def test_a_small_faq_is_answered_or_asked_back_and_never_answered_wrongly() -> None:
+@pytest.mark.parametrize(("questions", "expected"), [(faq, 21), (unseen_faq, 14)])
+async def test_a_small_faq_is_answered_or_asked_back_and_never_answered_wrongly(
+    questions: ModuleType, expected: int
+) -> None:
     again = phrasebook("en").replies["again"]
     right = wrong = 0
-    for question, words in ANSWERABLE:
-        answer = text(await events(question))
+    for question, words in questions.ANSWERABLE:
+        answer = text(await events(question, search=questions.search))
         right += words in answer
         wrong += words not in answer and answer != again
-    assert (right, wrong) == (21, 0)
-    for question in UNANSWERABLE:
-        assert text(await events(question)) == again, question
+    assert (right, wrong) == (expected, 0)
+    for question in questions.UNANSWERABLE:
+        assert text(await events(question, search=questions.search)) == again, question
 
 
 async def test_the_answer_is_the_documents_own_sentence_and_names_its_passage() -> None:
