@@ -6,7 +6,7 @@ from rest_framework import serializers
 from analysis_app.engines.base import ANALYSIS_TYPES
 from kallglot_site.api.operations import one_of
 from kallglot_site.api.serializers import StrictCharField, StrictChoiceField, StrictSerializer
-from sessions_app.api.serializers import LanguageField
+from sessions_app.input_fields import LanguageField
 
 
 class CustomPromptsInput(StrictSerializer):
