@@ -267,6 +267,11 @@ class Environment(BaseModel):
     )
     SYNTHESIZER_URL: str = _engines("piper://,nanotts://,espeak://", "Text to speech.")
     RESPONDER_URL: str = _engines("", "The language model behind the AI modes. Empty: none.")
+    EMBEDDER_URL: str = _engines(
+        "minilm://",
+        "Search by meaning in knowledge bases: `minilm://` or `openai+https://…?model=…`. "
+        "`none`: search by words only.",
+    )
     ANALYZER_URL: str = _engines("local://", "Call analysis: `local://` or `openai+https://…`.")
     KALLGLOT_STREAM_TOKEN_TTL: Seconds = _streaming(300.0, "Seconds that a stream token is valid.")
     KALLGLOT_STREAM_SILENCE: Seconds = _streaming(

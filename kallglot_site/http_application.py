@@ -14,11 +14,10 @@ from django import db
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
+from kallglot_site.http_limits import body_limit
+
 THREADS = 16
 """Requests handled at the same time in one process, each with a database connection."""
-
-MAX_BODY = 1024 * 1024
-"""Bytes. The rest of a longer body is dropped, and the views refuse it: their limits are lower."""
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -33,7 +32,8 @@ class HttpApplication(ASGIHandler):
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="http")
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, _bounded(receive), send)
+        limit = body_limit(scope["method"], scope["path"])
+        await super().__call__(scope, _bounded(receive, limit), send)
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override]  # Django's type is less exact
         work = sync_to_async(self._work, thread_sensitive=False, executor=self._pool)
@@ -63,18 +63,18 @@ async def _at_once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-def _bounded(receive: Receive) -> Receive:
-    """``receive`` that ends the body after ``MAX_BODY`` bytes and drops the rest."""
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """``receive`` that ends the body after ``limit`` bytes and drops the rest."""
     total = 0
 
     async def bounded() -> Any:
         nonlocal total
         message = await receive()
-        while message["type"] == "http.request" and total > MAX_BODY:
+        while message["type"] == "http.request" and total > limit:
             message = await receive()
         if message["type"] == "http.request":
             total += len(message.get("body", b""))
-            if total > MAX_BODY:
+            if total > limit:
                 return {**message, "more_body": False}
         return message
 

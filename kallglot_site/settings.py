@@ -104,6 +104,7 @@ INSTALLED_APPS = [
     "kallglot_site.api",
     "webhooks_app",
     "sessions_app",
+    "sessions_app.agents",
     "recordings_app",
     "analysis_app",
 ]
@@ -315,6 +316,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 5.0,
         "options": {"expires": 5.0},
     },
+    "read-documents": {
+        "task": "sessions_app.agents.tasks.read_documents_due",
+        "schedule": 2.0,
+        "options": {"expires": 5.0},
+    },
+    "make-vectors": {
+        "task": "sessions_app.agents.tasks.make_vectors_due",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "translate-due": {
         "task": "sessions_app.tasks.translate_due",
         "schedule": 5.0,
@@ -411,6 +422,7 @@ TRANSCRIBER_URL: str = ENV["TRANSCRIBER_URL"]
 TRANSLATOR_URL: str = ENV["TRANSLATOR_URL"]
 SYNTHESIZER_URL: str = ENV["SYNTHESIZER_URL"]
 RESPONDER_URL: str = ENV["RESPONDER_URL"]
+EMBEDDER_URL: str = "" if ENV["EMBEDDER_URL"] == "none" else ENV["EMBEDDER_URL"]
 ANALYZER_URL: str = ENV["ANALYZER_URL"]
 
 STREAM_TOKEN_TTL: float = ENV["KALLGLOT_STREAM_TOKEN_TTL"]

@@ -29,6 +29,7 @@ urlpatterns = [
     path("errors", error_page, name="errors"),
     path("dashboard/", include("recordings_app.dashboard.urls")),
     path("v1/", include("sessions_app.api.urls")),
+    path("v1/", include("sessions_app.agents.api.urls")),
     path("v1/", include("analysis_app.api.urls")),
     path("v1/", include("webhooks_app.api.urls")),
     path("v1/", include("recordings_app.api.urls")),

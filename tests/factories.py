@@ -13,6 +13,11 @@ from kallglot_site.accounts.models import Environment, Organization
 from kallglot_site.accounts.tenancy import Tenant
 from recordings_app.media import storage
 from recordings_app.models import Recording, RecordingFile
+from sessions_app.agents import services as agents
+from sessions_app.agents.files.plain import read_md
+from sessions_app.agents.knowledge.passages import split
+from sessions_app.agents.knowledge.reading import DOCUMENTS, document_complete
+from sessions_app.agents.models import Document, KnowledgeBase
 from sessions_app.models import Segment, Session
 
 Row = TypeVar("Row")
@@ -103,3 +108,20 @@ def recording_ready(tenant: Tenant, content: bytes = b"audio" * 1000, **values: 
         encrypted=encrypted,
     )
     return recording
+
+
+def document_ready(
+    tenant: Tenant,
+    text: str = "Orders arrive within three working days.",
+    title: str = "Delivery",
+    base: KnowledgeBase | None = None,
+) -> tuple[KnowledgeBase, Document]:
+    """A document that was read, without vectors, and its knowledge base in ``tenant``."""
+    base = base or agents.knowledge_base_create(tenant=tenant, name="Help pages")
+    content = text.encode()
+    made = agents.document_create(base=base, title=title, format="md", content=content)
+    claimed = DOCUMENTS.claim(made.id)
+    assert claimed is not None
+    document_complete(claimed, split(read_md(content)), "", None)
+    made.refresh_from_db()
+    return base, made

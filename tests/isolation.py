@@ -10,7 +10,8 @@ from typing import Any
 
 from analysis_app.models import Analysis
 from kallglot_site.accounts.tenancy import Tenant
-from tests.factories import SegmentFactory, SessionFactory, recording_ready
+from sessions_app.agents import services as agents
+from tests.factories import SegmentFactory, SessionFactory, document_ready, recording_ready
 from webhooks_app import services as webhooks
 from webhooks_app.delivery.urls import CheckedUrl
 from webhooks_app.models import Delivery, Endpoint
@@ -113,7 +114,53 @@ def _session_recordings(tenant: Tenant) -> Built:
     return f"/v1/sessions/{recording_ready(tenant).session_id}/recordings", None
 
 
+def _agent(tenant: Tenant, body: dict[str, Any] | None = None) -> Built:
+    return f"/v1/agents/{agents.agent_create(tenant=tenant, name='Order desk').id}", body
+
+
+def _base_path(suffix: str = "", body: dict[str, Any] | None = None) -> Callable[[Tenant], Built]:
+    return lambda tenant: (f"/v1/knowledge_bases/{document_ready(tenant)[0].id}{suffix}", body)
+
+
+def _document_path(tenant: Tenant) -> Built:
+    base, document = document_ready(tenant)
+    return f"/v1/knowledge_bases/{base.id}/documents/{document.id}", None
+
+
+_AGENT = "v1/agents/<str:agent_id>"
+_BASE = "v1/knowledge_bases/<str:knowledge_base_id>"
+_DOCUMENT = f"{_BASE}/documents/<str:document_id>"
+_NAMED = {"name": "Help pages"}
+
 ROWS: list[Row] = [
+    Row("GET", "v1/agents", "agents:read", _at("/v1/agents"), id_in_path=False),
+    Row("POST", "v1/agents", "agents:write", _at("/v1/agents", _NAMED), 201, id_in_path=False),
+    Row("GET", _AGENT, "agents:read", _agent),
+    Row("PATCH", _AGENT, "agents:write", lambda tenant: _agent(tenant, _NAMED)),
+    Row("DELETE", _AGENT, "agents:write", _agent, 204),
+    Row("GET", "v1/knowledge_bases", "agents:read", _at("/v1/knowledge_bases"), id_in_path=False),
+    Row(
+        "POST",
+        "v1/knowledge_bases",
+        "agents:write",
+        _at("/v1/knowledge_bases", _NAMED),
+        201,
+        id_in_path=False,
+    ),
+    Row("GET", _BASE, "agents:read", _base_path()),
+    Row("PATCH", _BASE, "agents:write", _base_path(body=_NAMED)),
+    Row("DELETE", _BASE, "agents:write", _base_path(), 204),
+    Row("POST", f"{_BASE}/search", "agents:read", _base_path("/search", {"query": "delivery"})),
+    Row("GET", f"{_BASE}/documents", "agents:read", _base_path("/documents")),
+    Row(
+        "POST",
+        f"{_BASE}/documents",
+        "agents:write",
+        _base_path("/documents", {"title": "Delivery", "text": "It takes three days."}),
+        202,
+    ),
+    Row("GET", _DOCUMENT, "agents:read", _document_path),
+    Row("DELETE", _DOCUMENT, "agents:write", _document_path, 204),
     Row("GET", "v1/openapi.json", None, _at("/v1/openapi.json"), id_in_path=False),
     Row("GET", "v1/docs", None, _at("/v1/docs"), id_in_path=False),
     Row("GET", "v1/languages", "sessions:read", _at("/v1/languages"), id_in_path=False),

@@ -20,3 +20,6 @@ from kallglot_site.settings import *  # noqa: F403
 
 # A real password hash takes a quarter of a second.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# The model of minilm:// takes seconds to load; tests of the search by meaning set an embedder.
+EMBEDDER_URL = ""

@@ -134,7 +134,7 @@ def test_lists_contain_nothing_of_other_tenants(row: Row, cast: Cast, client: Cl
         response = _send(client, row, path, body, key)
         text = response.content.decode()
         assert response.status_code == 200
-        for prefix in ("sess_", "rec_", "ana_", "wh_", "evt_", "whd_", "seg_"):
+        for prefix in ("sess_", "rec_", "ana_", "wh_", "evt_", "whd_", "seg_", "agt_", "kb_"):
             assert prefix not in text
 
 

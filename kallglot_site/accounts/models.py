@@ -24,6 +24,8 @@ class Scope(models.TextChoices):
     ANALYSIS_WRITE = "analysis:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"
 
 
 class ListenIn(models.TextChoices):

@@ -94,7 +94,8 @@ class Operation:
 
     ``lists``: the answer is a list object of that component. ``creates``: the path parameter that
     takes the answer's id; links to other operations are made from it. ``request_headers``: headers
-    that the action reads, and what for. ``also``: its answers with other statuses.
+    that the action reads, and what for. ``form``: the schema of the ``multipart/form-data`` that it
+    takes instead of JSON. ``also``: its answers with other statuses.
     """
 
     summary: str
@@ -102,6 +103,7 @@ class Operation:
     description: str = ""
     status: int = 200
     takes: type[StrictSerializer] | None = None
+    form: Schema | None = None
     request_headers: Mapping[str, str] = field(default_factory=dict)
     lists: bool = False
     errors: tuple[str, ...] = ()

@@ -176,6 +176,9 @@ class V1Schema(AutoSchema):
         if self._operation.request_example is not None:
             media = operation["requestBody"]["content"]["application/json"]
             media["examples"] = {"example": {"value": self._operation.request_example}}
+        if self._operation.form is not None:
+            form = {"schema": self._operation.form}
+            operation["requestBody"]["content"]["multipart/form-data"] = form
         operation["responses"] = {**self._successes(), **_error_responses(self._errors())}
         if self._operation.creates:
             operation["x-creates"] = self._operation.creates

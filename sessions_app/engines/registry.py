@@ -10,13 +10,21 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
-from sessions_app.engines import fallback, responders, synthesizers, transcribers, translators
+from sessions_app.engines import (
+    embedders,
+    fallback,
+    responders,
+    synthesizers,
+    transcribers,
+    translators,
+)
 from sessions_app.engines.base import (
     EngineMisconfigured,
     Synthesizer,
     Transcriber,
     Translator,
 )
+from sessions_app.engines.embedding import Embedder
 from sessions_app.engines.pivot import PivotTranslator
 from sessions_app.engines.responder import Responder
 from sessions_app.engines.urls import EngineContext, EngineURL, parse_chain
@@ -58,6 +66,14 @@ def responder_from_url(text: str, context: EngineContext) -> Responder:
     engines: list[Responder] = _engines(text, context, responders, "responder")
     if len(engines) > 1:
         raise EngineMisconfigured("a responder cannot be a chain: give one URL")
+    return engines[0]
+
+
+def embedder_from_url(text: str, context: EngineContext) -> Embedder:
+    """The embedder for ``text``. A chain is refused: vectors of two models are not comparable."""
+    engines: list[Embedder] = _engines(text, context, embedders, "embedder")
+    if len(engines) > 1:
+        raise EngineMisconfigured("an embedder cannot be a chain: give one URL")
     return engines[0]
 
 

@@ -184,6 +184,8 @@ SCOPES = {
     Scope.ANALYSIS_WRITE: "Request analyses",
     Scope.WEBHOOKS_READ: "Read webhooks and events",
     Scope.WEBHOOKS_WRITE: "Change webhooks",
+    Scope.AGENTS_READ: "Read AI agents and search knowledge bases",
+    Scope.AGENTS_WRITE: "Manage AI agents and knowledge bases",
 }
 
 

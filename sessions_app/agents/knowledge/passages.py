@@ -1,0 +1,135 @@
+"""Splits a document into passages: parts that are short enough to be an answer.
+
+A passage is of one section, and ends where a paragraph ends, or else a sentence. It has between 60
+and 120 words if its section has: two short paragraphs are one passage, a long one becomes several.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sessions_app.agents.files.blocks import Block
+
+MIN_WORDS: Final = 60
+MAX_WORDS: Final = 120
+MAX_HEADING: Final = 300
+"""Characters."""
+
+# Chinese, Japanese and Korean are written without spaces: each character counts as a word.
+_WORD: Final = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['\u2019.-][^\W_]+)*"
+)
+_SENTENCE_END: Final = re.compile(
+    r"(?<=[.!?…])[\"'\u201d\u2019»)\]]*\s+(?=[^\W\d_]|[\d\"'\u201c\u2018«(\[¿¡-])"
+    r"|(?<=[\u3002\uff01\uff1f])"
+)
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|[\s(])(?:\w|[Mm]rs?|[Dd]r|[Pp]rof|[Ss]t|[Nn]o|[Nn]r|[Ee]tc|[Vv]s|[Cc]a|bzw|usw|ggf|inkl|"
+    r"Sr|Sra|Ud|Uds|pág|núm|M|Mme|[Aa]pprox|[Tt]el|[Aa]bs|[Aa]rt|[Vv]gl|[Ff]ig|[Ii]nc|[Ll]td)\.$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageText:
+    """``heading``: that of the section, after those of the sections around it."""
+
+    heading: str
+    text: str
+
+
+def words(text: str) -> int:
+    """How many words a text has."""
+    return len(_WORD.findall(text))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a paragraph. Not cut after initials and common abbreviations."""
+    found: list[str] = []
+    for part in _SENTENCE_END.split(text):
+        if found and _ABBREVIATION.search(found[-1]):
+            found[-1] = f"{found[-1]} {part}"
+        elif part.strip():
+            found.append(part.strip())
+    return found
+
+
+def split(blocks: Sequence[Block]) -> list[PassageText]:
+    """The passages of a document, in its order."""
+    found: list[PassageText] = []
+    for heading, paragraphs in _sections(blocks):
+        found += [PassageText(heading, text) for text in _section(paragraphs)]
+    return found
+
+
+def _sections(blocks: Sequence[Block]) -> Iterator[tuple[str, list[str]]]:
+    """Each heading with the paragraphs below it, up to the next heading."""
+    above: list[Block] = []
+    paragraphs: list[str] = []
+    for block in blocks:
+        if block.level == 0:
+            paragraphs.append(block.text)
+            continue
+        # A heading without any text below it is kept if another does not go on from it.
+        if paragraphs or (above and above[-1].level >= block.level):
+            yield _heading(above, paragraphs), paragraphs or [above[-1].text]
+            paragraphs = []
+        above = [each for each in above if each.level < block.level] + [block]
+    if paragraphs or above:
+        yield _heading(above, paragraphs), paragraphs or [above[-1].text]
+
+
+def _heading(above: Sequence[Block], paragraphs: Sequence[str]) -> str:
+    """The last headings that fit; a heading that is the passage itself is not repeated."""
+    names = [block.text for block in (above if paragraphs else above[:-1])]
+    while len(names) > 1 and len(" > ".join(names)) > MAX_HEADING:
+        names.pop(0)
+    return " > ".join(names)[:MAX_HEADING]
+
+
+def _section(paragraphs: Sequence[str]) -> list[str]:
+    """A section's passages: paragraphs joined while they are short, and split when they are long.
+
+    What is left over at the end joins the passage before it, if both fit into one.
+    """
+    passages: list[list[str]] = []
+    size = 0
+    for piece, is_new_paragraph in _pieces(paragraphs):
+        count = words(piece)
+        if not passages or size + count > MAX_WORDS or (size >= MIN_WORDS and is_new_paragraph):
+            passages.append([])
+            size = 0
+        passages[-1].append(f"\n{piece}" if is_new_paragraph and passages[-1] else piece)
+        size += count
+    texts = [" ".join(each).replace(" \n", "\n") for each in passages]
+    if len(texts) > 1 and words(texts[-1]) < MIN_WORDS // 2:
+        last = texts.pop()
+        if words(texts[-1]) + words(last) <= MAX_WORDS + MIN_WORDS // 2:
+            texts[-1] = f"{texts[-1]}\n{last}"
+        else:
+            texts.append(last)
+    return texts
+
+
+def _pieces(paragraphs: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Paragraphs, or the sentences of long ones, or parts of a sentence without an end."""
+    for paragraph in paragraphs:
+        if words(paragraph) <= MAX_WORDS:
+            yield paragraph, True
+            continue
+        is_new = True
+        for sentence in sentences(paragraph):
+            for piece in _bounded(sentence):
+                yield piece, is_new
+                is_new = False
+
+
+def _bounded(sentence: str) -> Iterator[str]:
+    """The sentence, cut after every ``MAX_WORDS`` words if it has more."""
+    start = 0
+    for number, word in enumerate(_WORD.finditer(sentence)):
+        if number and number % MAX_WORDS == 0:
+            yield sentence[start : word.start()].strip()
+            start = word.start()
+    if rest := sentence[start:].strip():
+        yield rest
