@@ -65,7 +65,11 @@ def _fields(**properties: dict[str, Any]) -> dict[str, Any]:
 _TOOL = _fields(
     name=_TEXT,
     description=_TEXT,
-    parameters={"type": "object", "description": "A JSON Schema of the arguments."},
+    parameters={
+        "type": "object",
+        "additionalProperties": True,
+        "description": "A JSON Schema of the arguments.",
+    },
     url={**_MAYBE_TEXT, "description": "Null: the session's connections are asked."},
     timeout_s={"type": "number", "minimum": 1, "maximum": 30},
     filler={**_MAYBE_TEXT, "description": "Spoken after a second of waiting."},
