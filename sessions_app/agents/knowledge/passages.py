@@ -21,8 +21,8 @@ _WORD: Final = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['\u2019.-][^\W_]+)*"
 )
 _SENTENCE_END: Final = re.compile(
-    r"(?<=[.!?…])[\"'\u201d\u2019»)\]]*\s+(?=[^\W\d_]|[\d\"'\u201c\u2018«(\[¿¡-])"
-    r"|(?<=[\u3002\uff01\uff1f])"
+    r"[.!?…][\"'\u201d\u2019»)\]]*(?=\s+(?:[^\W\d_]|[\d\"'\u201c\u2018«(\[¿¡-]))"
+    r"|[\u3002\uff01\uff1f][\u300d\u300f]?(?=.)"
 )
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(])(?:\w|[Mm]rs?|[Dd]r|[Pp]rof|[Ss]t|[Nn]o|[Nn]r|[Ee]tc|[Vv]s|[Cc]a|bzw|usw|ggf|inkl|"
@@ -46,12 +46,14 @@ def words(text: str) -> int:
 def sentences(text: str) -> list[str]:
     """The sentences of a paragraph. Not cut after initials and common abbreviations."""
     found: list[str] = []
-    for part in _SENTENCE_END.split(text):
-        if found and _ABBREVIATION.search(found[-1]):
-            found[-1] = f"{found[-1]} {part}"
-        elif part.strip():
-            found.append(part.strip())
-    return found
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        following = text[end.end() :].lstrip()[:1]
+        if following.islower() or _ABBREVIATION.search(text[start : end.end()]):
+            continue
+        found.append(text[start : end.end()].strip())
+        start = end.end()
+    return [each for each in (*found, text[start:].strip()) if each]
 
 
 def split(blocks: Sequence[Block]) -> list[PassageText]:

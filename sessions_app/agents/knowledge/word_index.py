@@ -51,9 +51,16 @@ _POSTGRES: Final = (
 def install(using: str) -> None:
     """Create the missing parts of the index. Safe to repeat."""
     connection = connections[using]
-    statements = {"sqlite": _SQLITE, "postgresql": _POSTGRES}.get(connection.vendor, ())
     with connection.cursor() as cursor:
-        for statement in statements:
+        if connection.vendor == "postgresql":
+            # Looked up first: the statements lock the table, even if they have nothing to do.
+            cursor.execute(
+                "SELECT 1 FROM pg_indexes"
+                " WHERE schemaname = current_schema() AND indexname = 'passages_by_words'"
+            )
+            if cursor.fetchone():
+                return
+        for statement in {"sqlite": _SQLITE, "postgresql": _POSTGRES}.get(connection.vendor, ()):
             cursor.execute(statement)
 
 

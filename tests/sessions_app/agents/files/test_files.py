@@ -1,6 +1,7 @@
 """From files to headings and paragraphs, in the child process."""
 
 import io
+import subprocess
 import time
 import zipfile
 
@@ -165,9 +166,9 @@ def test_the_reader_cannot_see_the_settings(monkeypatch):
 
     def run(*args, **options):
         seen.update(options["env"])
-        raise child.subprocess.TimeoutExpired("python", 1)
+        raise subprocess.TimeoutExpired("python", 1)
 
-    monkeypatch.setattr(child.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(Unreadable, match="too long"):
         file_read(b"x", "txt")
     assert set(seen) == {"PATH", "PYTHONPATH"}
