@@ -121,6 +121,7 @@ def _engines() -> Iterator[CheckMessage]:
         "TRANSLATOR_URL": lambda url: registry.translator_from_url(url, context),
         "SYNTHESIZER_URL": lambda url: registry.synthesizer_from_url(url, context),
         "RESPONDER_URL": lambda url: registry.responder_from_url(url, context),
+        "EMBEDDER_URL": lambda url: registry.embedder_from_url(url, context),
         "ANALYZER_URL": analyzer_from_url,
     }
     for name, reader in readers.items():

@@ -52,12 +52,21 @@ def convert(source: Path, target: Path) -> None:
     _fill(spec, weights, layers)
     spec.config.layer_norm_epsilon = float(config["layer_norm_eps"])
     spec.config.unk_token = "[UNK]"  # noqa: S105 - the name of a token of the vocabulary
-    vocabulary = json.loads((source / "tokenizer.json").read_text())["model"]["vocab"]
-    spec.register_vocabulary(sorted(vocabulary, key=vocabulary.__getitem__))
+    spec.register_vocabulary(_vocabulary(source, int(config["vocab_size"])))
     spec.validate()
     spec.optimize(quantization="int8")
     spec.save(str(target))
     assert ctranslate2.contains_model(str(target))
+
+
+def _vocabulary(source: Path, size: int) -> list[str]:
+    """The tokens by their numbers. Only their count matters: texts are encoded by the tokenizer."""
+    known = json.loads((source / "tokenizer.json").read_text())["model"]["vocab"]
+    # WordPiece: numbers by tokens; Unigram: pairs of a token and its probability.
+    tokens = (
+        sorted(known, key=known.get) if isinstance(known, dict) else [each[0] for each in known]
+    )
+    return tokens + [f"<extra_{number}>" for number in range(size - len(tokens))]
 
 
 def _fill(spec: Any, weights: Weights, layers: int) -> None:

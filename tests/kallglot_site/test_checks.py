@@ -78,7 +78,14 @@ def test_several_gateways_need_redis(large):
 
 @pytest.mark.parametrize(
     "name",
-    ["TRANSCRIBER_URL", "TRANSLATOR_URL", "SYNTHESIZER_URL", "RESPONDER_URL", "ANALYZER_URL"],
+    [
+        "TRANSCRIBER_URL",
+        "TRANSLATOR_URL",
+        "SYNTHESIZER_URL",
+        "RESPONDER_URL",
+        "EMBEDDER_URL",
+        "ANALYZER_URL",
+    ],
 )
 def test_the_error_of_an_unknown_engine_lists_the_known_ones(small, name):
     setattr(small, name, "parrot://")

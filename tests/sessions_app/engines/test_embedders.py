@@ -222,7 +222,7 @@ class TestModel:
             "",
             "x" * 5000,
             "日本語",
-            "\0\ud800".strip("\ud800"),
+            "\0",
         ]
         together = embedder.embed(texts)
         alone = np.concatenate([embedder.embed([text]) for text in texts])
