@@ -64,7 +64,9 @@ def _vocabulary(source: Path, size: int) -> list[str]:
     known = json.loads((source / "tokenizer.json").read_text())["model"]["vocab"]
     # WordPiece: numbers by tokens; Unigram: pairs of a token and its probability.
     tokens = (
-        sorted(known, key=known.get) if isinstance(known, dict) else [each[0] for each in known]
+        sorted(known, key=known.__getitem__)
+        if isinstance(known, dict)
+        else [each[0] for each in known]
     )
     return tokens + [f"<extra_{number}>" for number in range(size - len(tokens))]
 
