@@ -55,7 +55,9 @@ def search(base: KnowledgeBase, query: str, limit: int = 5) -> list[Found]:
         log.warning("a knowledge base is searched by words only: %s", error)
         by_meaning, rankings = {}, [by_words]
     scores = fused(*rankings)
-    best = sorted(scores, key=lambda passage_id: (-scores[passage_id], passage_id))[:limit]
+    # Two passages that changed places in the rankings have the same score: the nearer one wins.
+    near = {passage_id: by_meaning.get(passage_id, -1.0) for passage_id in scores}
+    best = sorted(scores, key=lambda key: (-scores[key], -near[key], key))[:limit]
     passages = Passage.objects.filter(pk__in=best, knowledge_base=base).select_related("document")
     rows = {each.pk: each for each in passages.defer("vector")}
     return [

@@ -13,12 +13,15 @@ from typing import Any, Final
 
 from django.db import connections
 
+from sessions_app.agents.knowledge.stop_words import STOP_WORDS
 from sessions_app.agents.models import KnowledgeBase
 
 MAX_WORDS: Final = 24
 """Words of a query that are looked up: the longest."""
+_SHORTEST: Final = 4
 _STEM: Final = 5
-"""A word with at least as many letters is also found with its last two replaced or left out."""
+"""A word of four letters or more is also found with an ending, a longer one with others in place of
+its last two letters. At least five must be the same."""
 
 _WORD: Final = re.compile(r"\w+")
 
@@ -69,9 +72,12 @@ def after_migrate(using: str, **kwargs: Any) -> None:
 
 
 def query_words(query: str) -> list[str]:
-    """The words to look up, in lower case, each once."""
+    """The words to look up, in lower case, each once. Function words if there are no others."""
     found = dict.fromkeys(word for word in _WORD.findall(query.lower()) if word.strip("_"))
-    return sorted(found, key=len, reverse=True)[:MAX_WORDS]
+    telling = [
+        word for word in found if word not in STOP_WORDS and (len(word) > 1 or word.isdigit())
+    ]
+    return sorted(telling or found, key=len, reverse=True)[:MAX_WORDS]
 
 
 def rank_by_words(base: KnowledgeBase, query: str, limit: int) -> list[int]:
@@ -88,7 +94,9 @@ def rank_by_words(base: KnowledgeBase, query: str, limit: int) -> list[int]:
 
 def _beginning(word: str) -> str | None:
     """What a word has in common with its other forms; None: it is too short to say."""
-    return word[: max(_STEM - 1, len(word) - 2)] if len(word) >= _STEM else None
+    if len(word) < _SHORTEST or word.isdigit():
+        return None
+    return word[: max(_STEM, len(word) - 2)]
 
 
 def _in_sqlite(cursor: Any, base_id: str, words: list[str], limit: int) -> None:
