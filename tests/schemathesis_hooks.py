@@ -19,6 +19,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         _choose_one_cursor(case)
         _reachable_receiver(case)
         _served_languages(case)
+        _distinct_tools(case)
+        _text_document(case)
 
 
 def _freshen_key(case: Any) -> None:
@@ -47,6 +49,25 @@ def _served_languages(case: Any) -> None:
 
 def _reachable_receiver(case: Any) -> None:
     """Use a receiver's URL that is accepted: generated names do not resolve."""
-    for name in ("url", "webhook_url"):
-        if isinstance(case.body, dict) and isinstance(case.body.get(name), str):
-            case.body[name] = RECEIVER
+    if not isinstance(case.body, dict):
+        return
+    tools = case.body.get("tools")
+    for holder in (case.body, *(tools if isinstance(tools, list) else ())):
+        for name in ("url", "webhook_url"):
+            if isinstance(holder, dict) and isinstance(holder.get(name), str):
+                holder[name] = RECEIVER
+
+
+def _distinct_tools(case: Any) -> None:
+    """Name the tools of an agent differently, and none like a built-in one."""
+    tools = case.body.get("tools") if isinstance(case.body, dict) else None
+    for number, tool in enumerate(tools if isinstance(tools, list) else ()):
+        if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+            tool["name"] = f"tool_{number}"
+
+
+def _text_document(case: Any) -> None:
+    """Send documents as JSON: generated files have names of no format that is read."""
+    if case.media_type == "multipart/form-data":
+        case.media_type = "application/json"
+        case.body = {"title": "Delivery", "text": "Orders arrive within three days."}

@@ -27,14 +27,16 @@ _ID = "Must be the id of a knowledge base: `kb_…`."
 
 
 class StrictIntegerField(serializers.IntegerField):
-    """A JSON number without a fraction. Neither "3" nor true is accepted."""
+    """A JSON number without a fraction: 3 or 3.0. Neither "3" nor true is accepted."""
 
     default_error_messages = {"invalid": "Must be a whole number."}
 
     def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, float) and data.is_integer():
+            data = int(data)
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
-        return int(super().to_internal_value(data))
+        return data
 
 
 def _spoken(**more: Any) -> StrictCharField:

@@ -139,6 +139,10 @@ def test_a_private_or_malformed_url_of_a_tool_is_refused(api, url):
     assert error_of(changed) == (422, "invalid_url", "tools.1.url")
 
 
+def test_a_whole_number_may_be_written_with_a_fraction_of_zero(api):
+    assert create(api, max_response_tokens=100.0).json()["max_response_tokens"] == 100
+
+
 def test_a_tool_without_a_url_asks_the_session(api):
     (tool,) = create(api, tools=[{"name": "order_status"}]).json()["tools"]
 
