@@ -1,11 +1,13 @@
 """Files that come as ``multipart/form-data``: the one body of v1 that is not JSON."""
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
 from django.core.files.uploadedfile import UploadedFile
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.utils.datastructures import MultiValueDict
@@ -57,8 +59,7 @@ def is_form(request: HttpRequest) -> bool:
 
 def upload_read(request: HttpRequest) -> Upload:
     """The file of a form. Raises BodyTooLarge, InvalidFile, UnknownField, DRF's ValidationError."""
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    if declared.isdecimal() and int(declared[:20]) > MAX_UPLOAD:
+    if _length(request) > MAX_UPLOAD:
         raise _too_large()
     try:
         form, files = request.POST, request.FILES
@@ -82,6 +83,16 @@ def upload_read(request: HttpRequest) -> Upload:
         raise InvalidFile("The file is empty.", param="file")
     title = fields.get("title") or name.rpartition(".")[0].replace("\0", "")[:MAX_TITLE] or name
     return Upload(title, _format(name), content)
+
+
+def _length(request: HttpRequest) -> int:
+    """Bytes of the body. A body in chunks declares none, and Django would take it for empty."""
+    declared = request.META.get("CONTENT_LENGTH")
+    if not declared and isinstance(request, ASGIRequest):
+        body = request._stream
+        declared = request.META["CONTENT_LENGTH"] = str(body.seek(0, io.SEEK_END))
+        body.seek(0)
+    return int(declared[:20]) if declared and declared.isdecimal() else 0
 
 
 def _names_check(files: MultiValueDict[str, Any]) -> None:

@@ -215,7 +215,14 @@ def test_a_file_of_ten_megabytes_passes_the_server(cast, path):
     assert asyncio.run(posted(cast.key, path, b"x" * MAX_UPLOAD)) == 413
 
 
-async def posted(key: str, path: str, content: bytes) -> int:
+@pytest.mark.django_db(transaction=True)
+def test_a_form_may_come_in_chunks_without_its_length(cast, path):
+    assert asyncio.run(posted(cast.key, path, b"chunks", declared=False)) == 202
+    assert bytes(DocumentFile.objects.get().content) == b"chunks"
+    assert asyncio.run(posted(cast.key, path, b"x" * MAX_UPLOAD, declared=False)) == 413
+
+
+async def posted(key: str, path: str, content: bytes, *, declared: bool = True) -> int:
     """The status of an upload through the ASGI application, in chunks."""
     body = (
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
@@ -242,7 +249,7 @@ async def posted(key: str, path: str, content: bytes) -> int:
             (b"host", b"localhost"),
             (b"authorization", f"Bearer {key}".encode()),
             (b"content-type", b"multipart/form-data; boundary=b"),
-            (b"content-length", str(len(body)).encode()),
+            *([(b"content-length", str(len(body)).encode())] if declared else []),
         ],
     }
     application = HttpApplication()
