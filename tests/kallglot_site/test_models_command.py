@@ -102,8 +102,10 @@ def test_a_fetched_voice_is_one_of_piper(hub: FakeHub, tmp_path: Path, capsys):
     models("get", "piper-es_ES-davefx-medium")
     assert 'the voice "es_ES-davefx-medium"' in capsys.readouterr().out
     [url] = parse_chain("piper://")
-    voices = piper.from_url(url, EngineContext(tmp_path)).voices
-    assert voices["es_ES-davefx-medium"].language == "es"
+    languages = {
+        voice.name: voice.language for voice in piper.from_url(url, EngineContext(tmp_path)).voices
+    }
+    assert languages["es_ES-davefx-medium"].startswith("es")
 
 
 def test_any_voice_of_the_collection_can_be_named(hub: FakeHub, tmp_path: Path, capsys):

@@ -41,7 +41,7 @@ def turn_delay(words_delay: float, probability: float | None) -> float:
     if probability is not None:
         odds += MODEL_WEIGHT * _log_odds(min(max(probability, 1 - _SUREST), _SUREST))
     unfinished = 1 / (1 + math.exp(odds))
-    return SHORTEST + (LONGEST - SHORTEST) * unfinished**_SHAPE
+    return SHORTEST + (LONGEST - SHORTEST) * math.pow(unfinished, _SHAPE)
 
 
 def _log_odds(probability: float) -> float:
