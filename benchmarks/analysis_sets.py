@@ -83,7 +83,10 @@ def _dialogsum(path: Path) -> Iterator[tuple[Call, list[str], list[str]]]:
 
 
 def report_dialogsum(analyzer: Analyzer, path: Path) -> None:
-    """ROUGE against each of three written summaries, averaged; a topic shares a word with one."""
+    """ROUGE against each of three written summaries, averaged; a topic shares a word with one.
+
+    How the speakers are called ("#Person1#", "Customer:") counts on neither side.
+    """
     rouge_1: list[list[float]] = [[], [], []]
     rouge_l: list[list[float]] = [[], [], []]
     topics: list[list[float]] = [[], [], []]
@@ -91,7 +94,7 @@ def report_dialogsum(analyzer: Analyzer, path: Path) -> None:
         results = analyzer.analyze(call, AnalysisRequest(["summary", "topics"])).results
         text = "\n".join(turn.text for turn in call.turns)
         briefs = (
-            results["summary"]["brief"],
+            re.sub(r"\b(?:Customer|Agent): ", "", results["summary"]["brief"]),
             baselines.lead(call, 3),
             baselines.longest(call, 2),
         )
