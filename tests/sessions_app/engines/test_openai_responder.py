@@ -274,8 +274,8 @@ async def test_a_hang_within_the_answer_is_not_retried() -> None:
         await send(writer, delta("Hello"))
         await asyncio.Event().wait()
 
-    async with serving(hang) as (engine, server):
-        events = engine.respond(ASKED, between=0.2)
+    async with serving(hang, "&between=0.2") as (engine, server):
+        events = engine.respond(ASKED)
         assert await anext(events) == TextDelta("Hello")
         with pytest.raises(EngineTimeout):
             await anext(events)
@@ -309,9 +309,6 @@ async def test_a_complete_answer_needs_no_proper_end() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"data: " + b"x" * 5_000_000,
-        b"data: " + b"x" * 5_000_000 + b"\n\n",
-        b"data: x\n" * 700_000 + b"\n",
         b"data: not json\n\n",
         b"data: []\n\n",
         event({"choices": "none"}),
@@ -331,6 +328,21 @@ async def test_what_is_no_answer_is_an_error_without_its_text(body: bytes) -> No
     with pytest.raises(EngineUnavailable) as caught:
         await answered(streams(*pieces))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: " + b"x" * 5_000_000,
+        delta("x" * 5_000_000),
+        (b"data: " + b" " * 60_000 + b"\n") * 20 + delta("x"),
+    ],
+    ids=["line without end", "line", "many lines"],
+)
+async def test_lines_and_events_that_are_too_long_are_refused(body: bytes) -> None:
+    pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
+    with pytest.raises(EngineUnavailable, match="too long"):
+        await answered(streams(*pieces))
 
 
 async def test_a_tool_call_with_too_many_arguments_is_an_error() -> None:

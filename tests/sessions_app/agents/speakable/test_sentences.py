@@ -79,6 +79,10 @@ def test_a_sentence_is_given_out_with_the_first_character_after_it() -> None:
     assert splitter.feed("nd:\n") == ["And:"]
 
 
+def test_a_sentence_without_end_is_given_out_while_it_is_written() -> None:
+    assert SentenceSplitter("en").feed("word " * 100)
+
+
 def test_a_long_sentence_is_cut_at_a_pause() -> None:
     first, *others = split("word " * 30 + "end, " + "more " * 40)
     assert first.endswith("end,")
