@@ -12,11 +12,11 @@ from typing import Final
 Shares = list[tuple[str, float]]
 """Language and share of the evidence, the largest first. The shares add up to 1."""
 
-_common = "en zh de es ru fr pt ko ja tr pl it sv nl ca fi id"
-_rarer = "ar uk vi he el da ms hu ro no th cs ta ur hi hr sk bg tl"
+_common = "en zh de es ru fr pt ko ja tr pl it sv nl"
+_rarer = "ca fi id ar uk vi he el da ms hu ro no th cs ta ur hi hr sk bg tl"
 _COMMON: Final = frozenset(_common.split())
 _RARER: Final = frozenset(_rarer.split())
-"""More than 1,000 hours of transcribed speech in Whisper's training, and more than 70 or
+"""More than 2,000 hours of transcribed speech in Whisper's training, and more than 70 or
 translated into English (Radford et al. 2022, appendix E; Welsh and Latin are mostly mistakes of the
 data)."""
 
@@ -30,6 +30,10 @@ _SURE: Final = 0.75
 
 _WORTH_TRYING: Final = 0.05
 _MOST_TRIED: Final = 3
+_UNCLEAR: Final = 0.4
+"""Share of the first language under which the detection says little, and more are tried."""
+
+_MOST_TRIED_IF_UNCLEAR: Final = 6
 _WEIGHT_OF_SHARE: Final = 0.2
 """Of the logarithm of the share, beside the mean log probability of the words."""
 
@@ -54,7 +58,8 @@ def to_try(shares: Shares) -> list[str]:
     """The languages to decode in: one if it is sure, else the closest ones as well."""
     if not shares or shares[0][1] >= _SURE:
         return [code for code, _ in shares[:1]]
-    others = [code for code, share in shares[1:_MOST_TRIED] if share >= _WORTH_TRYING]
+    most = _MOST_TRIED if shares[0][1] >= _UNCLEAR else _MOST_TRIED_IF_UNCLEAR
+    others = [code for code, share in shares[1:most] if share >= _WORTH_TRYING]
     return [shares[0][0], *others]
 
 

@@ -201,11 +201,8 @@ class Recognizer:
         shares = dict(chunk.candidates)
         first = chunk.language
         assert first is not None
-        texts = {first: chunk.decoded}
-        for chunk.language in tried[1:]:
-            texts[chunk.language] = second_decoding.decode(
-                self._decoder, chunk, chunk.encoded(), greedy=True
-            )
+        # The first one too: the words of a beam are likelier.
+        texts = second_decoding.decode_in(self._decoder, chunk, tried)
         sane = [
             code
             for code, decoded in texts.items()
@@ -215,8 +212,9 @@ class Recognizer:
             sane or [first],
             key=lambda code: language_choice.score(texts[code].log_probability, shares[code]),
         )
-        chunk.language, decoded = chosen, texts[chosen]
+        decoded = chunk.decoded
         if chosen != first:
+            chunk.language, decoded = chosen, texts[chosen]
             chunk.detected.sort(key=lambda found: found[0] != chosen)
             if not chunk.greedy:
                 beam = second_decoding.decode(self._decoder, chunk, chunk.encoded(), greedy=False)

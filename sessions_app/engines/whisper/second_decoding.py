@@ -5,7 +5,7 @@ be encoded for it, which takes longer than everything before. It is used only fo
 wrong then, and not while another call waits. ``docs/engines.md`` says what each gains and costs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,19 @@ def decode(
     )
     chunk.more_steps += decoded.steps
     return decoded
+
+
+def decode_in(decoder: Decoder, chunk: Chunk, languages: Sequence[str]) -> dict[str, Decoded]:
+    """The chunk in each of the languages, greedily and in one batch."""
+    decoded = decoder.generate(
+        decoder.rows(chunk.encoded(), [0] * len(languages)),
+        [decoder.prompt(chunk, language=language) for language in languages],
+        chunk.usual_tokens,
+        chunk.token_limit,
+        greedy=True,
+    )
+    chunk.more_steps += sum(each.steps for each in decoded)
+    return dict(zip(languages, decoded, strict=True))
 
 
 def improve(decoder: Decoder, chunk: Chunk, first: Decoded, hurried: Callable[[], bool]) -> Decoded:

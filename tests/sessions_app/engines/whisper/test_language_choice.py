@@ -22,6 +22,13 @@ def test_close_candidates_are_all_tried_but_not_the_hopeless_ones() -> None:
     assert to_try(weighed([("es", 0.6), ("it", 0.3), ("pt", 0.01)])) == ["es", "it"]
 
 
+def test_more_languages_are_tried_when_the_detection_says_little() -> None:
+    little = [
+        (code, 0.3 if code == "hi" else 0.1) for code in ("el", "hi", "es", "it", "pt", "de", "fr")
+    ]
+    assert len(to_try(weighed(little))) == 6
+
+
 def test_only_allowed_languages_are_chosen_and_none_of_them_is_rare() -> None:
     assert first(weighed(UNCLEAR, ("sw", "es"))) == "sw"
     assert to_try(weighed([("en", 0.9), ("es", 0.02)], ("es",))) == ["es"]
