@@ -47,12 +47,14 @@ class Begun:
 
 @dataclass(slots=True, eq=False)
 class _Segment:
-    """An utterance whose final has not come. ``end_time``: of its latest partial."""
+    """An utterance whose final has not come. ``end_time``: of its latest partial; ``overdue``: a
+    later one has ended before it."""
 
     end_time: float
     language: str
     finder: ClauseFinder = field(default_factory=ClauseFinder)
     clauses: int = 0
+    overdue: bool = False
     asking: asyncio.Task[None] | None = None
 
     def close(self) -> None:
@@ -65,7 +67,8 @@ class LongSpeech:
     """Of one party. Translates one clause at a time, and only what it has translated is spoken.
 
     The next utterance may begin before the final of the one before has come. Its clauses wait for
-    that final, so that everything is spoken in order.
+    that final, so that everything is spoken in order. Finals come in order too: one that a later
+    utterance has overtaken hardly comes any more, and nothing waits for it.
     """
 
     def __init__(self, *, translate: Translate, speak: Callable[[EarlyClause], None]) -> None:
@@ -85,7 +88,7 @@ class LongSpeech:
         segment.finder.observe(partial.text)
         if segment.asking is not None or partial.end_time - self._talk_began <= LONG:
             return
-        if segment is not next(iter(self._open.values())):
+        if segment is not next((each for each in self._open.values() if not each.overdue), segment):
             return
         clause = segment.finder.offer(source)
         if clause is not None:
@@ -98,6 +101,8 @@ class LongSpeech:
         """
         self._talk_end = max(self._talk_end, end_time)
         segment = self._forget(segment_id)
+        for earlier in self._open.values():
+            earlier.overdue = earlier.overdue or earlier.end_time < end_time
         if segment is None or not segment.clauses:
             return None
         return Begun(segment.clauses, segment.finder.accepted, segment.finder.rest(text))

@@ -92,3 +92,19 @@ async def test_words_that_turn_out_to_be_none_end_only_their_own_utterance(liste
     assert listener.long_speech.withdraw("seg_2") is None
     assert listener.long_speech.withdraw("seg_1") == (1, "es")
     assert listener.finish("seg_1", FIRST) is None
+
+
+async def test_a_final_that_a_later_one_has_overtaken_holds_up_nothing(listener):
+    await listener.say("seg_1", FIRST)
+    await listener.say("seg_2", SECOND, start=LONG + 1, end=2 * LONG, times=1)
+    listener.finish("seg_2", SECOND, 2 * LONG)
+    await listener.say("seg_3", SECOND, start=2 * LONG, end=3 * LONG)
+    assert [segment for segment, _ in listener.spoken] == ["seg_1", "seg_3"]
+
+
+async def test_what_was_spoken_of_an_overtaken_utterance_is_not_said_again(listener):
+    await listener.say("seg_1", FIRST)
+    listener.finish("seg_2", SECOND, 2 * LONG)
+    begun = listener.finish("seg_1", FIRST)
+    assert begun is not None
+    assert begun.rest == "because it is too high for us."
