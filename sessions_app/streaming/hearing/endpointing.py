@@ -172,10 +172,15 @@ class Endpointer:
         assert self._utterance is not None
         return self._utterance.audio_start
 
-    def audio(self) -> tuple[Samples, int]:
-        """The open utterance so far, and its sample rate."""
+    def audio(self, end: float | None = None) -> tuple[Samples, int]:
+        """The open utterance so far, or as far as the pause that began at ``end``, and its sample
+        rate."""
         assert self._utterance is not None
-        return self._audio_of(self._utterance), self._rate
+        audio = self._audio_of(self._utterance)
+        if end is not None and end < self._utterance.speech_end:
+            seconds = end + SILENCE_BEGAN - self._utterance.audio_start
+            audio = audio[: max(1, round(seconds * self._rate))]
+        return audio, self._rate
 
     def latest(self, seconds: float) -> tuple[Samples, int]:
         """The end of the audio so far, at most ``seconds`` of it, and its sample rate."""
@@ -213,6 +218,14 @@ class Endpointer:
         """Close the open utterance now, whatever comes next."""
         self.voiced = 0.0
         return _NOTHING if self._utterance is None else [self._close(self._utterance)]
+
+    def cut(self, end: float) -> Sequence[EndpointEvent]:
+        """Close the open utterance in the pause that began at ``end``, although speech went on
+        after it, and open one for the rest."""
+        utterance = self._utterance
+        assert utterance is not None
+        index = round((end + SILENCE_BEGAN / 2 - utterance.audio_start) / WINDOW)
+        return self._split(utterance, index, end)
 
     def discard(self) -> None:
         """Drop the open utterance and all audio kept."""
@@ -415,16 +428,20 @@ class Endpointer:
         tail = np.asarray(utterance.energies[first:], dtype=np.float64)
         smooth: npt.NDArray[np.float64] = np.convolve(tail, np.ones(5) / 5, mode="valid")
         index = first + int(np.argmin(smooth)) + 2
+        at = utterance.audio_start + index * self._window / self._rate
+        return self._split(utterance, index, min(at, utterance.speech_end))
+
+    def _split(self, utterance: _Utterance, index: int, end: float) -> list[EndpointEvent]:
+        """Close before window ``index``, where speech ended at ``end``, and open an utterance for
+        the rest."""
         audio = np.concatenate(utterance.windows)
         sample = index * self._window
         at = utterance.audio_start + sample / self._rate
         rest = _Utterance(
-            at, at, utterance.speech_end, [audio[sample:]], utterance.energies[index:]
+            at, at, max(at, utterance.speech_end), [audio[sample:]], utterance.energies[index:]
         )
         rest.run, rest.silent = utterance.run, utterance.silent
         self._utterance = rest
-        end = min(at, utterance.speech_end)
-        rest.speech_end = max(at, utterance.speech_end)
         return [
             UtteranceClosed(
                 utterance.start, end, audio[:sample], self._rate, utterance.audio_start, cut=True

@@ -26,7 +26,7 @@ from sessions_app.live_events import (
     SpeechStopped,
 )
 from sessions_app.media import PlacedFrame, Speaker
-from sessions_app.streaming.hearing import turns
+from sessions_app.streaming.hearing import followed_speech, turns
 from sessions_app.streaming.hearing.backlog import Utterance
 from sessions_app.streaming.hearing.echo import Clip, SpokenAudio, own_speech
 from sessions_app.streaming.hearing.endpointing import (
@@ -52,21 +52,9 @@ PARTIAL_SHARE: Final = 3.0
 """The pause between two partials is at least so many times the duration of the last request: a
 partial that is still computed when the speaker stops delays the final."""
 
-FOLLOWED_SHARE: Final = 1.0
-"""The same in a long utterance whose words are translated while it is spoken: there the partials
-are what is waited for, and not the final."""
-
-FOLLOWED_AFTER: Final = 4.0
-"""Seconds of an utterance from which on it is taken for a long one. So is the rest of one that was
-cut."""
-
 WAIT_FOR_WORDS: Final = 1.2
 """Endpointing delay in seconds until the speculative final is there, whose words choose the delay.
 The final could not be sent before that anyway."""
-
-LONGEST_FOLLOWED: Final = 14.0
-"""Seconds after which an utterance is cut whose words are used while it is spoken. Each partial is
-of the whole utterance so far, and its final leaves no time for partials of what comes next."""
 
 HYPOTHESIS_TIMEOUT: Final = 10.0
 """Seconds that an engine may take for a hypothesis. A final is requested again after that."""
@@ -107,6 +95,7 @@ class _OpenUtterance:
     partial_at: float = 0.0  # its length, in seconds, at the latest partial's request
     text: str = ""  # of the latest partial
     request: TranscriptionRequest | None = None  # the latest
+    paused_at: float | None = None  # end of the speech before the latest pause
     speculated_end: float | None = None  # end of the speech in the latest speculative request
     speculation: asyncio.Task[Transcription | None] | None = None  # its request, if still valid
     answer: Transcription | None = None  # its result, if still valid
@@ -218,15 +207,19 @@ class UtteranceFinder:
                     self._close(event)
                 case SpeechResumed():
                     if self._open_utterance is not None:
-                        self._open_utterance.answer = self._open_utterance.speculation = None
-                case SilenceBegan():
-                    if self._open_utterance is not None and self._endpointer.is_silent:
-                        self._set_delay(self._open_utterance)
+                        self._resume(self._open_utterance)
+                case SilenceBegan(at):
+                    if self._open_utterance is not None:
+                        self._open_utterance.paused_at = at
+                        if self._endpointer.is_silent:
+                            self._set_delay(self._open_utterance)
 
     def _open(self, event: UtteranceOpened) -> None:
         if not event.continued:
             self._adapt_delay(event.start)
-        self._endpointer.longest = LONGEST_FOLLOWED if self._followed() else LONGEST_UTTERANCE
+        self._endpointer.longest = (
+            followed_speech.LONGEST if self._followed() else LONGEST_UTTERANCE
+        )
         self._open_utterance = _OpenUtterance(
             new_id("seg"), event.start, self._fed_at, event.continued
         )
@@ -234,6 +227,12 @@ class UtteranceFinder:
             self._emit(SpeechStarted(self._speaker, round(event.start, 3)))
         if self._watcher is None:
             self._watcher = asyncio.create_task(self._watch())
+
+    def _resume(self, utterance: _OpenUtterance) -> None:
+        """Speech goes on after a pause."""
+        answer, utterance.answer, utterance.speculation = utterance.answer, None, None
+        if answer is not None and self._is_piece(utterance, answer.text.strip()):
+            self._cut(utterance, answer)
 
     def _adapt_delay(self, start: float) -> None:
         """Adapt the delay to the speaker: one who goes on at once had not finished."""
@@ -356,28 +355,74 @@ class UtteranceFinder:
         if utterance is None or self._hypothesis is not None:
             return
         endpointer = self._endpointer
-        if endpointer.is_silent:
+        if endpointer.is_silent and endpointer.silence >= self._speculate_after(utterance):
             if not self._is_speculation_current(utterance):
-                self._speculate(utterance)
+                self._speculate(utterance, endpointer.speech_end)
+        elif self._has_missed_pause(utterance):
+            assert utterance.paused_at is not None
+            self._speculate(utterance, utterance.paused_at)
         elif not endpointer.silence and self._partials():
             # A partial requested in silence, however short, would delay the speculative final.
-            pause = max(PARTIAL_EVERY, self._partial_share(utterance) * self._hypothesis_took)
-            wanted = utterance.partial_at + pause if utterance.partial_at else FIRST_PARTIAL
+            pause = self._partial_pause(utterance)
+            first = pause if utterance.continued and self._followed() else FIRST_PARTIAL
+            wanted = utterance.partial_at + pause if utterance.partial_at else first
             if endpointer.duration >= wanted and self._may_request(utterance):
                 utterance.partial_at = endpointer.duration
                 self._request(utterance, Priority.PARTIAL)
 
-    def _partial_share(self, utterance: _OpenUtterance) -> float:
-        long = utterance.continued or self._endpointer.duration > FOLLOWED_AFTER
-        return FOLLOWED_SHARE if long and self._followed() else PARTIAL_SHARE
+    def _partial_pause(self, utterance: _OpenUtterance) -> float:
+        """Seconds from one partial to the next."""
+        if self._is_long(utterance):
+            return followed_speech.partial_pause(self._endpointer.duration, self._hypothesis_took)
+        return max(PARTIAL_EVERY, PARTIAL_SHARE * self._hypothesis_took)
 
-    def _speculate(self, utterance: _OpenUtterance) -> None:
-        """Request the final now; its words choose the endpointing delay."""
+    def _speculate_after(self, utterance: _OpenUtterance) -> float:
+        """Seconds of silence after which the final is requested."""
+        if not self._is_long(utterance):
+            return 0.0
+        new = self._endpointer.speech_end - (utterance.speculated_end or utterance.start)
+        return followed_speech.speculate_after(new)
+
+    def _has_missed_pause(self, utterance: _OpenUtterance) -> bool:
+        """Whether long speech had a pause that it may be cut in, while another request was in
+        work."""
+        paused_at, speculated = utterance.paused_at, utterance.speculated_end or utterance.start
+        return (
+            paused_at is not None
+            and paused_at < self._endpointer.speech_end
+            and paused_at - utterance.start >= followed_speech.SHORTEST_PIECE
+            and paused_at - speculated >= followed_speech.NEW_SPEECH
+            and self._is_long(utterance)
+        )
+
+    def _is_long(self, utterance: _OpenUtterance) -> bool:
+        """Whether it is long speech whose words are used while it is spoken."""
+        long = utterance.continued or self._endpointer.duration > followed_speech.AFTER
+        return long and self._followed()
+
+    def _is_piece(self, utterance: _OpenUtterance, text: str) -> bool:
+        """Whether long speech may be cut in the pause after ``text``, its words until then."""
+        end, endpointer = utterance.speculated_end, self._endpointer
+        # One frame may have ended it already.
+        if not text or end is None or not endpointer.is_open or end <= endpointer.audio_start:
+            return False
+        if not self._is_long(utterance):
+            return False
+        return followed_speech.is_piece(end - utterance.start, text)
+
+    def _cut(self, utterance: _OpenUtterance, answer: Transcription) -> None:
+        """End the utterance in the pause that it was decoded up to, although speech went on."""
+        assert utterance.speculated_end is not None
+        utterance.answer = answer
+        self._handle(self._endpointer.cut(utterance.speculated_end))
+
+    def _speculate(self, utterance: _OpenUtterance, end: float) -> None:
+        """Request the final of the speech until ``end``; its words choose the endpointing delay."""
         if not self._may_request(utterance):
             self._endpointer.delay = self._plain_delay(utterance)
             return
-        utterance.speculated_end = self._endpointer.speech_end
-        utterance.speculation = self._request(utterance, Priority.SPECULATIVE)
+        utterance.speculated_end = end
+        utterance.speculation = self._request(utterance, Priority.SPECULATIVE, end)
         self._endpointer.delay = WAIT_FOR_WORDS
 
     def _may_request(self, utterance: _OpenUtterance) -> bool:
@@ -388,9 +433,9 @@ class UtteranceFinder:
         return elapsed >= 0.5 * (self._endpointer.duration - FIRST_PARTIAL)
 
     def _request(
-        self, utterance: _OpenUtterance, priority: Priority
+        self, utterance: _OpenUtterance, priority: Priority, end: float | None = None
     ) -> asyncio.Task[Transcription | None]:
-        utterance.request = self._finals.request(*self._endpointer.audio(), priority)
+        utterance.request = self._finals.request(*self._endpointer.audio(end), priority)
         self._hypothesis = asyncio.create_task(self._hypothesize(utterance, utterance.request))
         return self._hypothesis
 
@@ -423,11 +468,17 @@ class UtteranceFinder:
                 self._hypothesis_took = self._clock.time() - requested_at
         if utterance is self._open_utterance:
             end = self._endpointer.audio_start + request.duration
-            self._use_hypothesis(utterance, result, end)
+            speculative = request.priority is Priority.SPECULATIVE
+            self._use_hypothesis(utterance, result, end, speculative=speculative)
         return result
 
     def _use_hypothesis(
-        self, utterance: _OpenUtterance, result: Transcription | None, end: float
+        self,
+        utterance: _OpenUtterance,
+        result: Transcription | None,
+        end: float,
+        *,
+        speculative: bool,
     ) -> None:
         """Send the words so far as a partial, and choose the endpointing delay from them."""
         text = result.text.strip() if result is not None else ""
@@ -435,6 +486,8 @@ class UtteranceFinder:
             utterance.answer, utterance.speculation = result, None
             self._set_delay(utterance)
             self._handle(self._endpointer.poll())
+        elif speculative and result is not None and self._is_piece(utterance, text):
+            self._cut(utterance, result)
         if utterance is self._open_utterance:
             if result is not None and text and text != utterance.text and self._partials():
                 utterance.text = text

@@ -1,12 +1,15 @@
-"""Speech that is translated while it is spoken: shorter utterances, and partials more often."""
+"""Speech that is translated while it is spoken: cut in its pauses, its words decoded once."""
+
+import itertools
 
 import pytest
 
 from sessions_app.engines.base import Priority
+from sessions_app.live_events import FinalTranscript
 from sessions_app.streaming.hearing.endpointing import LONGEST_UTTERANCE
+from sessions_app.streaming.hearing.followed_speech import LONGEST as LONGEST_FOLLOWED
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
-from sessions_app.streaming.hearing.utterances import LONGEST_FOLLOWED
-from tests.fakes.audio import silence, speech
+from tests.fakes.audio import frames, silence, speech
 from tests.fakes.calls import Call
 
 
@@ -47,3 +50,102 @@ async def test_a_short_utterance_is_asked_for_no_more_often():
         counts.add(len(call.engine.asked(Priority.PARTIAL)))
         call.pipeline.close()
     assert len(counts) == 1
+
+
+# --- pauses -------------------------------------------------------------------------------------
+
+PAUSE = 0.25
+"""Seconds: far too few to end an utterance."""
+
+
+def sentences(count, seconds=3.0):
+    """Speech with short pauses."""
+    return [clip for _ in range(count) for clip in (speech(seconds), silence(PAUSE))]
+
+
+def lengths(call):
+    return [final.end_time - final.start_time for final in call.finals]
+
+
+async def test_long_speech_is_cut_in_pauses_after_a_finished_sentence():
+    call = call_of(True)
+    await call.say(*sentences(6), silence(1.5))
+    ends = [final.end_time for final in call.finals]
+    # The first is not long speech yet when it pauses.
+    assert ends == pytest.approx([6.25, 9.5, 12.75, 16.0, 19.25], abs=0.15)
+    assert call.when(FinalTranscript)[:4] == pytest.approx([end + 0.4 for end in ends[:4]], abs=0.2)
+
+
+async def test_the_words_of_a_piece_are_decoded_once_for_its_final():
+    call = call_of(True)
+    await call.say(*sentences(6), silence(1.5))
+    assert not call.engine.asked(Priority.FINAL)
+    assert len(call.engine.asked(Priority.SPECULATIVE)) == len(call.finals) + 1
+
+
+async def test_no_more_than_three_seconds_are_decoded_for_each_second_of_long_speech():
+    call = call_of(True)
+    await call.say(*sentences(20), silence(1.5))
+    decoded = sum(request.duration for request in call.engine.requests)
+    assert decoded < 3 * call.sent
+
+
+async def test_the_pieces_leave_out_no_speech():
+    call = call_of(True)
+    await call.say(*sentences(8), silence(1.5))
+    await call.drain()
+    assert sum(lengths(call)) == pytest.approx(8 * 3.25, abs=1.0)
+    for before, after in itertools.pairwise(call.finals):
+        assert 0.0 <= after.start_time - before.end_time < PAUSE
+
+
+@pytest.mark.parametrize("text", ["My number is 5 5 5.", "I wanted to say that"])
+async def test_nothing_is_cut_where_more_is_likely_to_follow(text):
+    call = call_of(True)
+    call.engine.answer = lambda request: text
+    await call.say(*sentences(4), silence(3))
+    assert len(call.finals) == 1
+
+
+async def test_an_unfinished_sentence_is_cut_only_in_a_longer_piece():
+    call = call_of(True)
+    call.engine.answer = lambda request: "and then we went there"
+    await call.say(*sentences(8), silence(1.5))
+    assert len(call.finals) > 2
+    assert min(lengths(call)[:-1]) > 5.0
+
+
+async def test_speech_that_nobody_follows_is_not_cut_in_its_pauses():
+    call = call_of(False)
+    await call.say(*sentences(6), silence(1.5))
+    assert len(call.finals) == 1
+
+
+async def test_speech_is_cut_in_a_pause_that_passed_while_a_partial_was_computed():
+    call = call_of(True)
+    call.engine.delay = 0.6
+    await call.say(*sentences(8), silence(1.5))
+    assert max(lengths(call)) < 7.0
+    ends = [final.end_time % 3.25 for final in call.finals]
+    assert ends == pytest.approx([3.0] * len(ends), abs=0.15)
+
+
+@pytest.mark.parametrize("length", [0.02, 0.5, 2.0])
+async def test_frames_of_any_length_are_cut_alike(length):
+    """One long frame may hold several pauses, and the end of the utterance as well."""
+    call = call_of(True)
+    for placed in frames(*sentences(8), silence(2), length=length):
+        call.feed(placed)
+        await call.clock.advance(placed.duration)
+    await call.drain()
+    assert sum(lengths(call)) == pytest.approx(8 * 3.25, abs=1.5)
+
+
+async def test_partials_of_long_speech_are_few_unless_it_has_no_pauses():
+    counts = {}
+    for name, clips in (("pauses", sentences(8)), ("none", [speech(26)])):
+        call = call_of(True)
+        await call.say(*clips)
+        counts[name] = len(call.engine.asked(Priority.PARTIAL))
+        call.pipeline.close()
+    assert counts["pauses"] < 0.6 * counts["none"]
