@@ -49,10 +49,10 @@ def partial_pause(duration: float, took: float) -> float:
     return max(UNBROKEN_PARTIAL_EVERY if unbroken else PARTIAL_EVERY, PARTIAL_SHARE * took)
 
 
-def speculate_after(new: float) -> float:
-    """Seconds of silence after which the final is requested, when ``new`` seconds of speech were
-    added since the last such request."""
-    return 0.0 if new >= NEW_SPEECH else LIKELY_OVER
+def speculate_after(length: float, new: float) -> float:
+    """Seconds of silence after which the final is requested of ``length`` seconds of speech, of
+    which ``new`` were added since the last such request."""
+    return 0.0 if length >= SHORTEST_PIECE and new >= NEW_SPEECH else LIKELY_OVER
 
 
 def is_piece(length: float, text: str) -> bool:

@@ -380,8 +380,9 @@ class UtteranceFinder:
         """Seconds of silence after which the final is requested."""
         if not self._is_long(utterance):
             return 0.0
-        new = self._endpointer.speech_end - (utterance.speculated_end or utterance.start)
-        return followed_speech.speculate_after(new)
+        end = self._endpointer.speech_end
+        new = end - (utterance.speculated_end or utterance.start)
+        return followed_speech.speculate_after(end - utterance.start, new)
 
     def _has_missed_pause(self, utterance: _OpenUtterance) -> bool:
         """Whether long speech had a pause that it may be cut in, while another request was in

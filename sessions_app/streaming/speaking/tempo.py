@@ -13,10 +13,10 @@ import numpy as np
 
 from sessions_app.media import Samples
 
-FASTER_FROM: Final = 3.0
+FASTER_FROM: Final = 1.5
 """Seconds of waiting speech from which on more is spoken faster."""
 
-FASTEST_FROM: Final = 8.0
+FASTEST_FROM: Final = 5.0
 """Seconds of waiting speech from which on it is spoken as fast as it may."""
 
 FASTEST: Final = 1.25

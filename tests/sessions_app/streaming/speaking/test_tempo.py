@@ -40,7 +40,7 @@ def test_no_speech_stays_none():
 
 
 def test_the_tempo_grows_with_what_waits():
-    tempos = [tempo_for(waiting) for waiting in (0.0, 3.0, 5.0, 6.5, 8.0, 40.0)]
+    tempos = [tempo_for(waiting) for waiting in (0.0, 1.5, 3.0, 4.0, 5.0, 40.0)]
     assert tempos == sorted(tempos)
     assert tempos[:2] == [1.0, 1.0]
     assert 1.0 < tempos[2] < FASTEST
