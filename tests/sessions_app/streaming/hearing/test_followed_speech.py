@@ -149,3 +149,14 @@ async def test_partials_of_long_speech_are_few_unless_it_has_no_pauses():
         counts[name] = len(call.engine.asked(Priority.PARTIAL))
         call.pipeline.close()
     assert counts["pauses"] < 0.6 * counts["none"]
+
+
+async def test_a_frame_in_which_speech_goes_on_and_ends_is_not_cut_any_more():
+    call = call_of(True)
+    call.engine.answer = lambda request: "and then we went there"
+    await call.say(speech(5.5), silence(0.4))
+    [placed] = frames(speech(0.6), silence(2.4), start=call.sent, length=3.0)
+    call.feed(placed)
+    await call.clock.advance(3.0)
+    await call.drain()
+    assert lengths(call) == pytest.approx([6.5], abs=0.15)
