@@ -6,7 +6,7 @@ from typing import Any
 from sessions_app.media import Samples, encode
 from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
-from tests.fakes.sockets import StreamClient
+from tests.fakes.media_streams import MediaStreamPlayer
 
 STREAM_ID = "32DE0DEA-53CB-4B21-89A4-9E1819C043BC"
 CONNECTED: dict[str, Any] = {"event": "connected", "version": "1.0.0"}
@@ -65,12 +65,12 @@ class TelnyxMessages:
         }
 
 
-class TelnyxClient(StreamClient):
+class TelnyxClient(MediaStreamPlayer):
     """Telnyx as a client of the session's stream, in process."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, token="")
         self.messages = TelnyxMessages()
+        super().__init__(session, self.messages.mark)
 
     def start(self, **parameters: Any) -> None:
         """Start the stream with a new token."""

@@ -6,7 +6,7 @@ from typing import Any
 from sessions_app.media import Samples, encode
 from sessions_app.models import Session
 from sessions_app.streaming.wire.tokens import stream_token_issue
-from tests.fakes.sockets import StreamClient
+from tests.fakes.media_streams import MediaStreamPlayer
 
 STREAM_SID = "MZ18ad3ab5a668481ce02b83e7395059f0"
 CALL = {"accountSid": "AC0123456789", "callSid": "CA0123456789"}
@@ -67,12 +67,12 @@ class TwilioMessages:
         }
 
 
-class TwilioClient(StreamClient):
+class TwilioClient(MediaStreamPlayer):
     """Twilio as a client of the session's stream, in process."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, token="")
         self.messages = TwilioMessages()
+        super().__init__(session, self.messages.mark)
 
     def start(
         self, token: Any = None, tracks: tuple[str, ...] = ("inbound",), **parameters: Any

@@ -18,7 +18,6 @@ import numpy as np
 from sessions_app.clock import Clock
 from sessions_app.engines.base import EngineError, Synthesizer
 from sessions_app.live_events import (
-    AudioClear,
     SpeechWanted,
     StreamWarning,
     WordsToPassOn,
@@ -110,6 +109,11 @@ class Lane:
     def is_speaking(self) -> bool:
         """Whether speech is under way: waiting, being sent, or still heard."""
         return bool(self._speeches) or self.output.is_playing
+
+    def heard(self, segment_id: str) -> float:
+        """Seconds of the speech made for a segment that the listener has heard so far: as its
+        client reports, else by the pace of sending."""
+        return self.output.heard(segment_id)
 
     # --- what is to be said -------------------------------------------------------------------
 
@@ -221,16 +225,14 @@ class Lane:
         """Drop everything that has not been heard."""
         if not self.is_speaking:
             return
-        segments = segments_of(self._speeches)
+        waiting = segments_of(self._speeches)
         self._speeches.clear()
         self._unended = self._sounding = None
         self._beneath.clear()
         if self._maker is not None:
             self._maker.cancel()
             self._maker = None
-        only = segments[0] if len(segments) == 1 else None
-        self.output.clear(AudioClear(only, reason))
-        for segment_id in segments:
+        for segment_id in self.output.clear(reason, waiting):
             self._interrupted(segment_id)
         self._wake.set()
 

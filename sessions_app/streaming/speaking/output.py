@@ -1,7 +1,7 @@
 """Sends speech to one connection at the pace of a call, in the connection's own encoding."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
 
 import numpy as np
 
@@ -101,7 +101,7 @@ class PacedOutput:
         self._remember(samples, start, format.sample_rate, gap=gap)
         if not original:
             frame = PlacedFrame(speaker, format, payload, start, duration, segment_id)
-            self._heard.add(frame, heard_at)
+            self._heard.add(frame, heard_at, self._sequence)
 
     def pass_on(self, frame: PlacedFrame, volume: float = 1.0) -> None:
         """Send the other party's own voice as it comes."""
@@ -134,12 +134,23 @@ class PacedOutput:
         resampler = self._passing[2]
         return samples if resampler is None else resampler.feed(samples)
 
-    def clear(self, message: AudioClear) -> None:
-        """Tell the client to drop what it has not played."""
+    def played(self, segment_id: str | None, sequence: int) -> bool:
+        """The client reports that it has played everything up to here. False: it was sent no such
+        audio."""
+        return 0 < sequence <= self._sequence and self._heard.played(segment_id, sequence)
+
+    def heard(self, segment_id: str) -> float:
+        """Seconds of the speech made for a segment that the listener has heard so far."""
+        return self._heard.seconds(segment_id)
+
+    def clear(self, reason: Literal["barge_in", "ended"], waiting: Iterable[str]) -> list[str]:
+        """Tell the client to drop what it has not played. Returns the segments of which something
+        remains unheard: those being played, then ``waiting``, which were not sent whole."""
         self._played_until = self._placed_until = 0.0
-        self._heard.cut()
         self._close_clip()
-        self._send(message)
+        unheard = list(dict.fromkeys([*self._heard.cut(), *waiting]))
+        self._send(AudioClear(unheard[0] if len(unheard) == 1 else None, reason))
+        return unheard
 
     def close(self) -> None:
         """The connection is gone: what it has not played is not heard any more."""

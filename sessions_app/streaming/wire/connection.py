@@ -25,6 +25,7 @@ from sessions_app.streaming.wire.listening import Listening
 from sessions_app.streaming.wire.outbox import Outbox
 from sessions_app.streaming.wire.protocols.base import (
     AudioInput,
+    AudioPlayed,
     ClientMessage,
     Codec,
     Control,
@@ -275,6 +276,8 @@ class Connection:
                     self.say(Pong(message.timestamp_ms))
                 else:
                     self._too_fast()
+            case AudioPlayed():
+                self._played(message)
             case Control():
                 self._controls.control(message.action)
             case EndSession():
@@ -282,6 +285,11 @@ class Connection:
                 self._controls.end_session(message.reason)
             case StreamStop():
                 self.close(close_codes.NORMAL)
+
+    def _played(self, message: AudioPlayed) -> None:
+        if not self._listening.played(message.segment_id, message.sequence):
+            text = "This connection was sent no audio.output with this segment_id and sequence."
+            self._malformed_message(ProtocolError("invalid_field_value", text, "sequence"))
 
     def _refuse_more(self, size: int) -> None:
         if size > limits.LARGEST_MESSAGE and not self.outbox.closing:

@@ -54,6 +54,10 @@ class Listening:
             self._interpretation.close_lane(self._lane)
         self._lane = None
 
+    def played(self, segment_id: str | None, sequence: int) -> bool:
+        """The client has played what it was sent up to here. False: it was sent no such audio."""
+        return self._lane is not None and self._lane.output.played(segment_id, sequence)
+
     def told(self, event: SpokenEvent) -> ClientEvent | None:
         """Use an event of the session. Returns what the client is told of it."""
         if isinstance(event, WordsToSpeak | WordsToPassOn):

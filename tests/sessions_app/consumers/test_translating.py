@@ -505,9 +505,8 @@ async def test_two_telephones_of_two_vendors_are_one_translated_call(engine, ses
         engine.answer = hears("Hola.", "es")
         await speak(customer)
         [segment] = await segments()
-        while (message := await agent.next())["event"] != "mark":
-            assert message["event"] == "media"
-        assert message == {"event": "mark", "mark": {"name": segment.id}}
+        assert (await agent.next())["event"] == "media"
+        assert await agent.next() == {"event": "mark", "mark": {"name": f"{segment.id}:1"}}
         engine.answer = hears("a very long sentence " * 8, "en")
         await speak(agent)
         media = await customer.next()
@@ -515,6 +514,52 @@ async def test_two_telephones_of_two_vendors_are_one_translated_call(engine, ses
         engine.answer = hears("Perdón.", "es")
         await speak(customer, seconds=0.8)
         while (message := await customer.next())["event"] != "clear":
-            assert message["event"] == "media"
+            assert message["event"] in ("media", "mark")
         await customer.stop()
         await agent.stop()
+
+
+@pytest.mark.parametrize("vendor", [TwilioClient, TelnyxClient])
+async def test_interrupted_speech_is_recorded_as_far_as_a_vendor_has_played_it(
+    engine, recorded, tapes, vendor
+):
+    async with (
+        vendor(recorded) as agent,
+        StreamClient(recorded, speaker="customer") as customer,
+    ):
+        agent.late = 1.0
+        agent.start(speaker="agent")
+        agent.send_audio(silence(0.1))
+        await ready(customer)
+        engine.answer = hears("una frase muy larga " * 8, "es")
+        await speak(customer)
+        await asyncio.sleep(1.0)
+        engine.answer = hears("Sorry?", "en")
+        await speak(agent, seconds=0.8)
+        while (await agent.next())["event"] != "clear":
+            pass
+        played = agent.played_seconds
+        await agent.stop()
+    [tape] = made_speech(tapes, "agent")
+    assert tape.seconds == pytest.approx(played, abs=0.3)
+    assert played < agent.sent_seconds - 0.5
+
+
+async def test_a_report_of_audio_that_was_not_sent_is_refused(engine, session):
+    async with (
+        StreamClient(session, speaker="customer") as customer,
+        StreamClient(session, speaker="agent") as agent,
+    ):
+        await ready(customer, agent)
+        engine.answer = hears("Hola.", "es")
+        await speak(customer)
+        output = await agent.next("audio.output")
+        played = {"segment_id": output["segment_id"], "sequence": output["sequence"]}
+        agent.send(type="audio.played", **played)
+        agent.send(type="audio.played", **{**played, "sequence": 999})
+        customer.send(type="audio.played", **played)
+        for client in (agent, customer):
+            error = (await client.next("session.error"))["error"]
+            assert (error["code"], error["param"]) == ("invalid_field_value", "sequence")
+        await agent.ping()
+    assert len([each for each in agent.heard if each["type"] == "session.error"]) == 1

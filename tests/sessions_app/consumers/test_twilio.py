@@ -115,9 +115,9 @@ async def test_speech_for_the_party_is_sent_to_twilio_and_then_marked(gateway, s
         assert await twilio.next() == {
             "event": "mark",
             "streamSid": STREAM_SID,
-            "mark": {"name": "seg_1"},
+            "mark": {"name": "seg_1:0"},
         }
-        twilio.send(**twilio.messages.mark("seg_1"))
+        await twilio.handled()
         await twilio.stop()
     assert len(twilio.heard) == 2
 

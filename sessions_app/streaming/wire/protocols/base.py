@@ -74,6 +74,14 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioPlayed:
+    """The client has played what it was sent up to this ``AudioOutput``."""
+
+    segment_id: str | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndSession:
     reason: str | None
 
@@ -94,7 +102,9 @@ class StreamStop:
     """The client sends nothing more on this connection. The session goes on."""
 
 
-ClientMessage = AudioInput | AudioStart | Control | Ping | EndSession | StreamStart | StreamStop
+ClientMessage = (
+    AudioInput | AudioStart | AudioPlayed | Control | Ping | EndSession | StreamStart | StreamStop
+)
 
 
 # --- to the client ----------------------------------------------------------------------------

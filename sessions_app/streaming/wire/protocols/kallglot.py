@@ -37,6 +37,7 @@ from sessions_app.media import (
 from sessions_app.streaming.wire.protocols.base import (
     ArrivalClock,
     AudioInput,
+    AudioPlayed,
     AudioStart,
     ClientMessage,
     Control,
@@ -58,7 +59,14 @@ LARGEST_INTEGER: Final = 2**53 - 1
 
 CONTROL_ACTIONS: Final = get_args(ControlAction)
 END_REASONS: Final = ("completed", "customer_hangup", "agent_hangup", "error", "timeout")
-MESSAGE_TYPES: Final = ("audio.input", "audio.start", "session.control", "ping", "session.end")
+MESSAGE_TYPES: Final = (
+    "audio.input",
+    "audio.start",
+    "audio.played",
+    "session.control",
+    "ping",
+    "session.end",
+)
 
 
 class KallglotCodec:
@@ -116,6 +124,8 @@ class KallglotCodec:
             return self._audio_input(message)
         if kind == "ping":
             return _ping(message)
+        if kind == "audio.played":
+            return _played(message)
         if kind == "audio.start":
             format, _ = _format(message)
             self._binary = AudioStart(format, _speaker(message))
@@ -247,6 +257,21 @@ def _ping(message: Json) -> Ping:
     if value is not None and type(value) not in (int, float):
         raise ProtocolError("invalid_field_value", "timestamp_ms must be a number.", "timestamp_ms")
     return Ping(value)
+
+
+def _played(message: Json) -> AudioPlayed:
+    """Both fields are those of an ``audio.output``, whose ``segment_id`` may be null."""
+    for field in ("segment_id", "sequence"):
+        if field not in message:
+            wanted = "the one of the audio.output that has been played"
+            raise _missing_or_wrong(message, field, field, wanted)
+    segment_id, sequence = message["segment_id"], message["sequence"]
+    if segment_id is not None and type(segment_id) is not str:
+        raise ProtocolError(
+            "invalid_field_value", "segment_id must be a string or null.", "segment_id"
+        )
+    _check_integer(sequence, "sequence")
+    return AudioPlayed(segment_id, sequence)
 
 
 def _fields_of(message: ServerMessage) -> tuple[str, Json]:

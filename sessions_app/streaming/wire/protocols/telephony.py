@@ -17,6 +17,7 @@ from sessions_app.media import AudioFormat, AudioFrame, Speaker
 from sessions_app.streaming.wire.protocols.base import (
     ArrivalClock,
     AudioInput,
+    AudioPlayed,
     ClientMessage,
     Json,
     ProtocolError,
@@ -91,8 +92,8 @@ class MediaStreamCodec(ABC):
             return [StreamStop()]
         if type(event) is not str:
             raise ProtocolError("missing_required_field", "event must be a string.", "event")
-        # connected, dtmf (the tones are in the audio) and mark (audio output was played).
-        return []
+        # Besides marks: connected, and dtmf (the tones are in the audio).
+        return self._played(message.get("mark")) if event == "mark" else []
 
     def _start(self, message: Json) -> StreamStart:
         if self._stream_id is not None:
@@ -145,10 +146,19 @@ class MediaStreamCodec(ABC):
         )
         return self._in_order(chunk, AudioInput((frame,)))
 
+    def _played(self, mark: object) -> list[ClientMessage]:
+        """A mark that is returned. The customer's program may have set others."""
+        name = mark.get("name") if isinstance(mark, dict) else None
+        segment_id, _, number = name.rpartition(":") if type(name) is str else ("", "", "")
+        if not segment_id or not _is_whole_number(number) or len(number) > LONGEST_NUMBER:
+            return []
+        return [AudioPlayed(segment_id, int(number))]
+
     # --- encoding -----------------------------------------------------------------------------
 
     def encode(self, message: ServerMessage) -> tuple[str, ...]:
-        """Audio output ends with the segment's id as a mark, which is returned once played."""
+        """A segment's audio is followed by a mark, ``<segment id>:<sequence>``, which the vendor
+        returns once it has been played, or dropped."""
         if type(message) is AudioClear:
             return (self._text("clear"),)
         if type(message) is not AudioOutput:
@@ -157,8 +167,9 @@ class MediaStreamCodec(ABC):
         if payload := self._as_played(message):
             encoded = binascii.b2a_base64(payload, newline=False).decode("ascii")
             messages.append(self._text("media", {"payload": encoded}))
-        if message.last and message.segment_id is not None:
-            messages.append(self._text("mark", {"name": message.segment_id}))
+        if message.segment_id is not None:
+            name = f"{message.segment_id}:{message.sequence}"
+            messages.append(self._text("mark", {"name": name}))
         return tuple(messages)
 
     def _text(self, event: str, content: Json | None = None) -> str:
@@ -192,14 +203,17 @@ def wrong(param: str, wanted: str) -> ProtocolError:
     return ProtocolError("invalid_field_value", f"{param} must be {wanted}.", param)
 
 
+def _is_whole_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()  # isdigit alone accepts the digits of every script
+
+
 def _number(audio: Json, field: str) -> int | None:
     value = audio.get(field)
     if value is None:
         return None
     if type(value) is int:  # sent by servers that imitate a vendor
         value = str(value)
-    # isdigit alone accepts the digits of every script.
-    if type(value) is not str or not (value.isascii() and value.isdigit()):
+    if type(value) is not str or not _is_whole_number(value):
         raise wrong(f"media.{field}", "a whole number")
     if len(value) > LONGEST_NUMBER:
         raise wrong(f"media.{field}", f"a number of at most {LONGEST_NUMBER} digits")

@@ -16,6 +16,7 @@ from sessions_app.live_events import (
 from sessions_app.media import AudioFormat, PlacedFrame, decode, encode
 from sessions_app.streaming.hearing.echo import Clip
 from sessions_app.streaming.hearing.utterances import Voice
+from sessions_app.streaming.speaking.heard import LONGEST_LAG, REMEMBERED
 from sessions_app.streaming.speaking.interruptions import LONGEST_WAIT
 from sessions_app.streaming.speaking.lane import LONGEST_QUEUE, SENTENCE_WITHIN, Lane
 from sessions_app.streaming.speaking.output import AHEAD, BLOCK, PacedOutput
@@ -500,6 +501,111 @@ async def test_interrupted_speech_was_heard_until_it_was_cut(listener):
     later = [frame for frame in listener.heard if frame.segment_id == "seg_2"]
     assert later[0].start == pytest.approx(2.04)
     assert heard_seconds(listener) == pytest.approx(2.04, abs=0.05)
+
+
+# --- what the client reports to have played -------------------------------------------------------
+
+
+def report(listener, number=-1, segment=None):
+    """The client has played up to that block."""
+    block = listener.audio[number][1]
+    return listener.lane.output.played(segment or block.segment_id, block.sequence)
+
+
+async def report_late(listener, late, seconds):
+    """For so long, as a client that plays each block ``late`` seconds after it is due."""
+    until = listener.now + seconds
+    reported = 0
+    while listener.now < until - 1e-6:
+        await listener.clock.advance(0.02)
+        while reported < len(listener.audio) and (reported + 1) * BLOCK + late <= listener.now:
+            assert report(listener, reported)
+            reported += 1
+
+
+@pytest.mark.parametrize("late", [0.0, 0.14, 0.5])
+async def test_interrupted_speech_was_heard_as_far_as_the_client_plays(listener, late):
+    listener.say("uno dos tres")
+    await report_late(listener, late, 1.5)
+    assert listener.lane.heard("seg_1") == pytest.approx(1.5 - late, abs=0.03)
+    listener.voiced(0.4)
+    assert heard_seconds(listener) == pytest.approx(1.5 - late, abs=0.03)
+    assert listener.lane.heard("seg_1") == pytest.approx(1.5 - late, abs=0.03)
+    assert listener.interrupted == ["seg_1"]
+
+
+async def test_a_client_that_reports_nothing_has_heard_what_the_pace_says(listener):
+    listener.say("uno dos tres")
+    await listener.clock.advance(1.04)
+    assert listener.lane.heard("seg_1") == pytest.approx(1.04)
+    assert listener.lane.heard("seg_2") == 0
+    await listener.clock.advance(5.0)
+    assert listener.lane.heard("seg_1") == pytest.approx(3.0, abs=0.05)
+
+
+async def test_a_client_cannot_have_played_what_it_has_only_been_sent(listener):
+    listener.say("uno dos")
+    await listener.clock.advance(0.25)
+    assert report(listener)
+    assert listener.lane.heard("seg_1") == pytest.approx(0.25)
+
+
+async def test_speech_that_a_late_client_still_plays_can_be_interrupted(listener):
+    listener.say("uno")
+    await report_late(listener, 0.5, 1.2)
+    assert listener.lane.is_speaking
+    listener.voiced(0.4)
+    assert [(each.segment_id, each.reason) for each in listener.cleared] == [("seg_1", "barge_in")]
+    assert listener.interrupted == ["seg_1"]
+    assert listener.lane.heard("seg_1") == pytest.approx(0.7, abs=0.03)
+
+
+async def test_what_a_client_reports_of_dropped_speech_changes_nothing(listener):
+    """As Twilio, which returns the marks of what it drops."""
+    listener.say("uno dos tres")
+    await report_late(listener, 0.3, 1.0)
+    listener.voiced(0.4)
+    before = listener.lane.heard("seg_1")
+    assert report(listener)
+    await listener.clock.advance(3.0)
+    assert listener.lane.heard("seg_1") == before == pytest.approx(0.7, abs=0.03)
+
+
+async def test_a_report_of_what_was_not_sent_is_refused(listener):
+    assert not listener.lane.output.played("seg_1", 0)
+    listener.say("uno")
+    await listener.clock.advance(0.1)
+    last = listener.audio[-1][1].sequence
+    assert not listener.lane.output.played("seg_1", last + 1)
+    assert not report(listener, segment="seg_2")
+    assert report(listener)
+
+
+async def test_a_client_that_stops_reporting_has_heard_everything_in_the_end(listener):
+    listener.say("uno dos tres")
+    await report_late(listener, 60.0, 1.0)
+    assert report(listener, 0)  # 0.9 s late
+    await listener.clock.advance(10.0)
+    assert listener.lane.heard("seg_1") == pytest.approx(3.0, abs=0.05)
+    assert not listener.lane.is_speaking
+
+
+async def test_a_client_is_not_believed_to_be_minutes_late(listener):
+    listener.say("uno dos tres")
+    await listener.clock.advance(3.2)
+    assert report(listener, 0)
+    listener.say("cuatro", segment="seg_2")
+    await listener.clock.advance(1.0 + LONGEST_LAG + 0.05)
+    assert listener.lane.heard("seg_2") == pytest.approx(1.0, abs=0.05)
+
+
+async def test_what_is_known_of_heard_speech_is_bounded(listener):
+    for number in range(REMEMBERED + 20):
+        listener.say("uno", segment=f"seg_{number}")
+        await listener.clock.advance(1.2)
+    assert listener.lane.heard("seg_0") == 0
+    assert listener.lane.heard(f"seg_{REMEMBERED + 10}") == pytest.approx(1.0, abs=0.05)
+    assert len(listener.lane.output._heard._seconds) == REMEMBERED
 
 
 async def test_a_listener_that_is_gone_hears_no_more(listener):

@@ -12,7 +12,7 @@ from sessions_app import live_events as events
 from sessions_app.media import AudioFormat
 from sessions_app.streaming.wire.protocols import base
 from sessions_app.streaming.wire.protocols.base import ClientMessage, Codec, ProtocolError
-from sessions_app.streaming.wire.protocols.kallglot import KallglotCodec
+from sessions_app.streaming.wire.protocols.kallglot import MESSAGE_TYPES, KallglotCodec
 from sessions_app.streaming.wire.protocols.telnyx import TelnyxCodec
 from sessions_app.streaming.wire.protocols.twilio import TwilioCodec
 from tests.fakes.telnyx import STREAM_ID, TelnyxMessages
@@ -63,8 +63,9 @@ def nearly(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
 
 
 kallglot_messages = nearly(
-    type=st.sampled_from(["audio.input", "audio.start", "session.control", "ping", "session.end"]),
+    type=st.sampled_from(MESSAGE_TYPES),
     sequence=json_values,
+    segment_id=json_values,
     timestamp_ms=json_values,
     speaker=st.sampled_from(["agent", "none"]),
     action=json_values,
@@ -76,9 +77,11 @@ kallglot_messages = nearly(
         payload=payloads,
     ),
 )
+marks = nearly(name=st.sampled_from(["seg_1", "seg_1:3", ":"]))
 twilio_messages = nearly(
     event=st.sampled_from(["connected", "start", "media", "dtmf", "mark", "stop"]),
     streamSid=st.just(STREAM_SID),
+    mark=marks,
     start=nearly(
         streamSid=st.just(STREAM_SID),
         customParameters=nearly(token=st.text(max_size=8)),
@@ -95,6 +98,7 @@ twilio_messages = nearly(
 telnyx_messages = nearly(
     event=st.sampled_from(["connected", "start", "media", "dtmf", "mark", "error", "stop"]),
     stream_id=st.just(STREAM_ID),
+    mark=marks,
     start=nearly(
         custom_parameters=nearly(token=st.text(max_size=8), speaker=st.just("agent")),
         media_format=nearly(

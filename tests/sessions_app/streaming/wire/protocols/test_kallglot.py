@@ -8,6 +8,7 @@ from sessions_app import live_events as events
 from sessions_app.media import AudioFormat
 from sessions_app.streaming.wire.protocols import base
 from sessions_app.streaming.wire.protocols.base import (
+    AudioPlayed,
     AudioStart,
     Control,
     EndSession,
@@ -110,6 +111,11 @@ class TestOtherMessages:
     def test_ping(self, codec, timestamp):
         assert decode(codec, {"type": "ping", "timestamp_ms": timestamp}) == [Ping(timestamp)]
 
+    @pytest.mark.parametrize("segment_id", ["seg_1", None])
+    def test_what_has_been_played(self, codec, segment_id):
+        played = {"type": "audio.played", "segment_id": segment_id, "sequence": 4}
+        assert decode(codec, played) == [AudioPlayed(segment_id, 4)]
+
     def test_end_with_and_without_a_reason(self, codec):
         assert decode(codec, {"type": "session.end"}) == [EndSession(None)]
         end = {"type": "session.end", "reason": "customer_hangup"}
@@ -178,6 +184,18 @@ def test_malformed_audio_is_refused_with_the_wrong_field(codec, changes, code, p
         ('{"type": "session.end", "reason": "bored"}', "invalid_field_value", "reason"),
         ('{"type": "ping", "timestamp_ms": "now"}', "invalid_field_value", "timestamp_ms"),
         ('{"type": "ping", "timestamp_ms": true}', "invalid_field_value", "timestamp_ms"),
+        ('{"type": "audio.played", "sequence": 4}', "missing_required_field", "segment_id"),
+        ('{"type": "audio.played", "segment_id": "seg_1"}', "missing_required_field", "sequence"),
+        (
+            '{"type": "audio.played", "segment_id": 1, "sequence": 4}',
+            "invalid_field_value",
+            "segment_id",
+        ),
+        (
+            '{"type": "audio.played", "segment_id": "seg_1", "sequence": "4"}',
+            "invalid_field_value",
+            "sequence",
+        ),
         (b"\x01\x02", "missing_required_field", "audio"),
     ],
 )

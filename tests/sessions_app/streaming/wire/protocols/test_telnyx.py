@@ -9,7 +9,12 @@ import pytest
 
 from sessions_app.live_events import AudioClear, AudioOutput
 from sessions_app.media import AudioFormat
-from sessions_app.streaming.wire.protocols.base import ProtocolError, StreamStart, StreamStop
+from sessions_app.streaming.wire.protocols.base import (
+    AudioPlayed,
+    ProtocolError,
+    StreamStart,
+    StreamStop,
+)
 from sessions_app.streaming.wire.protocols.telnyx import HELD_BACK, TelnyxCodec
 from sessions_app.streaming.wire.protocols.vendors import vendor_codec
 from tests.fakes.telnyx import CONNECTED, TelnyxMessages
@@ -70,7 +75,7 @@ def test_audio_has_the_format_that_start_announces_both_ways(telnyx, encoding, r
     [heard] = codec.decode(json.dumps(telnyx.media(b"\x7f" * 160)))
     assert heard.frames[0].format == expected
     spoken = AudioOutput("seg_1", "agent", 0, expected, b"\x01\x02", False)
-    [message] = [json.loads(each) for each in codec.encode(spoken)]
+    message = json.loads(codec.encode(spoken)[0])
     assert message == {"event": "media", "media": {"payload": "AQI="}}
 
 
@@ -125,10 +130,10 @@ def test_a_repeated_message_is_used_once(codec, telnyx):
 
 
 def test_what_is_sent_back_names_no_stream(codec):
-    said = AudioOutput("seg_1", "agent", 0, MULAW, b"\xff\x7f", True)
+    said = AudioOutput("seg_1", "agent", 7, MULAW, b"\xff\x7f", True)
     assert [json.loads(each) for each in codec.encode(said)] == [
         {"event": "media", "media": {"payload": "/38="}},
-        {"event": "mark", "mark": {"name": "seg_1"}},
+        {"event": "mark", "mark": {"name": "seg_1:7"}},
     ]
     assert [json.loads(each) for each in codec.encode(AudioClear(None, "ended"))] == [
         {"event": "clear"}
@@ -136,6 +141,7 @@ def test_what_is_sent_back_names_no_stream(codec):
 
 
 def test_the_other_events_are_known(codec, telnyx):
-    for message in (CONNECTED, telnyx.mark("seg_1"), {"event": "error", "payload": {"code": 1}}):
+    for message in (CONNECTED, telnyx.mark("music"), {"event": "error", "payload": {"code": 1}}):
         assert codec.decode(json.dumps(message)) == []
+    assert codec.decode(json.dumps(telnyx.mark("seg_1:7"))) == [AudioPlayed("seg_1", 7)]
     assert codec.decode(json.dumps(telnyx.stop())) == [StreamStop()]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sessions_app.live_events import AudioClear, AudioOutput
 from sessions_app.media import AudioFormat, AudioFrame
 from sessions_app.streaming.wire.protocols.base import (
     AudioInput,
+    AudioPlayed,
     ProtocolError,
     StreamStart,
     StreamStop,
@@ -159,9 +161,24 @@ def test_messages_of_another_stream_are_refused(codec):
 # --- everything else ----------------------------------------------------------------------------
 
 
-def test_tones_marks_and_unknown_events_are_ignored(codec, twilio):
-    for message in (CONNECTED, twilio.dtmf("5"), twilio.mark("seg_1"), {"event": "weather"}):
+def test_tones_and_unknown_events_are_ignored(codec, twilio):
+    for message in (CONNECTED, twilio.dtmf("5"), {"event": "weather"}):
         assert codec.decode(json.dumps(message)) == []
+
+
+def test_a_returned_mark_says_what_has_been_played(codec, twilio):
+    output = AudioOutput("seg_1", "agent", 17, MULAW, b"\xff", False)
+    name = encoded(codec, output)[-1]["mark"]["name"]
+    assert codec.decode(json.dumps(twilio.mark(name))) == [AudioPlayed("seg_1", 17)]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [{"name": name} for name in ("", "hold music", ":", ":3", "a:b", "seg_1:", "seg_1:-1", 7, None)]
+    + [{"name": "seg_1:" + "9" * 99}, {"name": "seg_1:\u0663"}, {}, [], None, "seg_1:3"],
+)
+def test_other_marks_are_ignored(codec, twilio, mark):
+    assert codec.decode(json.dumps(twilio.mark("") | {"mark": mark})) == []
 
 
 def test_stop_ends_the_stream(codec, twilio):
@@ -226,16 +243,14 @@ def encoded(codec: TwilioCodec, output: AudioOutput) -> list[dict[str, Any]]:
     return [json.loads(message) for message in codec.encode(output)]
 
 
-def test_audio_output_is_sent_as_media_with_a_mark_at_its_end(codec):
-    first = AudioOutput("seg_1", "agent", 0, MULAW, b"\xff\x7f", False)
+def test_audio_output_is_sent_as_media_and_a_mark(codec):
     audio = {"event": "media", "streamSid": STREAM_SID, "media": {"payload": "/38="}}
-    mark = {"event": "mark", "streamSid": STREAM_SID, "mark": {"name": "seg_1"}}
-    assert encoded(codec, first) == [audio]
-    assert encoded(codec, AudioOutput("seg_1", "agent", 1, MULAW, b"\xff\x7f", True)) == [
-        audio,
-        mark,
-    ]
-    assert encoded(codec, AudioOutput("seg_1", "agent", 2, MULAW, b"", True)) == [mark]
+    mark = {"event": "mark", "streamSid": STREAM_SID, "mark": {"name": "seg_1:3"}}
+    output = AudioOutput("seg_1", "agent", 3, MULAW, b"\xff\x7f", False)
+    assert encoded(codec, output) == [audio, mark]
+    assert encoded(codec, replace(output, payload=b"", last=True)) == [mark]
+    # The other party's own voice, before its words are known.
+    assert encoded(codec, replace(output, segment_id=None)) == [audio]
 
 
 def test_unwanted_speech_is_cleared(codec):
@@ -251,7 +266,7 @@ def test_a_voice_that_is_passed_on_has_no_mark(codec):
 def test_audio_output_is_converted_to_mulaw(codec):
     wide = AudioFormat("pcm_s16le", 16000)
     spoken = speech(0.5, rate=16000)
-    [message] = encoded(codec, AudioOutput("seg_1", "agent", 0, wide, spoken.tobytes(), False))
+    message, _ = encoded(codec, AudioOutput("seg_1", "agent", 0, wide, spoken.tobytes(), False))
     played = base64.b64decode(message["media"]["payload"])
     assert len(played) == 4000
     difference = media.decode(played, "mulaw") - media.resample(spoken, 16000, 8000)
