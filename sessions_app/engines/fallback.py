@@ -171,10 +171,17 @@ class Chain(Generic[E]):
         part: Hashable = None,
         first: Callable[[E], bool] = lambda engine: True,
     ) -> T:
-        """The first answer of an engine that ``suits``; when all fail, the last error. Those for
-        which ``first`` is true are asked before the others."""
+        """The first answer of an engine that ``suits``; when all fail, the last error.
+
+        Those for which ``first`` is true are asked before the others. If none of the usable engines
+        works, the rest may have come back: they are asked too, whatever their breakers say.
+        """
         last: EngineError = EngineUnavailable("no engine of the fallback chain can do this")
-        for engine in self.usable(suits, part, first):
+        usable = list(self.usable(suits, part, first))
+        others = [each for each in self.configured if suits(each) and each not in usable]
+        for engine in (*usable, *others):
+            if engine in others and not last.retryable:
+                break  # an engine works, and refuses this request
             try:
                 answer = await call(engine)
             except EngineError as error:

@@ -81,6 +81,29 @@ async def test_when_all_breakers_are_open_the_first_engine_is_asked() -> None:
     assert await say(chain) == "back"
 
 
+@pytest.mark.parametrize("wait", [0.0, COOLDOWN])
+async def test_a_later_engine_that_comes_back_before_the_first_is_asked_at_once(wait) -> None:
+    clock = Clock()
+    first = FakeTranscriber(default=GONE)
+    second = FakeTranscriber(GONE, GONE, default="back")
+    chain = FallbackTranscriber([first, second], clock)
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable):
+            await say(chain)
+    clock.now += wait
+    assert await say(chain) == "back"
+
+
+async def test_a_request_that_is_refused_does_not_go_to_an_engine_that_is_down() -> None:
+    first = FakeTranscriber(GONE, GONE, default="back")
+    second = FakeTranscriber("a", "b", default=EngineRejected("no"))
+    chain = FallbackTranscriber([first, second], Clock())
+    assert [await say(chain) for _ in range(2)] == ["a", "b"]
+    with pytest.raises(EngineRejected):
+        await say(chain)
+    assert len(first.requests) == 2
+
+
 async def test_a_rejected_request_does_not_open_the_breaker() -> None:
     first = FakeTranscriber(*[EngineRejected("no")] * 3, default="fine")
     chain = FallbackTranscriber([first, FakeTranscriber(default="second")], Clock())
