@@ -63,7 +63,9 @@ _SESSION = _object(
             }
         ),
         "recording": _object({"enabled": _FLAG, "channels": _one_of("mixed", "dual")}),
-        "transcription": _object({"partials": _FLAG, "vocabulary": _array(_STRING)}),
+        "transcription": _object(
+            {"partials": _FLAG, "vocabulary": _array(_STRING), "languages": _array(_STRING)}
+        ),
         "translation": _object(
             {
                 "barge_in": _FLAG,

@@ -269,7 +269,7 @@ def test_all_fields_of_create_are_returned(cast: Cast, api: Client) -> None:
         "target_language": None,
         "recording": {"enabled": True, "channels": "dual"},
         "provider": {"type": "twilio", "phone_number": "+15551234567", "call_sid": "CA1"},
-        "transcription": {"partials": False, "vocabulary": ["Kallglot"]},
+        "transcription": {"partials": False, "vocabulary": ["Kallglot"], "languages": ["es", "en"]},
         "translation": {
             "barge_in": False,
             "original_volume": 0.25,
