@@ -155,9 +155,10 @@ _RESULTS = _object(
                 "key_points": _array(_STRING),
                 "key_point_segments": _array(_STRING),
                 "outcome": _one_of("resolved", "unresolved", "follow_up", "unknown"),
+                "outcome_segment_id": _nullable(_STRING),
                 "note": _STRING,
             },
-            optional=("note",),
+            optional=("note", "outcome_segment_id"),
         ),
         "action_items": _array(
             _object(
