@@ -78,9 +78,12 @@ class WorkerProcess:
         leaves the job to end or be killed at that time, since a child cannot be interrupted.
         """
         await self._turn.acquire()
-        self._running = asyncio.ensure_future(self._run(seconds, job, *arguments))
-        self._running.add_done_callback(self._end_turn)
-        return await asyncio.shield(self._running)
+        running = asyncio.ensure_future(self._run(seconds, job, *arguments))
+        running.add_done_callback(self._end_turn)
+        self._running = running  # the event loop holds tasks only weakly
+        # shield() of Python 3.14 would log a late error with its cause, which may hold spoken words.
+        await asyncio.wait([running])
+        return running.result()
 
     async def _run(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
         await self._ensure()

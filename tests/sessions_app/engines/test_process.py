@@ -1,10 +1,12 @@
 """A real child process, with small jobs instead of models."""
 
 import asyncio
+import gc
 import os
 import threading
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import psutil
 import pytest
@@ -43,6 +45,11 @@ def hang() -> None:
 
 
 def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def fail_late(text: str) -> None:
+    time.sleep(0.1)  # its caller has given up by then
     raise ValueError(text)
 
 
@@ -105,6 +112,18 @@ async def test_the_error_of_a_failed_job_holds_no_content(worker: WorkerProcess)
         await worker.run(30, fail, "my card number is")
     assert "card" not in str(caught.value)
     assert await worker.run(30, process_id) == before
+
+
+async def test_the_error_of_a_job_whose_caller_gave_up_is_not_logged(worker: WorkerProcess) -> None:
+    await worker.start()
+    logged: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await worker.run(30, fail_late, "my card number is")
+    await worker.run(30, process_id)  # follows it
+    gc.collect()
+    assert logged == []
 
 
 async def test_an_error_while_loading_is_raised_to_the_caller() -> None:
