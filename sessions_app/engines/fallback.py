@@ -49,18 +49,25 @@ class CircuitBreaker:
         self._clock = clock
         self._failures = 0
         self._open_until = float("-inf")
+        self._hung = False
 
     @property
     def closed(self) -> bool:
         """True: ask the engine. After a cooldown one more failure opens the breaker again."""
         return self._clock() >= self._open_until
 
+    @property
+    def hung(self) -> bool:
+        """Whether the breaker is open, and opened because the engine did not answer in time."""
+        return self._hung and not self.closed
+
     def succeeded(self) -> None:
         """Forget earlier failures."""
         self._failures = 0
 
-    def failed(self) -> None:
+    def failed(self, error: EngineError) -> None:
         """Count a failure; several in a row open the breaker."""
+        self._hung = isinstance(error, EngineTimeout)
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
             self._open_until = self._clock() + COOLDOWN
@@ -108,7 +115,7 @@ class Chain(Generic[E]):
                 errors.append(error)
                 log.warning("engine %s is left out of the fallback chain: %s", engine.name, error)
             except EngineError as error:
-                self._breaker(engine, None).failed()
+                self._breaker(engine, None).failed(error)
                 log.warning("engine %s did not start: %s", engine.name, error)
         if not self.configured:
             raise _combined(errors)
@@ -150,18 +157,21 @@ class Chain(Generic[E]):
         part: Hashable = None,
         first: Callable[[E], bool] = lambda engine: True,
     ) -> Iterator[E]:
-        """Engines to ask, best first. When all breakers are open: the first engine all the same."""
+        """Engines to ask, best first.
+
+        When all breakers are open: one engine all the same, if possible one that did not hang.
+        """
         suiting = [engine for engine in self.configured if suits(engine)]
         suiting.sort(key=first, reverse=True)  # is stable
         closed = [engine for engine in suiting if self._breaker(engine, part).closed]
-        yield from closed or suiting[:1]
+        yield from closed or sorted(suiting, key=lambda each: self._breaker(each, part).hung)[:1]
 
     def record(self, engine: E, error: EngineError | None, part: Hashable = None) -> None:
         """Note the outcome of one request."""
         if error is None:
             self._breaker(engine, part).succeeded()
         elif error.retryable:
-            self._breaker(engine, part).failed()
+            self._breaker(engine, part).failed(error)
             metrics.FALLBACKS.labels(engine.kind, engine.name).inc()
 
     async def ask(
@@ -174,11 +184,16 @@ class Chain(Generic[E]):
         """The first answer of an engine that ``suits``; when all fail, the last error.
 
         Those for which ``first`` is true are asked before the others. If none of the usable engines
-        works, the rest may have come back: they are asked too, whatever their breakers say.
+        works, the rest may have come back: they are asked too, although their breakers are open.
+        Those that hung are not, since each would hold up every request for its whole timeout.
         """
         last: EngineError = EngineUnavailable("no engine of the fallback chain can do this")
         usable = list(self.usable(suits, part, first))
-        others = [each for each in self.configured if suits(each) and each not in usable]
+        others = [
+            engine
+            for engine in self.configured
+            if suits(engine) and engine not in usable and not self._breaker(engine, part).hung
+        ]
         for engine in (*usable, *others):
             if engine in others and not last.retryable:
                 break  # an engine works, and refuses this request

@@ -81,7 +81,7 @@ class WorkerProcess:
         running = asyncio.ensure_future(self._run(seconds, job, *arguments))
         running.add_done_callback(self._end_turn)
         self._running = running  # the event loop holds tasks only weakly
-        # shield() of Python 3.14 would log a late error with its cause, which may hold spoken words.
+        # shield() of Python 3.14 logs late errors with their cause, which may hold spoken words.
         await asyncio.wait([running])
         return running.result()
 

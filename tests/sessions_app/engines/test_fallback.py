@@ -94,6 +94,29 @@ async def test_a_later_engine_that_comes_back_before_the_first_is_asked_at_once(
     assert await say(chain) == "back"
 
 
+async def test_when_all_engines_hang_a_request_waits_for_one_of_them() -> None:
+    clock = Clock()
+    hanging = [FakeTranscriber(default=EngineTimeout("slow")) for _ in range(3)]
+    chain = FallbackTranscriber([*hanging], clock)
+    for _ in range(4):
+        with pytest.raises(EngineTimeout):
+            await say(chain)
+    assert [len(engine.requests) for engine in hanging] == [4, 2, 2]
+    clock.now += COOLDOWN
+    hanging[2].answer = lambda request: "back"
+    assert await say(chain) == "back"
+
+
+async def test_an_engine_that_is_down_is_asked_before_one_that_hangs() -> None:
+    hanging = FakeTranscriber(default=EngineTimeout("slow"))
+    chain = FallbackTranscriber([hanging, FakeTranscriber(GONE, GONE, default="back")], Clock())
+    for _ in range(2):
+        with pytest.raises(EngineUnavailable):
+            await say(chain)
+    assert await say(chain) == "back"
+    assert len(hanging.requests) == 2
+
+
 async def test_a_request_that_is_refused_does_not_go_to_an_engine_that_is_down() -> None:
     first = FakeTranscriber(GONE, GONE, default="back")
     second = FakeTranscriber("a", "b", default=EngineRejected("no"))
