@@ -195,7 +195,7 @@ class Chain(Generic[E]):
             if suits(engine) and engine not in usable and not self._breaker(engine, part).hung
         ]
         for engine in (*usable, *others):
-            if engine in others and not last.retryable:
+            if engine in others and isinstance(last, EngineRejected):
                 break  # an engine works, and refuses this request
             try:
                 answer = await call(engine)

@@ -1,7 +1,7 @@
 """``nanotts://``: SVOX Pico, small voices for German, English, Spanish, French and Italian.
 
 The library and six voices are in the ``py-nanotts`` wheel (Apache 2.0, 6 MB). It is installed by
-the ``speech`` extra. Option: ``speed``, 0.2 to 5 (1).
+the ``speech`` extra, except on macOS, for which there is none. Option: ``speed``, 0.2 to 5 (1).
 
 Pico hangs on some texts without spaces, and markup in a text makes it write files: it runs in a
 child process, which is replaced when it hangs, and is given no markup.
@@ -10,6 +10,7 @@ Source: https://github.com/gmn/nanotts
 """
 
 import importlib.util
+import sys
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, Final
 
@@ -66,6 +67,10 @@ class NanoTTSSynthesizer(Synthesizer):
         self._process = WorkerProcess(self.name, _load)
 
     async def start(self) -> None:
+        if not self.voices and sys.platform == "darwin":
+            raise EngineMisconfigured(
+                "nanotts:// has no package for macOS: leave it out of SYNTHESIZER_URL"
+            )
         if not self.voices:
             raise EngineMisconfigured("nanotts:// needs py-nanotts: pip install 'kallglot[speech]'")
         await self._process.start()

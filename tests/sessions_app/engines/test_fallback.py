@@ -117,6 +117,13 @@ async def test_an_engine_that_is_down_is_asked_before_one_that_hangs() -> None:
     assert len(hanging.requests) == 2
 
 
+async def test_an_engine_that_was_down_is_asked_when_the_key_of_the_other_is_refused() -> None:
+    first = FakeTranscriber(GONE, GONE, default="back")
+    second = FakeTranscriber("a", "b", default=EngineMisconfigured("key"))
+    chain = FallbackTranscriber([first, second], Clock())
+    assert [await say(chain) for _ in range(3)] == ["a", "b", "back"]
+
+
 async def test_a_request_that_is_refused_does_not_go_to_an_engine_that_is_down() -> None:
     first = FakeTranscriber(GONE, GONE, default="back")
     second = FakeTranscriber("a", "b", default=EngineRejected("no"))

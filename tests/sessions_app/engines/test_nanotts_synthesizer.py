@@ -118,11 +118,15 @@ def test_an_impossible_speed_is_refused(speed: str) -> None:
         synthesizer_from_url(f"nanotts://?speed={speed}", EngineContext(Path("unused")))
 
 
-async def test_without_the_package_the_command_that_installs_it_is_named(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("platform", "says"), [("linux", "pip install"), ("darwin", "leave it out of SYNTHESIZER_URL")]
+)
+async def test_without_the_package_it_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, platform: str, says: str
 ) -> None:
+    monkeypatch.setattr("sys.platform", platform)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     engine = NanoTTSSynthesizer()
     assert engine.languages == frozenset()
-    with pytest.raises(EngineMisconfigured, match="pip install"):
+    with pytest.raises(EngineMisconfigured, match=says):
         await engine.start()
