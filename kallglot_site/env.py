@@ -59,6 +59,18 @@ def _url_of(example: str, schemes: tuple[str, ...], value: str) -> str:
     return value.rstrip("/")
 
 
+def _hub_url(value: str) -> str:
+    if "@" in urlsplit(value).netloc:  # commands print this URL
+        raise ValueError("use a URL without a password: set HF_TOKEN instead")
+    return _url_of("https://huggingface.co", ("http", "https"), value)
+
+
+def _token(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("use a token of ASCII characters without spaces")
+    return value
+
+
 def _url_beginning(schemes: tuple[str, ...], value: str) -> str:
     prefixes = [f"{scheme}://" for scheme in schemes]
     if value and not value.startswith(tuple(prefixes)):
@@ -120,6 +132,8 @@ WebUrl = Annotated[
     AfterValidator(partial(_url_of, "https://api.example.com", ("http", "https"))),
     Kind("web URL"),
 ]
+HubUrl = Annotated[str, AfterValidator(_hub_url), Kind("web URL")]
+Token = Annotated[str, AfterValidator(_token), Kind("text")]
 WebSocketUrl = Annotated[
     str,
     AfterValidator(partial(_url_of, "wss://stream.example.com", ("ws", "wss"))),
@@ -248,11 +262,11 @@ class Environment(BaseModel):
         secret=True,
     )
     EMAIL_FROM: EmailAddress = _services("kallglot@localhost", "The sender of that email.")
-    HF_ENDPOINT: WebUrl = _services(
+    HF_ENDPOINT: HubUrl = _services(
         "https://huggingface.co",
         "The Hugging Face hub, or a mirror of it, from which models are fetched.",
     )
-    HF_TOKEN: str = _services(
+    HF_TOKEN: Token = _services(
         "", "Access token for private and gated models of the hub.", secret=True
     )
     TRANSCRIBER_URL: str = _engines(

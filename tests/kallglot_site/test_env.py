@@ -36,6 +36,9 @@ def test_a_typing_mistake_in_a_name_does_not_pass_silently():
         ("STORAGE_URL", "/var/media"),
         ("KALLGLOT_TIME_ZONE", "Mars/Olympus"),
         ("KALLGLOT_TRUSTED_PROXIES", "proxy.internal"),
+        ("HF_ENDPOINT", "hub.internal"),
+        ("HF_TOKEN", "hf_…"),
+        ("HF_TOKEN", "hf_one hf_two"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(name, value):
@@ -43,9 +46,17 @@ def test_a_wrong_value_is_refused_by_name(name, value):
         read({name: value})
 
 
-def test_a_refused_secret_is_not_shown():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://user:hunter2@localhost/kallglot"),
+        ("HF_ENDPOINT", "https://user:hunter2@hub.internal"),
+        ("HF_TOKEN", "hunter2…"),
+    ],
+)
+def test_a_refused_secret_is_not_shown(name, value):
     with pytest.raises(ImproperlyConfigured) as refusal:
-        read({"DATABASE_URL": "mysql://user:hunter2@localhost/kallglot"})
+        read({name: value})
     assert "hunter2" not in str(refusal.value)
 
 
