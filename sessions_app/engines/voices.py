@@ -1,7 +1,9 @@
 """The voices of synthesizers: what they are called, and which of them speaks a language."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ def choose(voices: Sequence[Voice], language: str, name: str | None = None) -> V
     named = next((voice for voice in fitting if voice.name == name), None)
     regional = (voice for voice in fitting if voice.language.lower() == language.lower())
     return named or next(regional, None) or next(iter(fitting), None)
+
+
+def piper_language(description: Path) -> str:
+    """The language in the ``.onnx.json`` of a Piper voice, as in ``es-MX``. Raises ValueError."""
+    try:
+        settings = json.loads(description.read_text(encoding="utf-8"))
+        code = settings.get("language", {}).get("code") or settings["espeak"]["voice"]
+        language, separator, region = code.replace("_", "-").partition("-")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{description} does not describe a Piper voice") from error
+    return f"{language.lower()}{separator}{region.upper()}"
 
 
 def _base(language: str) -> str:

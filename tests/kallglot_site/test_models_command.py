@@ -10,6 +10,7 @@ import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -288,6 +289,18 @@ def test_a_repository_without_weights_is_refused_before_anything_is_fetched(hub:
     with pytest.raises(CommandError, match=r"model\.bin is missing"):
         models("get", "opus-mt-en-es")
     assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    "description", [{}, {"language": {"code": "es_ES"}}, {"audio": {"sample_rate": 1}}]
+)
+def test_a_description_of_no_voice_is_refused_before_the_weights_are_fetched(
+    hub: FakeHub, description: dict[str, Any]
+):
+    hub.repositories[catalogue.VOICES_REPO][f"{VOICE}.json"] = json.dumps(description).encode()
+    with pytest.raises(CommandError, match="not the description of a Piper voice"):
+        models("get", "piper-es_ES-davefx-medium")
+    assert Path(VOICE).name not in {Path(each.path).name for each in hub.asked}
 
 
 def test_a_name_without_its_pair_is_refused_before_the_weights_are_fetched(hub: FakeHub):

@@ -10,6 +10,7 @@ from typing import Final
 from sessions_app.engines.model_hub.catalogue import Kind
 from sessions_app.engines.model_hub.errors import ModelError
 from sessions_app.engines.translation_models import SOURCE_PIECES, VOCABULARIES, read_model
+from sessions_app.engines.voices import piper_language
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def _translation_problem(folder: Path) -> str:
 def _voice_problem(folder: Path) -> str:
     for path in folder.glob("*.onnx.json"):
         try:
+            piper_language(path)
             settings = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(settings["audio"]["sample_rate"], int):
                 continue

@@ -6,7 +6,6 @@ https://huggingface.co/rhasspy/piper-voices. GPL: installed by the ``speech`` ex
 """
 
 import importlib.util
-import json
 import pkgutil
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from sessions_app.engines.base import (
 from sessions_app.engines.process import WorkerProcess
 from sessions_app.engines.speech_text import sentences
 from sessions_app.engines.urls import EngineContext, EngineURL
-from sessions_app.engines.voices import choose
+from sessions_app.engines.voices import choose, piper_language
 
 _SENTENCE_TIMEOUT = 30.0  # s for one sentence
 
@@ -44,7 +43,7 @@ class PiperSynthesizer(Synthesizer):
     def __init__(self, directories: list[Path]) -> None:
         self._models: dict[str, Path] = {}
         languages: dict[str, str] = {}
-        for model, language in _models(directories):
+        for model, language in _models(directories) if _installed() else ():
             if self._models.setdefault(model.stem, model) == model:
                 languages[model.stem] = language
         self.voices = tuple(Voice(*each, self.name) for each in languages.items())
@@ -52,7 +51,7 @@ class PiperSynthesizer(Synthesizer):
         self._process = WorkerProcess(self.name, _load)
 
     async def start(self) -> None:
-        if importlib.util.find_spec("piper") is None:
+        if not _installed():
             raise EngineMisconfigured("piper:// needs piper-tts: pip install 'kallglot[speech]'")
         if not self.voices:
             raise EngineMisconfigured(
@@ -77,6 +76,10 @@ class PiperSynthesizer(Synthesizer):
             yield SpeechAudio(samples, rate)
 
 
+def _installed() -> bool:
+    return importlib.util.find_spec("piper") is not None
+
+
 def _packages() -> list[Path]:
     directories = []
     for module in pkgutil.iter_modules():
@@ -92,12 +95,9 @@ def _models(directories: list[Path]) -> Iterator[tuple[Path, str]]:
     for directory in directories:
         for model in sorted(directory.glob("*.onnx")):
             try:
-                settings = json.loads(Path(f"{model}.json").read_text())
-            except (OSError, ValueError) as error:
-                raise EngineMisconfigured(f"the voice {model} has no readable .json") from error
-            code = settings.get("language", {}).get("code") or settings["espeak"]["voice"]
-            language, separator, region = code.replace("_", "-").partition("-")
-            yield model, f"{language.lower()}{separator}{region.upper()}"
+                yield model, piper_language(Path(f"{model}.json"))
+            except ValueError as error:
+                raise EngineMisconfigured(str(error)) from error
 
 
 # -- in the child ------------------------------------------------------------------------------

@@ -12,7 +12,12 @@ import pytest
 import respx
 
 from sessions_app.engines import fallback
-from sessions_app.engines.base import EngineUnavailable, SpeechAudio, Voice
+from sessions_app.engines.base import (
+    EngineMisconfigured,
+    EngineUnavailable,
+    SpeechAudio,
+    Voice,
+)
 from sessions_app.engines.fallback import FallbackSynthesizer
 from sessions_app.engines.registry import synthesizer_from_url
 from sessions_app.engines.synthesizers.espeak import EspeakSynthesizer
@@ -159,6 +164,24 @@ def test_piper_lists_the_voices_in_its_directories_and_prefers_the_first(tmp_pat
         Voice("es_MX-ald", "es-MX", "piper"),
     )
     assert engine.languages == {"en", "es"}
+
+
+def test_piper_has_no_voices_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "es_MX-ald.onnx").touch()
+    (tmp_path / "es_MX-ald.onnx.json").write_text('{"language": {"code": "es_MX"}}')
+    assert PiperSynthesizer([tmp_path]).voices
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert PiperSynthesizer([tmp_path]).voices == ()
+
+
+@pytest.mark.parametrize("description", ["", "[]", "{}", '{"language": {"code": 1}}'])
+def test_a_voice_without_a_language_is_a_wrong_setting(tmp_path: Path, description: str) -> None:
+    (tmp_path / "mine.onnx").touch()
+    (tmp_path / "mine.onnx.json").write_text(description)
+    with pytest.raises(EngineMisconfigured, match=r"mine\.onnx\.json"):
+        PiperSynthesizer([tmp_path])
 
 
 def test_espeak_has_a_voice_per_language_and_some_of_regions() -> None:
