@@ -47,6 +47,7 @@ class WorkerProcess:
         self._turn = asyncio.Lock()
         self._running: asyncio.Future[Any] | None = None
         self._started_before = False
+        self._stops = 0
         self._hurry = _CONTEXT.RawValue(ctypes.c_bool, False)
         self.loaded: Any = None
         """The return value of ``load``."""
@@ -73,19 +74,25 @@ class WorkerProcess:
     async def run(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
         """The job's result; the child is started if needed. Waiting for other jobs is not counted.
 
-        Raises ``EngineUnavailable`` when the child dies, and ``EngineTimeout`` after ``seconds``:
-        then the child is killed, and the next job starts a new one. A caller that is cancelled
-        leaves the job to end or be killed at that time, since a child cannot be interrupted.
+        Raises ``EngineUnavailable`` when the child dies or is stopped, and ``EngineTimeout`` after
+        ``seconds``: then the child is killed, and the next job starts a new one. A caller that is
+        cancelled leaves the job to end or be killed at that time, since a child cannot be
+        interrupted.
         """
+        stops = self._stops
         await self._turn.acquire()
-        running = asyncio.ensure_future(self._run(seconds, job, *arguments))
+        running = asyncio.ensure_future(self._run(stops, seconds, job, *arguments))
         running.add_done_callback(self._end_turn)
         self._running = running  # the event loop holds tasks only weakly
         # shield() of Python 3.14 logs late errors with their cause, which may hold spoken words.
         await asyncio.wait([running])
         return running.result()
 
-    async def _run(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
+    async def _run(
+        self, stops: int, seconds: float, job: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        if stops != self._stops:
+            raise EngineUnavailable(f"the process of {self._name} was stopped")
         await self._ensure()
         return await self._submit(seconds, job, *arguments)
 
@@ -95,7 +102,11 @@ class WorkerProcess:
             ended.exception()  # retrieves it, since the caller may be gone
 
     async def stop(self) -> None:
-        """Kill the child; a running job fails with ``EngineUnavailable``."""
+        """Kill the child; running and waiting jobs fail with ``EngineUnavailable``."""
+        self._stops += 1
+        await self._kill()
+
+    async def _kill(self) -> None:
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -116,7 +127,7 @@ class WorkerProcess:
         try:
             self.loaded = await self._submit(_LOAD_TIMEOUT, self._load, *self._arguments)
         except BaseException:
-            await self.stop()
+            await self._kill()
             raise
 
     async def _submit(self, seconds: float, job: Callable[..., Any], *arguments: Any) -> Any:
@@ -127,10 +138,10 @@ class WorkerProcess:
             async with asyncio.timeout(seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            await self.stop()
+            await self._kill()
             raise EngineTimeout(f"the process of {self._name} hung and was killed") from None
         except BrokenProcessPool as error:
-            await self.stop()
+            await self._kill()
             raise EngineUnavailable(f"the process of {self._name} died") from error
         except EngineError:
             raise

@@ -139,6 +139,17 @@ async def test_stopping_kills_the_process(worker: WorkerProcess) -> None:
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
+async def test_stopping_starts_no_new_process_for_jobs_that_wait(worker: WorkerProcess) -> None:
+    before = await worker.run(30, process_id)
+    jobs = [asyncio.create_task(worker.run(30, hang)) for _ in range(3)]
+    await asyncio.sleep(0)  # all have asked
+    await worker.stop()
+    errors = await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), 20)
+    assert [type(error) for error in errors] == [EngineUnavailable] * 3
+    assert not worker.running
+    assert await worker.run(30, process_id) != before
+
+
 def wait_for_hurry(seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not hurried() and time.monotonic() < deadline:
