@@ -357,6 +357,12 @@ def test_a_disk_that_fills_up_is_said_in_a_sentence(hub: FakeHub, tmp_path: Path
         models("get", "opus-mt-en-es")
 
 
+def test_a_file_in_the_place_of_the_folder_is_said_in_a_sentence(hub: FakeHub, tmp_path: Path):
+    (tmp_path / "models").touch()
+    with pytest.raises(CommandError, match=r"models.*: Not a directory\."):
+        models("get", "opus-mt-en-es")
+
+
 def test_two_processes_do_not_fetch_the_same_model(hub: FakeHub, tmp_path: Path):
     partial(tmp_path).parent.mkdir(parents=True)
     with FileLock(f"{partial(tmp_path)}.lock"):

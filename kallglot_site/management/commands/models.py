@@ -73,6 +73,12 @@ class Command(ShortUsage):
                     self.stdout.write(f"Removed {options['model']} ({_megabytes(freed)}).")
         except ModelError as error:
             raise CommandError(str(error)) from None
+        except PermissionError:
+            raise  # is reported for all commands
+        except OSError as error:
+            raise CommandError(
+                f"{error.filename or self._store.data_dir}: {error.strerror}."
+            ) from None
         except KeyboardInterrupt:
             raise CommandError(
                 "Interrupted. Run it again to go on where it stopped.", returncode=130
