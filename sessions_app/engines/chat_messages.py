@@ -7,9 +7,10 @@ what they have computed for it).
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sessions_app.engines.responder import Message, ResponseRequest, Tool, ToolCall
+from sessions_app.engines.responder import Message, Passage, ResponseRequest, Tool, ToolCall
 from sessions_app.languages import NAMES
 
 _RULES: Final = """\
@@ -42,12 +43,7 @@ def chat_messages(request: ResponseRequest) -> list[dict[str, Any]]:
             )
         elif message.role == "user":
             passages = request.passages if position == last else ()
-            content = message.content
-            if passages:
-                found = [{"title": each.title, "text": each.text} for each in passages]
-                document = {"caller": content, "passages": found}
-                content = json.dumps(document, ensure_ascii=False)
-            messages.append({"role": "user", "content": content})
+            messages.append({"role": "user", "content": _said(message.content, passages)})
         elif message.content or message.tool_calls:
             messages.append(_answer(message))
     return messages
@@ -66,6 +62,16 @@ def chat_tools(tools: tuple[Tool, ...]) -> list[dict[str, Any]]:
         }
         for tool in tools
     ]
+
+
+def _said(content: str, passages: Sequence[Passage]) -> str:
+    """The caller's words; as JSON with passages, and when they could pass for such JSON."""
+    if not passages and not content.lstrip().startswith("{"):
+        return content
+    document: dict[str, Any] = {"caller": content}
+    if passages:
+        document["passages"] = [{"title": each.title, "text": each.text} for each in passages]
+    return json.dumps(document, ensure_ascii=False)
 
 
 def _answer(message: Message) -> dict[str, Any]:

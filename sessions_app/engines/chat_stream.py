@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from sessions_app.engines.base import storable
 from sessions_app.engines.failures import EngineUnavailable
 from sessions_app.engines.responder import (
     MOST_TOOL_CALLS,
@@ -31,8 +32,6 @@ _USAGE_WAIT: Final = 0.5
 
 _REASONS: Final[dict[str, Any]] = {
     "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
 
@@ -84,14 +83,32 @@ class _Calls:
 
 
 def _tool_call(pieces: _Pieces) -> ToolCall:
-    identifier = pieces.id or f"call_{uuid.uuid4().hex}"
+    identifier = storable(pieces.id) or f"call_{uuid.uuid4().hex}"
+    name = storable(pieces.name)
     try:
-        arguments = json.loads("".join(pieces.arguments) or "{}")
+        arguments = _storable(
+            json.loads("".join(pieces.arguments) or "{}", parse_constant=_refuse_constant)
+        )
     except (ValueError, RecursionError):
         arguments = None
     if isinstance(arguments, dict):
-        return ToolCall(identifier, pieces.name, arguments)
-    return ToolCall(identifier, pieces.name, problem="The arguments are not a JSON object.")
+        return ToolCall(identifier, name, arguments)
+    return ToolCall(identifier, name, problem="The arguments are not a JSON object.")
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _storable(value: Any) -> Any:
+    """``value`` with every text in it made storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(each) for key, each in value.items()}
+    return value
 
 
 async def read_completion(
@@ -157,6 +174,7 @@ def _choice(chunk: dict[str, Any], address: str) -> tuple[dict[str, Any], str]:
         content = delta.get("content") or ""
         functions = [piece.get("function") or {} for piece in delta.get("tool_calls") or ()]
         texts = [content, reason, *(each.get("name") or "" for each in functions)]
+        texts += [piece.get("id") or "" for piece in delta.get("tool_calls") or ()]
         arguments = [each.get("arguments") or "" for each in functions]
         if all(isinstance(text, str) for text in texts) and all(
             isinstance(each, str | dict) for each in arguments

@@ -33,7 +33,7 @@ async def event_data(
         name, _, value = line.partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))
-            size += len(value)
+            size += len(value) + 1
             if size > longest:
                 raise EngineUnavailable("an event of the answer is too long")
 
