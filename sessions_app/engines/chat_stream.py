@@ -28,7 +28,7 @@ LONGEST_ARGUMENTS: Final = 64 * 1024
 """Characters of one call's arguments."""
 
 _USAGE_WAIT: Final = 0.5
-"""Seconds to wait for the usage after the answer is complete."""
+"""Seconds to wait for the usage and the end of the stream after the answer is complete."""
 
 _REASONS: Final[dict[str, Any]] = {
     "length": "length",
@@ -143,6 +143,8 @@ async def read_completion(
             async with asyncio.timeout(_USAGE_WAIT):
                 async for chunk in chunks:
                     usage = _usage(chunk) or usage
+                async for _ in data:  # to the end: then the connection can be used again
+                    pass
     yield Finished("tool_calls" if found else _REASONS.get(reason, "stop"), usage)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from tests.fakes.chat_server import (
     answer,
     chat_server,
     delta,
+    end,
     event,
     hello,
     send,
@@ -332,6 +334,33 @@ async def test_a_complete_answer_needs_no_proper_end() -> None:
         await send(writer, delta("Hello"), STOP)
 
     assert await answered(cut) == [TextDelta("Hello"), Finished("stop")]
+
+
+async def test_the_next_answer_uses_the_same_connection() -> None:
+    head = HEAD.replace(b"Connection: close\r\n", b"")
+    connections = []
+
+    async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
+        connections.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                [length] = re.findall(rb"(?i)\ncontent-length: *(\d+)", request)
+                await reader.readexactly(int(length))
+                writer.write(head)
+                await send(writer, delta("Hello"), STOP, usage(1, 2), DONE)
+                await end(writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"openai+http://127.0.0.1:{port}/v1?model=tiny"
+    async with server:
+        engine = responder_from_url(url, EngineContext(Path("unused")))
+        for _ in range(3):
+            assert text([each async for each in engine.respond(ASKED)]) == "Hello"
+        await engine.close()
+    assert len(connections) == 1
 
 
 @pytest.mark.parametrize(
