@@ -11,7 +11,7 @@ from sessions_app.agents.speakable.words import WORDS, Words
 _LARGEST: Final = 10**15
 """Larger numbers are read digit by digit."""
 
-_STRONG: Final = {"am", "vom", "zum", "dem", "den", "ab", "im", "beim"}
+_STRONG: Final = {"am", "vom", "zum", "dem", "den", "ab", "im", "beim", "bis", "seit"}
 GERMAN_ENDINGS: Final = dict.fromkeys(_STRONG, "n") | {"der": "", "die": "", "das": ""}
 """Of an ordinal, by the word before it."""
 
@@ -142,7 +142,7 @@ def day_and_month(written: str, tag: str) -> tuple[int, int, int | None] | None:
         year, month, day = first, second, third
     else:
         day, month, year = first, second, third
-        if "/" in written and tag.lower() in _MONTHS_FIRST and first <= 12:
+        if "." not in written and tag.lower() in _MONTHS_FIRST and first <= 12:
             day, month = second, first
         elif month > 12:
             day, month = month, day

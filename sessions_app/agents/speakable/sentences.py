@@ -17,7 +17,7 @@ _SHORTEST_CUT: Final = 40
 
 # An end of a sentence, perhaps with closing quotes and markdown; a space follows.
 _END: Final = re.compile(
-    r"[.!?…]+[)\]\"'”’»*_`]*(?= )|[。！？]+[」』”)]*"  # noqa: RUF001 - CJK punctuation
+    r"(?<![.!?…؟।۔])[.!?…؟।۔]+[)\]\"'”’»*_`]*(?= )|[。！？]+[」』”)]*"  # noqa: RUF001 - CJK punctuation
 )
 _PAUSE: Final = re.compile(r"[,;:](?= )")
 _LAST_WORD: Final = re.compile(r"(?:^|[\s(\[\"'«“„*_])([^\W\d_]+|\d+)\.$|(?<!\w)(\w)\.$")
@@ -79,7 +79,8 @@ class SentenceSplitter:
     def _end(self, last: bool) -> int | None:
         """The position after the first sentence of ``_text``; None: it goes on."""
         text = self._text
-        for match in _END.finditer(text, self._searched):
+        # No further than a sentence may reach: the time for a long run of dots grows as its square.
+        for match in _END.finditer(text, self._searched, LONGEST + 2):
             if match.end() > LONGEST:
                 break
             if match.end() == len(text):  # what follows may belong to it, as a closing quote

@@ -18,14 +18,27 @@ LONGEST: Final = 600
 _CODES: Final = {"€": "EUR", "$": "USD", "£": "GBP", "EUR": "EUR", "USD": "USD", "GBP": "GBP"} | {
     "CHF": "CHF",
     "US$": "USD",
-    "Fr.": "CHF",
+    "R$": "BRL",
 }
-_SIGN: Final = r"US\$|[€$£]|EUR\b|USD\b|GBP\b|CHF\b"
+_SIGN: Final = r"US\$|R\$|[€$£]|EUR\b|USD\b|GBP\b|CHF\b"
+_PESO_COUNTRIES: Final = frozenset({"mx", "ar", "cl", "co", "cu", "do", "uy"})
+"""Where ``$`` means pesos."""
+
+_LETTERS: Final = {
+    "k": "thousand",
+    "K": "thousand",
+    "M": "million",
+    "B": "billion",
+    "bn": "billion",
+}
+"""English, after an amount: "$5M"."""
+
 _DIGITS: Final = r"\d{1,3}(?:[   '’]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)*"  # noqa: RUF001
 
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
 _MARKS: Final = re.compile(
-    r"\*+|~~+|`+|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])|\[\[|\]\]|<[^<>]{0,80}>"
+    r"\*+|~~+|`+|(?<![^\W_])_+(?=\S)|(?<=\S)_+(?![^\W_])|\[\[|\]\]|"
+    r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]{0,80})?/?>"
 )
 _LINE_START: Final = re.compile(r"^\s*(?:(?:#{1,6}|>+|[-+•·–—*])\s+)+")  # noqa: RUF001 - a dash
 _RULER: Final = re.compile(r"^[\s\-=_*|:+]+$")
@@ -38,22 +51,34 @@ _URL: Final = re.compile(
     re.IGNORECASE,
 )
 _DATE: Final = re.compile(
-    r"\b\d{4}-\d{1,2}-\d{1,2}\b|\b\d{1,2}([./])\d{1,2}\1(?:\d{4}|\d{2})\b(?![.,]?\d)"
+    r"\b\d{4}([-/])\d{1,2}\1\d{1,2}\b|"
+    r"\b\d{1,2}(?:([./])\d{1,2}\2(?:\d{4}|\d{2})|-\d{1,2}-\d{4})\b(?![.,]?\d)"
 )
 _TIME: Final = re.compile(r"\b([01]?\d|2[0-3])[:h]([0-5]\d)(?::[0-5]\d)?\b(?:\s*(Uhr|h)\b)?")
+# Hours and minutes with a full stop between them are a time only beside such words.
+_DOTTED_TIMES: Final = {
+    "de": re.compile(
+        r"\b([01]?\d|2[0-3])\.([0-5]\d)"
+        r"(?:\s?Uhr\b|(?=\s?(?:[–-]|bis)\s?\d{1,2}[.:][0-5]\d\s?Uhr\b))"  # noqa: RUF001 - a dash
+    ),
+    "it": re.compile(r"(?<=lle |ore )([01]?\d|2[0-3])\.([0-5]\d)\b(?![.,]?\d)", re.IGNORECASE),
+}
+_WHOLE_HOUR: Final = re.compile(r"\b(\d{1,2})\s?h\b")
+_GERMAN_DATE: Final = re.compile(r"(?<![\w.,])(0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])\.(?!\d)")
+_SECTIONS: Final = frozenset({"version", "kapitel", "abschnitt", "punkt", "ziffer", "artikel"})
 _HALF_DAY: Final = re.compile(r"\b(1[0-2]|0?[1-9])(?::([0-5]\d))?\s*([ap])\.?m\b\.?", re.IGNORECASE)
 _SCALE: Final = (
     r"(?:\s?(?P<scale>millones|milliards?|millions?|billions?|Millionen|Milliarden|milioni|"
-    r"miliardi|milhões)\b)?"
+    r"miliardi|milhões|k|K|M|B|bn)\b)?"
 )
 _AMOUNT: Final = re.compile(
-    rf"(?P<before>{_SIGN})\s?(?P<first>{_DIGITS}){_SCALE}|"
+    rf"(?P<before>{_SIGN})\s?(?P<first>{_DIGITS})(?!\d){_SCALE}(?!\w)|"
     rf"(?P<second>{_DIGITS})\s?(?P<after>{_SIGN})"
 )
 _PHONE: Final = re.compile(r"(?<![\w.,])(?:\+\d|\(\d|\d)[\d ()/.\-]{5,24}\d(?![\w])")
-_DEGREES: Final = re.compile(rf"({_DIGITS})\s?°\s?[CF]?\b")
+_DEGREES: Final = re.compile(rf"({_DIGITS})\s?°(\s?[CF]\b)?(?!\w)")
 _PERCENT: Final = re.compile(rf"({_DIGITS})\s?%")
-_RANGE: Final = re.compile(r"(?<=[\d\ue001])\s?[–—-]\s?(?=[\d\ue000])")  # noqa: RUF001 - a dash
+_RANGE: Final = re.compile(r"(?<=[\d\ue001])\s?[–-]\s?(?=[\d\ue000])")  # noqa: RUF001 - a dash
 _ORDINAL: Final = re.compile(r"\b(\d{1,4})(?:(st|nd|rd|th)|(er|re|ère|e|ème)|\.?([ºª°]))(?!\w)")
 _DAY: Final = re.compile(r"(\w*)(\s?)\b(\d{1,2})\. (?=[A-ZÄÖÜ])")
 _YEAR: Final = re.compile(r"\b(in|since|of|until|by|from|im Jahr|seit) ((?:1[1-9]|20)\d\d)\b")
@@ -83,12 +108,16 @@ def _plain(text: str) -> str:
     if text.count("|") >= 2:  # a row of a table
         text = ", ".join(cell.strip() for cell in text.split("|") if cell.strip())
     text = _MARKS.sub("", text)
-    return "".join(each if _is_spoken(each) else " " for each in text)
+    return "".join(map(_spoken_sign, text))
 
 
-def _is_spoken(character: str) -> bool:
+def _spoken_sign(character: str) -> str:
+    """``character``, or a space instead of it; nothing instead of one without width."""
     category = unicodedata.category(character)
-    return character == "°" or not (category[0] in "CZ" or category in ("So", "Sk"))
+    if category == "Cf":
+        return ""
+    silent = category[0] in "CZ" or category in ("So", "Sk")
+    return " " if silent and character != "°" else character
 
 
 def _worded(text: str, base: str, tag: str, words: Words) -> str:
@@ -114,12 +143,18 @@ def _worded(text: str, base: str, tag: str, words: Words) -> str:
     replace(_DATE, lambda match: _date(match, base, tag))
     if base == "en":
         replace(_HALF_DAY, _half_day)
-    replace(_TIME, lambda match: numbers.time(int(match.group(1)), int(match.group(2)), base))
+    if base in _DOTTED_TIMES:
+        replace(_DOTTED_TIMES[base], lambda match: _time(match, base))
+    if base == "de":
+        replace(_GERMAN_DATE, _german_date)
+    replace(_TIME, lambda match: _time(match, base))
+    if base in ("fr", "pt"):
+        replace(_WHOLE_HOUR, lambda match: numbers.time(int(match.group(1)), 0, base))
     text = _NEGATIVE.sub(f"{words.minus} ", text)
-    replace(_AMOUNT, lambda match: _amount(match, base))
+    replace(_AMOUNT, lambda match: _amount(match, base, tag))
     replace(_PHONE, lambda match: _phone(match.group(), base))
     replace(_PERCENT, lambda match: f"{numbers.number(match.group(1), base)} {words.percent}")
-    replace(_DEGREES, lambda match: f"{numbers.number(match.group(1), base)} {words.degrees}")
+    replace(_DEGREES, lambda match: _degrees(match, base, words))
     replace(_ORDINAL, lambda match: _ordinal(match, base))
     if base == "de":
         text = _DAY.sub(lambda match: _german_day(match, keep), text)
@@ -154,10 +189,34 @@ def _url(text: str, words: Words) -> str:
 
 def _date(match: re.Match[str], base: str, tag: str) -> str | None:
     found = numbers.day_and_month(match.group(), tag)
-    if found is None:
+    if found is None or (base == "en" and re.search(r"\.\d\d$", match.group())):  # a version
         return None
+    return numbers.date(*found, base, _word_before(match))
+
+
+def _word_before(match: re.Match[str]) -> str:
     before = re.search(r"(\w+)\s*$", match.string[: match.start()])
-    return numbers.date(*found, base, before.group(1) if before else "")
+    return before.group(1) if before else ""
+
+
+def _german_date(match: re.Match[str]) -> str | None:
+    """ "am 24.12.": a date without a year."""
+    before = _word_before(match)
+    if before.lower() in _SECTIONS:
+        return None
+    end = "" if match.string[match.end() :].strip() else "."
+    return numbers.date(int(match.group(1)), int(match.group(2)), None, "de", before) + end
+
+
+def _time(match: re.Match[str], base: str) -> str:
+    return numbers.time(int(match.group(1)), int(match.group(2)), base)
+
+
+def _degrees(match: re.Match[str], base: str, words: Words) -> str | None:
+    following = match.string[match.end() :]
+    if base == "it" and not match.group(2) and re.match(r" [^\W\d_]{4}", following):
+        return None  # "3° piano"
+    return f"{numbers.number(match.group(1), base)} {words.degrees}"
 
 
 def _half_day(match: re.Match[str]) -> str:
@@ -166,10 +225,16 @@ def _half_day(match: re.Match[str]) -> str:
     return f"{spoken} {half} m"
 
 
-def _amount(match: re.Match[str], base: str) -> str:
-    code = _CODES[match.group("before") or match.group("after")]
+def _amount(match: re.Match[str], base: str, tag: str) -> str | None:
+    sign = match.group("before") or match.group("after")
+    pesos = sign == "$" and base == "es" and tag[-2:].lower() in _PESO_COUNTRIES
     written = match.group("first") or match.group("second")
-    return numbers.amount(written, code, base, match.group("scale") or "")
+    scale = match.group("scale") or ""
+    if scale in _LETTERS:
+        if base != "en":
+            return None
+        scale = _LETTERS[scale]
+    return numbers.amount(written, "peso" if pesos else _CODES[sign], base, scale)
 
 
 def _phone(text: str, base: str) -> str | None:
@@ -181,11 +246,24 @@ def _phone(text: str, base: str) -> str | None:
     ):
         return None
     groups = re.findall(r"\d+", text)
+    if _is_range(text, base):
+        return None
     begins = text[0] in "+(" or text[0] == "0"
     # The French write thousands like that.
     thousands = base == "fr" and not begins and all(len(group) == 3 for group in groups[1:])
     separated = len(groups) > 1 and not thousands and not re.search(r"\d-\d{1,2}$", text)
     return numbers.telephone(text, base) if begins or separated else None
+
+
+def _is_range(text: str, base: str) -> bool:
+    """ "2020-2024", "1000-2000" and, where a full stop separates thousands, "1.000-2.000"."""
+    if base != "en" and re.fullmatch(r"\d{1,3}(?:\.\d{3})+ ?- ?\d{1,3}(?:\.\d{3})+", text):
+        return True
+    if not re.fullmatch(r"\d{4} ?- ?\d{4}", text):
+        return False
+    first, last = int(text[:4]), int(text[-4:])
+    years = 1500 <= first < last <= 2100
+    return years or (0 < first < last and first % 100 == last % 100 == 0)
 
 
 def _ordinal(match: re.Match[str], base: str) -> str | None:
@@ -203,7 +281,8 @@ def _ordinal(match: re.Match[str], base: str) -> str | None:
 def _german_day(match: re.Match[str], keep: Callable[[str], str]) -> str:
     """ "am 3. März": a day or an ordinal."""
     before, day = match.group(1), int(match.group(3))
-    if not before or not 0 < day <= 99:
+    month = match.string[match.end() :].startswith(WORDS["de"].months)
+    if not (before or month) or not 0 < day <= 99:
         return match.group()
     spoken = numbers.ordinal(day, "de")
     ending = numbers.GERMAN_ENDINGS.get(before.lower(), "r")

@@ -63,6 +63,8 @@ def test_nothing_is_lost_and_every_sentence_is_bounded(text: str, language: str)
         ("de", "Am 3. März kommt Dr. Müller, z. B. um 5 Uhr.| Das kostet ca. 1.000 €.| Gut."),
         ("it", "Il sig. Rossi e la dott. Bianchi.| Costa 1.000,50 €.| Va bene."),
         ("pt", "A Sra. Silva mora na av. Brasil n. 5.| Custa 1.000 €.| Está bem."),
+        ("ar", "هل هو مفتوح؟| نعم."),
+        ("hi", "दुकान खुली है।| कल बंद है।"),
         ("ja", "こんにちは。|元気ですか？|はい。"),  # noqa: RUF001 - CJK punctuation
     ],
 )
@@ -81,6 +83,11 @@ def test_a_sentence_is_given_out_with_the_first_character_after_it() -> None:
 
 def test_a_sentence_without_end_is_given_out_while_it_is_written() -> None:
     assert SentenceSplitter("en").feed("word " * 100)
+
+
+@pytest.mark.timeout(10)  # seconds; it takes a few milliseconds
+def test_a_run_of_dots_takes_no_time() -> None:
+    assert all(len(each) <= LONGEST for each in split("." * 16_000))
 
 
 def test_a_long_sentence_is_cut_at_a_pause() -> None:

@@ -22,6 +22,9 @@ LANGUAGES = ["en", "en-GB", "es", "fr", "de", "it", "pt", "ja"]
         ("en", "```python", ""),
         ("en", "Great 😀👍🏽!", "Great!"),
         ("en", "snake_case stays, [[ə]] goes", "snake_case stays, ə goes"),
+        ("en", "3 < 5 and 7 > 2, a <b>bold</b> word<br/>", "three five and seven two, a bold word"),
+        ("en", "Write to <jo@example.com>.", "Write to jo at example dot com."),
+        ("de", "Kunden\u00addienst\u200b", "Kundendienst"),
         ("ja", "これは **12** です", "これは 12 です"),
         # Addresses.
         ("en", "Write to jo_doe@example.com.", "Write to jo underscore doe at example dot com."),
@@ -45,6 +48,12 @@ LANGUAGES = ["en", "en-GB", "es", "fr", "de", "it", "pt", "ja"]
         ("de", "1.234 und 2,05", "eintausendzweihundertvierunddreißig und zwei Komma null fünf"),
         ("it", "3º piano, 1.000", "terzo piano, mille"),
         ("pt", "2ª porta, 25 %", "segunda porta, vinte e cinco por cento"),
+        ("en", "2020-2024, 1000-2000 people", "two thousand and twenty to two thousand and "
+               "twenty-four, one thousand to two thousand people"),
+        ("de", "10.000-20.000", "zehntausend bis zwanzigtausend"),
+        ("en", "20°. Now 20° here", "twenty degrees. Now twenty degrees here"),
+        ("it", "20° a Roma, 3° piano", "venti gradi a Roma, terzo piano"),
+        ("en", "It is $20 — 15 for you", "It is twenty dollars — fifteen for you"),
         # Amounts.
         ("en", "$12.50, €1, $0.01, £1,000", "twelve dollars and fifty cents, one euro, one cent, "
                "one thousand pounds"),
@@ -55,6 +64,10 @@ LANGUAGES = ["en", "en-GB", "es", "fr", "de", "it", "pt", "ja"]
         ("de", "1 € und 12,50 EUR", "ein Euro und zwölf Euro und fünfzig Cent"),
         ("it", "1 € o $2", "un euro o due dollari"),
         ("pt", "2 £ ou 1,01 €", "duas libras ou um euro e um cêntimo"),
+        ("en", "$5M, $5k, $5x", "five million dollars, five thousand dollars, $5x"),
+        ("pt-BR", "R$ 50,00 e R$1", "cinquenta reais e um real"),
+        ("es-MX", "$500", "quinientos pesos"),
+        ("es", "$500", "quinientos dólares"),
         # Dates and times.
         ("en", "on 2026-03-28 at 14:30", "on March twenty-eighth, twenty twenty-six at fourteen "
                "thirty"),
@@ -71,6 +84,18 @@ LANGUAGES = ["en", "en-GB", "es", "fr", "de", "it", "pt", "ja"]
         ("pt", "em 01/05/2026 às 2:30", "em primeiro de maio de dois mil e vinte e seis às duas "
                "horas e trinta"),
         ("en", "on 99.99.2026", "on nine nine, nine nine, two zero two six"),
+        ("en", "2026/03/28", "March twenty-eighth, twenty twenty-six"),
+        ("es", "el 28-03-2026", "el veintiocho de marzo de dos mil veintiséis"),
+        ("en", "version 1.2.26", "version one dot two dot twenty-six"),
+        ("de", "am 24.12. zu", "am vierundzwanzigsten Dezember zu"),
+        ("de", "Montag, 3. März", "Montag, dritter März"),
+        ("de", "Version 1.2. und 192.168.10.10.", "Version eins Komma zwei. und "
+               "einhundertzweiundneunzig Punkt einhundertachtundsechzig Punkt zehn Punkt zehn."),
+        ("de", "9.00–18.30 Uhr, 9.00 Uhr",  # noqa: RUF001 - a dash
+         "neun Uhr bis achtzehn Uhr dreißig, neun Uhr"),
+        ("it", "dalle 9.00 alle 14.30", "dalle nove alle quattordici e trenta"),
+        ("fr", "de 9h à 18 h", "de neuf heures à dix-huit heures"),
+        ("pt", "das 9h", "das nove horas"),
         # Telephone numbers and codes.
         ("en", "+1 (555) 123-4567", "plus one, five five five, one two three, four five six seven"),
         ("es", "900 123 456", "nueve cero cero, uno dos tres, cuatro cinco seis"),
