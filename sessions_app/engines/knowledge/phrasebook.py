@@ -33,6 +33,10 @@ class Phrasebook:
         """Whether a phrase of that meaning occurs in ``words``."""
         return _without(words, self.said[meaning]) != words
 
+    def begins(self, meaning: str, words: tuple[str, ...]) -> bool:
+        """Whether ``words`` begin with a phrase of that meaning."""
+        return any(words[: len(phrase)] == phrase for phrase in self.said[meaning])
+
     def only(self, words: tuple[str, ...], *meanings: str) -> bool:
         """Whether ``words`` consist of phrases of these meanings and polite ones."""
         if not any(self.find(meaning, words) for meaning in meanings):

@@ -74,14 +74,19 @@ class _Turn:
     def small_talk(self) -> _Reply | None:
         """The reply to what is no question about the documents."""
         book, words = self._book, self._words
-        if book.find("machine", words):
+        if book.find("machine", words) and self._little_else():
             return self._say("machine")
-        if book.find("person", words) and self._asks_for_person():
+        if book.find("person", words) and self._little_else():
             return self._transfer()
         if self._replied("offer") and book.only(words, "yes", "thanks"):
             if not book.find("yes", words):
                 return self._say("more")
             return self._transfer()
+        if self._replied("offer") and self._little_else():
+            if book.begins("yes", words):
+                return self._transfer()
+            if book.begins("no", words):
+                return self._say("more")
         if book.only(words, "repeat") and (again := self._again()):
             return again
         if book.only(words, "goodbye", "thanks", "no") and book.find("goodbye", words):
@@ -122,11 +127,14 @@ class _Turn:
         similarity = None if rows is None else np.asarray(rows[1:] @ rows[0], np.float32)
         return choose(question, among, self._book, similarity)
 
-    def _asks_for_person(self) -> bool:
-        """Not when the documents are asked about one: "which documents does a person need"."""
+    def _little_else(self) -> bool:
+        """Whether at most one word is said, in a question none, that the phrases do not hold.
+
+        If not, the documents are asked: "what are the hours of customer service".
+        """
         book = self._book
-        rest = [word for word in book.content(self._words) if word not in _asking(book)]
-        return len(rest) <= 1
+        rest = [word for word in book.content(self._words) if word not in _familiar(book)]
+        return len(rest) <= (0 if book.find("interrogative", self._words) else 1)
 
     def _transfer(self) -> _Reply:
         if self._request.has_tool(TRANSFER):
@@ -166,11 +174,11 @@ class _Turn:
         return self._book.replies[name], tool, ()
 
 
-def _asking(book: Phrasebook) -> frozenset[str]:
-    """The words of phrases that ask for a person, and of polite ones."""
+def _familiar(book: Phrasebook) -> frozenset[str]:
+    """The words of phrases about who answers, and of those that go with them."""
     return frozenset(
         word
-        for meaning in ("person", "politeness", "greeting", "yes", "no")
+        for meaning in ("person", "machine", "politeness", "greeting", "yes", "no")
         for phrase in book.said[meaning]
         for word in phrase
     )

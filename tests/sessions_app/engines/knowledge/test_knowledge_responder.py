@@ -171,6 +171,60 @@ async def test_small_talk_is_understood_in_the_shipped_languages(language: str, 
     assert called(answer) == TOOL_OF.get(reply, [])
 
 
+@pytest.mark.parametrize(
+    ("language", "passage", "question"),
+    [
+        ("en", "Our customer service hours are 8 to 20.", "What are the customer service hours?"),
+        ("en", "We are charging 5 euros for delivery.", "What are you charging for delivery?"),
+        ("es", "El horario de atención al cliente es de 9 a 18.", "¿Cuál es el horario de atención al cliente?"),
+        ("it", "Gli orari del servizio clienti sono 9-18.", "Quali sono gli orari del servizio clienti?"),
+        ("pt", "O horário do apoio ao cliente é das 9 às 18.", "Qual é o horário do apoio ao cliente?"),
+        ("de", "Der Kundendienst ist bis 18 Uhr erreichbar.", "Wann ist der Kundendienst erreichbar?"),
+        ("fr", "Un conseiller est disponible à 9 heures.", "Quand est-ce qu'un conseiller est disponible ?"),
+    ],
+)  # fmt: skip
+async def test_a_question_about_persons_is_asked_of_the_documents(
+    language: str, passage: str, question: str
+) -> None:
+    found = await events(question, language=language, passages=(Passage("p", "", passage),))
+    assert (text(found), called(found)) == (passage, [])
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "How can I speak to a person?"),
+        ("en", "Get me a human now"),
+        ("en", "Please put me through to an operator"),
+        ("es", "Quiero que me pase con una persona"),
+        ("de", "Wie kann ich mit einem Mitarbeiter sprechen?"),
+    ],
+)
+async def test_a_person_may_be_asked_for_in_a_question(language: str, said: str) -> None:
+    assert called(await events(said, language=language)) == [TRANSFER]
+
+
+@pytest.mark.parametrize(
+    ("language", "accepted", "refused"),
+    [
+        ("en", "Yes, I would.", "No, I would not."),
+        ("en", "Yes, connect me please.", "No, not now please."),
+        ("de", "Ja, verbinden Sie mich.", "Nein, danke sehr."),
+        ("es", "Sí, me gustaría.", "No, gracias."),
+        ("fr", "Oui, je veux bien.", "Non, merci."),
+        ("it", "Sì, vorrei.", "No, grazie."),
+        ("pt", "Sim, gostaria.", "Não, obrigado."),
+    ],
+)
+async def test_the_offer_of_a_person_is_accepted_and_refused_in_more_words_than_one(
+    language: str, accepted: str, refused: str
+) -> None:
+    replies = phrasebook(language).replies
+    assert called(await events("x", replies["offer"], accepted, language=language)) == [TRANSFER]
+    found = await events("x", replies["offer"], refused, language=language)
+    assert (text(found), called(found)) == (replies["more"], [])
+
+
 @pytest.mark.parametrize("language", ALL)
 async def test_yes_no_and_repeat_are_understood_in_the_shipped_languages(language: str) -> None:
     book = phrasebook(language)
