@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sessions_app.agents.files.blocks import Block
+from sessions_app.engines.speech_text import ABBREVIATION
 
 MIN_WORDS: Final = 60
 MAX_WORDS: Final = 120
@@ -23,10 +24,6 @@ _WORD: Final = re.compile(
 _SENTENCE_END: Final = re.compile(
     r"[.!?…][\"'\u201d\u2019»)\]]*(?=\s+(?:[^\W\d_]|[\d\"'\u201c\u2018«(\[¿¡-]))"
     r"|[\u3002\uff01\uff1f][\u300d\u300f]?(?=.)"
-)
-_ABBREVIATION: Final = re.compile(
-    r"(?:^|[\s(])(?:\w|[Mm]rs?|[Dd]r|[Pp]rof|[Ss]t|[Nn]o|[Nn]r|[Ee]tc|[Vv]s|[Cc]a|bzw|usw|ggf|inkl|"
-    r"Sr|Sra|Ud|Uds|pág|núm|M|Mme|[Aa]pprox|[Tt]el|[Aa]bs|[Aa]rt|[Vv]gl|[Ff]ig|[Ii]nc|[Ll]td)\.$"
 )
 
 
@@ -49,7 +46,7 @@ def sentences(text: str) -> list[str]:
     start = 0
     for end in _SENTENCE_END.finditer(text):
         following = text[end.end() :].lstrip()[:1]
-        if following.islower() or _ABBREVIATION.search(text[start : end.end()]):
+        if following.islower() or ABBREVIATION.search(text[start : end.end()]):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()

@@ -270,6 +270,13 @@ async def test_documents_in_the_shipped_languages_are_answered_from(
     assert answer in passage
 
 
+async def test_an_answer_is_not_cut_after_an_abbreviation() -> None:
+    sentence = "The appointment with Dr. Smith costs 50 euros."
+    passage = Passage("p", "", f"We are at St. Mary's. {sentence} Bring your card.")
+    found = await events("How much does the appointment cost?", passages=(passage,))
+    assert text(found) == sentence
+
+
 async def test_similarity_finds_what_shares_no_word() -> None:
     passage = Passage("p", "", "Parcels arrive within three days. We are closed on Sundays.")
 
