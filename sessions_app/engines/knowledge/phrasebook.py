@@ -31,7 +31,13 @@ class Phrasebook:
 
     def find(self, meaning: str, words: tuple[str, ...]) -> bool:
         """Whether a phrase of that meaning occurs in ``words``."""
-        return _without(words, self.said[meaning]) != words
+        return self.without(words, meaning) != words
+
+    def without(self, words: tuple[str, ...], *meanings: str) -> tuple[str, ...]:
+        """``words`` without the phrases of these meanings."""
+        for meaning in meanings:
+            words = _without(words, self.said[meaning])
+        return words
 
     def begins(self, meaning: str, words: tuple[str, ...]) -> bool:
         """Whether ``words`` begin with a phrase of that meaning."""
@@ -41,9 +47,7 @@ class Phrasebook:
         """Whether ``words`` consist of phrases of these meanings and polite ones."""
         if not any(self.find(meaning, words) for meaning in meanings):
             return False
-        for meaning in (*meanings, "politeness"):
-            words = _without(words, self.said[meaning])
-        return not words
+        return not self.without(words, *meanings, "politeness")
 
     def content(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The words that say what is asked, each once."""

@@ -16,7 +16,6 @@ from sessions_app.engines.knowledge.matching import Answer, candidates, choose
 from sessions_app.engines.knowledge.phrasebook import Phrasebook, phrasebook, tokens
 from sessions_app.engines.responder import (
     Finished,
-    Message,
     Responder,
     ResponseEvent,
     ResponseRequest,
@@ -44,6 +43,9 @@ class KnowledgeResponder(Responder):
     name = "knowledge"
 
     async def _respond(self, request: ResponseRequest) -> AsyncGenerator[ResponseEvent, None]:
+        if request.conversation[-1].role != "user":  # both tools that it calls need no more words
+            yield Finished("stop")
+            return
         turn = _Turn(request)
         reply, tool, passages = turn.small_talk() or await turn.answer()
         yield TextDelta(reply)
@@ -67,8 +69,7 @@ class _Turn:
         self._request = request
         self._book: Phrasebook = phrasebook(request.language)
         self._conversation = [each for each in request.conversation if each.role != "tool"]
-        last = self._conversation[-1] if self._conversation else Message("user", "")
-        self.said = last.content if last.role == "user" else ""
+        self.said = self._conversation[-1].content
         self._words = tokens(self.said)
 
     def small_talk(self) -> _Reply | None:
@@ -89,7 +90,7 @@ class _Turn:
                 return self._say("more")
         if book.only(words, "repeat") and (again := self._again()):
             return again
-        if book.only(words, "goodbye", "thanks", "no") and book.find("goodbye", words):
+        if book.only(words, "goodbye", "thanks", "no", "yes") and book.find("goodbye", words):
             return self._say("goodbye", END_CALL)
         if book.only(words, "no", "thanks") and book.find("no", words):
             if self._replied("more") or self._replied("welcome"):
@@ -116,7 +117,7 @@ class _Turn:
 
     async def _find(self, said: str) -> Answer | None:
         request = self._request
-        question = self._book.content(tokens(said))
+        question = self._book.content(self._book.without(tokens(said), "greeting", "thanks"))
         if not question:
             return None
         passages = request.passages

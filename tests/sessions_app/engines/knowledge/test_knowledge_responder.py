@@ -270,6 +270,21 @@ async def test_documents_in_the_shipped_languages_are_answered_from(
     assert answer in passage
 
 
+async def test_a_greeting_before_a_question_is_no_part_of_it() -> None:
+    answer = text(await events("Hello, good morning, how do I cancel an order? Thanks."))
+    assert "until it is shipped" in answer
+
+
+async def test_a_goodbye_after_a_yes_is_one() -> None:
+    assert called(await events("Yes, that's all, thanks, bye.")) == [END_CALL]
+
+
+async def test_nothing_is_said_after_a_tool() -> None:
+    call = Message("assistant", "Goodbye.", (ToolCall("c", END_CALL),))
+    answer = await events("Goodbye", call, Message("tool", "ok", call_id="c"))
+    assert answer == [Finished("stop")]
+
+
 async def test_an_answer_is_not_cut_after_an_abbreviation() -> None:
     sentence = "The appointment with Dr. Smith costs 50 euros."
     passage = Passage("p", "", f"We are at St. Mary's. {sentence} Bring your card.")
