@@ -4,6 +4,7 @@ It works in a child process with one thread and takes about 0.1 s of one core fo
 """
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +14,14 @@ import numpy.typing as npt
 from kallglot_site import executors
 from sessions_app.agents.turns.features import SECONDS, log_mel
 from sessions_app.agents.turns.model_file import locate
-from sessions_app.engines.base import EngineOverloaded
+from sessions_app.engines.base import EngineError, EngineOverloaded, EngineUnavailable
 from sessions_app.engines.process import WorkerProcess
 
 _MOST_WAITING: Final = 8
 """Requests. A turn cannot wait for more: silence and the words decide instead."""
+
+_FETCH_AGAIN: Final = 300.0
+"""Seconds after a failure. Without a network, every pause of a caller would start pip."""
 
 _session: Any = None  # in the child
 
@@ -34,14 +38,24 @@ class SmartTurn:
         self._worker: WorkerProcess | None = None
         self._starting = asyncio.Lock()
         self._waiting = 0
+        self._fetch_from = 0.0  # on the clock of ``time.monotonic``
 
     async def start(self) -> None:
         """Fetch the file if it is missing, and load it. Raises ``EngineError``."""
         async with self._starting:
             if self._worker is None:
-                path = await executors.ENGINES.run(locate, self._models_dir)
+                path = await self._located()
                 self._worker = WorkerProcess("smart-turn", _load, str(path))
         await self._worker.start()
+
+    async def _located(self) -> Path:
+        if time.monotonic() < self._fetch_from:
+            raise EngineUnavailable("the smart-turn model could not be fetched")
+        try:
+            return await executors.ENGINES.run(locate, self._models_dir)
+        except EngineError:
+            self._fetch_from = time.monotonic() + _FETCH_AGAIN
+            raise
 
     async def close(self) -> None:
         """Stop the child."""
