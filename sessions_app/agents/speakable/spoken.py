@@ -59,7 +59,7 @@ _TIME: Final = re.compile(r"\b([01]?\d|2[0-3])[:h]([0-5]\d)(?::[0-5]\d)?\b(?:\s*
 _DOTTED_TIMES: Final = {
     "de": re.compile(
         r"\b([01]?\d|2[0-3])\.([0-5]\d)"
-        r"(?:\s?Uhr\b|(?=\s?(?:[–-]|bis)\s?\d{1,2}[.:][0-5]\d\s?Uhr\b))"  # noqa: RUF001 - a dash
+        r"(?:\s?Uhr\b|(?=\s?(?:[–-]|bis|und)\s?\d{1,2}[.:][0-5]\d\s?Uhr\b))"  # noqa: RUF001 - a dash
     ),
     "it": re.compile(r"(?<=lle |ore )([01]?\d|2[0-3])\.([0-5]\d)\b(?![.,]?\d)", re.IGNORECASE),
 }

@@ -93,6 +93,7 @@ LANGUAGES = ["en", "en-GB", "es", "fr", "de", "it", "pt", "ja"]
                "einhundertzweiundneunzig Punkt einhundertachtundsechzig Punkt zehn Punkt zehn."),
         ("de", "9.00–18.30 Uhr, 9.00 Uhr",  # noqa: RUF001 - a dash
          "neun Uhr bis achtzehn Uhr dreißig, neun Uhr"),
+        ("de", "zwischen 9.00 und 18.00 Uhr", "zwischen neun Uhr und achtzehn Uhr"),
         ("it", "dalle 9.00 alle 14.30", "dalle nove alle quattordici e trenta"),
         ("fr", "de 9h à 18 h", "de neuf heures à dix-huit heures"),
         ("pt", "das 9h", "das nove horas"),
