@@ -14,7 +14,7 @@ from django.utils.datastructures import MultiValueDict
 
 from kallglot_site.api.errors import ApiError, UnknownField
 from kallglot_site.api.serializers import validated
-from kallglot_site.api.strict_json import BodyTooLarge
+from kallglot_site.api.strict_json import BodyTooLarge, UnsupportedMediaType
 from kallglot_site.http_limits import MAX_UPLOAD
 from sessions_app.agents.api.serializers import DocumentUpload
 from sessions_app.agents.errors import InvalidFile
@@ -58,7 +58,11 @@ def is_form(request: HttpRequest) -> bool:
 
 
 def upload_read(request: HttpRequest) -> Upload:
-    """The file of a form. Raises BodyTooLarge, InvalidFile, UnknownField, DRF's ValidationError."""
+    """The file of a form.
+
+    Raises BodyTooLarge, InvalidFile, UnknownField, UnsupportedMediaType, DRF's ValidationError.
+    """
+    _encoding_check(request)
     if _length(request) > MAX_UPLOAD:
         raise _too_large()
     try:
@@ -83,6 +87,15 @@ def upload_read(request: HttpRequest) -> Upload:
         raise InvalidFile("The file is empty.", param="file")
     title = fields.get("title") or name.rpartition(".")[0].replace("\0", "")[:MAX_TITLE] or name
     return Upload(title, _format(name), content)
+
+
+def _encoding_check(request: HttpRequest) -> None:
+    """Django would decode fields by the given charset, and some of Python's codecs fail at that."""
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if charset.lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType("Send the form in UTF-8: no other charset is allowed.")
+    if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("Send the body without Content-Encoding.")
 
 
 def _length(request: HttpRequest) -> int:

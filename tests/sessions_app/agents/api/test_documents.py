@@ -127,6 +127,24 @@ def test_wrong_forms_are_refused(api, path, monkeypatch):
     assert not Document.objects.exists()
 
 
+@pytest.mark.parametrize("charset", ["zip", "undefined", "idna", "punycode", "utf-16", "latin-1"])
+def test_a_form_in_another_charset_is_refused(api, path, charset):
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\ncaf\xc3\xa9\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        b"x\r\n--b--\r\n"
+    )
+    kind = "multipart/form-data; boundary=b; charset="
+    refused = api.generic("POST", path, form, content_type=kind + charset)
+    assert error_of(refused) == (415, "unsupported_media_type", None)
+    assert api.generic("POST", path, form, content_type=kind + "UTF-8").json()["title"] == "café"
+
+
+def test_a_compressed_form_is_refused(api, path):
+    refused = upload(api, path, "a.txt", b"x", headers={"Content-Encoding": "gzip"})
+    assert error_of(refused) == (415, "unsupported_media_type", None)
+
+
 def made_file():
     return SimpleUploadedFile("a.txt", b"x")
 
