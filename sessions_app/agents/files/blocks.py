@@ -10,7 +10,10 @@ MAX_TEXT: Final = 2_000_000
 QUESTION_MARKS: Final = ("?", "\uff1f")
 _QUESTION_WORDS: Final = 20
 _SPACES = re.compile(r"\s+")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff\ufffd]")
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff\ufffd\ud800-\udfff]"
+)
+"""Lone surrogates, which damaged PDFs contain, can be stored nowhere."""
 
 
 class Unreadable(Exception):

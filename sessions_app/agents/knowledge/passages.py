@@ -2,6 +2,7 @@
 
 A passage is of one section, and ends where a paragraph ends, or else a sentence. It has between 60
 and 120 words if its section has: two short paragraphs are one passage, a long one becomes several.
+Its characters are limited too, because a document may hold anything: a word of a million letters.
 """
 
 import re
@@ -14,6 +15,7 @@ from sessions_app.engines.speech_text import ABBREVIATION
 
 MIN_WORDS: Final = 60
 MAX_WORDS: Final = 120
+MAX_CHARACTERS: Final = 2000
 MAX_HEADING: Final = 300
 """Characters."""
 
@@ -25,6 +27,10 @@ _SENTENCE_END: Final = re.compile(
     r"[.!?…][\"'\u201d\u2019»)\]]*(?=\s+(?:[^\W\d_]|[\d\"'\u201c\u2018«(\[¿¡-]))"
     r"|[\u3002\uff01\uff1f][\u300d\u300f]?(?=.)"
 )
+_LOOK_BACK: Final = 16
+"""Characters before the end of a sentence that may be an abbreviation: more than the longest has,
+and few, so that the time grows with the length of the text and not with its square."""
+_NEXT: Final = re.compile(r"\s*(\S?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,9 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     start = 0
     for end in _SENTENCE_END.finditer(text):
-        following = text[end.end() :].lstrip()[:1]
-        if following.islower() or ABBREVIATION.search(text[start : end.end()]):
+        following = _NEXT.match(text, end.end())
+        last = text[max(start, end.end() - _LOOK_BACK) : end.end()]
+        if (following and following[1].islower()) or ABBREVIATION.search(last):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()
@@ -92,18 +99,23 @@ def _section(paragraphs: Sequence[str]) -> list[str]:
     What is left over at the end joins the passage before it, if both fit into one.
     """
     passages: list[list[str]] = []
-    size = 0
+    size = length = 0
     for piece, is_new_paragraph in _pieces(paragraphs):
         count = words(piece)
-        if not passages or size + count > MAX_WORDS or (size >= MIN_WORDS and is_new_paragraph):
+        is_full = size + count > MAX_WORDS or length + len(piece) > MAX_CHARACTERS
+        if not passages or is_full or (size >= MIN_WORDS and is_new_paragraph):
             passages.append([])
-            size = 0
+            size = length = 0
         passages[-1].append(f"\n{piece}" if is_new_paragraph and passages[-1] else piece)
         size += count
+        length += len(piece) + 1
     texts = [" ".join(each).replace(" \n", "\n") for each in passages]
     if len(texts) > 1 and words(texts[-1]) < MIN_WORDS // 2:
         last = texts.pop()
-        if words(texts[-1]) + words(last) <= MAX_WORDS + MIN_WORDS // 2:
+        if (
+            words(texts[-1]) + words(last) <= MAX_WORDS + MIN_WORDS // 2
+            and len(texts[-1]) + len(last) < MAX_CHARACTERS
+        ):
             texts[-1] = f"{texts[-1]}\n{last}"
         else:
             texts.append(last)
@@ -113,7 +125,7 @@ def _section(paragraphs: Sequence[str]) -> list[str]:
 def _pieces(paragraphs: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """Paragraphs, or the sentences of long ones, or parts of a sentence without an end."""
     for paragraph in paragraphs:
-        if words(paragraph) <= MAX_WORDS:
+        if words(paragraph) <= MAX_WORDS and len(paragraph) <= MAX_CHARACTERS:
             yield paragraph, True
             continue
         is_new = True
@@ -124,11 +136,17 @@ def _pieces(paragraphs: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _bounded(sentence: str) -> Iterator[str]:
-    """The sentence, cut after every ``MAX_WORDS`` words if it has more."""
-    start = 0
-    for number, word in enumerate(_WORD.finditer(sentence)):
-        if number and number % MAX_WORDS == 0:
-            yield sentence[start : word.start()].strip()
-            start = word.start()
-    if rest := sentence[start:].strip():
-        yield rest
+    """The sentence; a longer one cut between words, and a longer word anywhere."""
+    start = count = 0
+    for word in _WORD.finditer(sentence):
+        if count == MAX_WORDS or (count and word.end() - start > MAX_CHARACTERS):
+            yield from _sliced(sentence[start : word.start()])
+            start, count = word.start(), 0
+        count += 1
+    yield from _sliced(sentence[start:])
+
+
+def _sliced(text: str) -> Iterator[str]:
+    for at in range(0, len(text), MAX_CHARACTERS):
+        if part := text[at : at + MAX_CHARACTERS].strip():
+            yield part

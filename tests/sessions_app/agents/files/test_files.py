@@ -9,7 +9,7 @@ import pypdf
 import pytest
 
 from sessions_app.agents.files import child
-from sessions_app.agents.files.blocks import Block, Unreadable
+from sessions_app.agents.files.blocks import Block, Unreadable, block
 from sessions_app.agents.files.child import file_read
 from sessions_app.agents.files.html import read_html
 from sessions_app.agents.files.pdf import paragraphs
@@ -172,3 +172,7 @@ def test_the_reader_cannot_see_the_settings(monkeypatch):
     with pytest.raises(Unreadable, match="too long"):
         file_read(b"x", "txt")
     assert set(seen) == {"PATH", "PYTHONPATH"}
+
+
+def test_text_can_be_stored_whatever_a_file_holds():
+    assert block("one\0 \ud83d two\udc00") == Block("one two")

@@ -1,10 +1,14 @@
 """Splitting documents into passages."""
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app.agents.files.blocks import Block
 from sessions_app.agents.knowledge.passages import (
+    MAX_CHARACTERS,
     MAX_WORDS,
     MIN_WORDS,
     PassageText,
@@ -97,3 +101,27 @@ def test_nothing_is_lost_and_no_passage_is_too_long(blocks):
         for word in block.text.split():
             assert block.level or word[:100] in said
     assert all(words(each.text) <= MAX_WORDS + MIN_WORDS // 2 for each in passages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 50_000, "." * 50_000, "ab-" * 20_000, f"{'y' * 300} " * 200, f"{'z' * 900}. " * 100],
+    ids=["word", "no word", "hyphens", "long words", "long sentences"],
+)
+def test_no_passage_has_too_many_characters(text):
+    passages = split([Block("Short."), Block(text), Block("Short too.")])
+
+    assert all(len(each.text) <= MAX_CHARACTERS for each in passages)
+    said = "".join(each.text for each in passages)
+    assert said.count(text[0]) >= text.count(text[0])
+
+
+@pytest.mark.parametrize("text", ["a. ", "Go. ", 'x." '])
+def test_the_time_grows_with_the_length_of_a_text(text):
+    def seconds(count: int) -> float:
+        started = time.process_time()
+        sentences(text * count)
+        return time.process_time() - started
+
+    short = min(seconds(10_000) for _ in range(3))
+    assert seconds(160_000) < 16 * short * 4  # 256 times as long if it grew with the square
