@@ -65,6 +65,7 @@ def _read(document: Document) -> None:
         raise LeaseLost  # it was deleted meanwhile
     try:
         passages = split(file_read(bytes(found), document.format))
+        _room_check(document.knowledge_base_id, len(passages))  # before they are embedded
     except Unreadable as error:
         document_fail(document, str(error))
         return
@@ -84,11 +85,10 @@ def document_complete(
     base_id = document.knowledge_base_id
     # Locked before the document, in the same order as deleting either does.
     _base_changed(base_id)
-    if Passage.objects.filter(knowledge_base_id=base_id).count() + len(passages) > MAX_PASSAGES:
-        document_fail(
-            document,
-            f"The knowledge base would have more than {MAX_PASSAGES:,} passages: use another one.",
-        )
+    try:
+        _room_check(base_id, len(passages))
+    except Unreadable as error:
+        document_fail(document, str(error))
         return
     DOCUMENTS.finish(
         document,
@@ -112,6 +112,14 @@ def document_complete(
         ),
         batch_size=_BATCH,
     )
+
+
+def _room_check(base_id: str, more: int) -> None:
+    """Raises Unreadable: with so many passages more the base would have too many."""
+    if Passage.objects.filter(knowledge_base_id=base_id).count() + more > MAX_PASSAGES:
+        raise Unreadable(
+            f"The knowledge base would have more than {MAX_PASSAGES:,} passages: use another one."
+        )
 
 
 def _base_changed(base_id: str) -> None:

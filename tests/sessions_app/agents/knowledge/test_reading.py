@@ -101,7 +101,7 @@ def test_a_base_deleted_while_a_document_is_read_leaves_nothing(base, monkeypatc
     assert not Document.objects.exists()
 
 
-def test_a_full_base_refuses_more_passages(base, monkeypatch):
+def test_a_full_base_refuses_more_passages_before_they_are_embedded(base, monkeypatch, embedder):
     monkeypatch.setattr(reading, "MAX_PASSAGES", 1)
     first, second = added(base), added(base)
     documents_read_due()
@@ -109,6 +109,20 @@ def test_a_full_base_refuses_more_passages(base, monkeypatch):
     second.refresh_from_db()
     assert (first.status, second.status) == ("ready", "failed")
     assert "use another one" in str(second.error)
+    assert len(embedder.texts) == 1
+
+
+def test_a_base_that_another_worker_fills_meanwhile_refuses_more(base, monkeypatch, embedder):
+    document = added(base)
+    monkeypatch.setattr(
+        reading,
+        "_vectors_of",
+        lambda *_: monkeypatch.setattr(reading, "MAX_PASSAGES", 0) or ("", None),
+    )
+    documents_read_due()
+    document.refresh_from_db()
+    assert document.status == "failed"
+    assert not Passage.objects.exists()
 
 
 def test_vectors_are_made_of_title_heading_and_text(base, embedder):
