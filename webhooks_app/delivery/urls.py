@@ -64,11 +64,11 @@ def url_parse(url: str) -> httpx.URL:
     return parsed
 
 
-def url_check(url: str) -> CheckedUrl:
+def url_check(url: str, *, timeout: float = LOOKUP_TIMEOUT) -> CheckedUrl:
     """The URL, after a check of its form and, if its name resolves, of its addresses.
 
     Asks the name service: call it outside of any transaction. A name that cannot be resolved
-    within a few seconds passes, because it may appear later; connecting checks again.
+    within ``timeout`` seconds passes, because it may appear later; connecting checks again.
     Raises InvalidUrl, and LookupsBusy when too many names are being resolved already.
     """
     parsed = url_parse(url)
@@ -79,7 +79,7 @@ def url_check(url: str) -> CheckedUrl:
         addresses = [str(ipaddress.ip_address(host))]
     except ValueError:
         try:
-            addresses = executors.LOOKUPS.call(LOOKUP_TIMEOUT, resolve, host, parsed.port or 443)
+            addresses = executors.LOOKUPS.call(timeout, resolve, host, parsed.port or 443)
         except (OSError, UnicodeError):  # TimeoutError is an OSError
             return CheckedUrl(url)
         except ExecutorFull as error:

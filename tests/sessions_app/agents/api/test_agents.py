@@ -1,12 +1,15 @@
 """Agents over REST."""
 
+import time
+
 import pytest
 
 from kallglot_site.accounts.models import AuditEntry
-from sessions_app.agents import services
+from sessions_app.agents import services, tools
 from sessions_app.agents.models import Agent
 from tests.kallglot_site.api.served_schema import assert_described, served
 from tests.sessions_app.agents.api.sending import error_of, send
+from webhooks_app.delivery import urls
 
 TOOL = {
     "name": "order_status",
@@ -117,6 +120,9 @@ def test_wrong_values_are_refused_with_their_place(api, field, value, code, para
         ({"type": "object", "required": "n"}, "required"),
         ({"type": "object", "properties": {"n": {"pattern": "("}}}, "pattern"),
         ({"type": "object", "properties": {"n": {"$ref": "https://x.example/s"}}}, "own parts"),
+        ({"type": "object", "$id": "https://x.example/s"}, "own parts"),
+        ({"type": "object", "x": {"allOf": [{"$id": "http://x.example/", "$ref": "#/y"}]}}, "own"),
+        ({"type": "object", "x": {"$schema": "http://json-schema.org/draft-04/schema#"}}, "own"),
         ({"type": "object", "description": "x" * 17_000}, "16 KiB"),
     ],
 )
@@ -137,6 +143,28 @@ def test_a_private_or_malformed_url_of_a_tool_is_refused(api, url):
     agent = create(api).json()
     changed = send(api, "PATCH", f"/v1/agents/{agent['id']}", {"tools": tools})
     assert error_of(changed) == (422, "invalid_url", "tools.1.url")
+
+
+def test_a_parameter_may_have_the_name_of_a_keyword(api):
+    parameters = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"$id": {"type": "string"}, "$ref": {"type": "string"}},
+    }
+    assert create(api, tools=[TOOL | {"parameters": parameters}]).status_code == 201
+
+
+def test_slow_names_of_tools_do_not_add_up(api, monkeypatch):
+    def slow(host: str, port: int) -> list[str]:
+        time.sleep(0.4)
+        return ["203.0.114.1"]
+
+    monkeypatch.setattr(tools, "LOOKUP_TIMEOUT", 0.5)
+    monkeypatch.setattr(urls, "resolve", slow)
+    many = [TOOL | {"name": f"t{n}", "url": f"https://h{n}.example/"} for n in range(8)]
+    started = time.monotonic()
+    assert create(api, tools=many).status_code == 201
+    assert time.monotonic() - started < 2
 
 
 def test_a_whole_number_may_be_written_with_a_fraction_of_zero(api):
