@@ -58,23 +58,32 @@ class _Matrices:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], _Matrix] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        """One at a time: many searches of a base that has just changed load it once."""
 
     def get(self, base: KnowledgeBase, embedder: str, dimensions: int) -> _Matrix:
         key = (base.id, embedder)
-        # Read first: what is loaded afterwards is at least as new.
-        version = KnowledgeBase.objects.filter(pk=base.pk).values_list("version", flat=True).first()
+        if (kept := self._current(key)) is not None:
+            return kept
+        with self._loading:
+            if (kept := self._current(key)) is not None:
+                return kept
+            loaded = _load(base, embedder, dimensions)
+            with self._lock:
+                self._kept[key] = loaded
+                self._kept.move_to_end(key)
+                while len(self._kept) > 1 and sum(m.size for m in self._kept.values()) > MAX_MEMORY:
+                    self._kept.popitem(last=False)
+            return loaded
+
+    def _current(self, key: tuple[str, str]) -> _Matrix | None:
+        version = _version(key[0])
         with self._lock:
             kept = self._kept.get(key)
-            if kept is not None and kept.version == version:
-                self._kept.move_to_end(key)
-                return kept
-        loaded = _load(base, embedder, dimensions, version or 0)
-        with self._lock:
-            self._kept[key] = loaded
+            if kept is None or kept.version != version:
+                return None
             self._kept.move_to_end(key)
-            while len(self._kept) > 1 and sum(m.size for m in self._kept.values()) > MAX_MEMORY:
-                self._kept.popitem(last=False)
-        return loaded
+            return kept
 
     def clear(self) -> None:
         with self._lock:
@@ -84,17 +93,22 @@ class _Matrices:
 MATRICES: Final = _Matrices()
 
 
-def _load(base: KnowledgeBase, embedder: str, dimensions: int, version: int) -> _Matrix:
+def _version(base_id: str) -> int | None:
+    return KnowledgeBase.objects.filter(pk=base_id).values_list("version", flat=True).first()
+
+
+def _load(base: KnowledgeBase, embedder: str, dimensions: int) -> _Matrix:
+    version = _version(base.id) or 0  # read first: what is loaded afterwards is at least as new
     documents = Document.objects.filter(knowledge_base=base, embedder=embedder)
     passages = Passage.objects.filter(document__in=documents).exclude(vector=None)
     ids: list[int] = []
-    content: list[bytes] = []
+    content = bytearray()
     for passage_id, stored in passages.order_by("id").values_list("id", "vector").iterator():
         vector = bytes(stored or b"")
         if len(vector) == 4 * dimensions:  # a model may have been changed under its name
             ids.append(passage_id)
-            content.append(vector)
-    rows = np.frombuffer(b"".join(content), "<f4").reshape(len(ids), dimensions)
+            content += vector
+    rows = np.frombuffer(content, "<f4").reshape(len(ids), dimensions)
     return _Matrix(version, np.array(ids, np.int64), rows)
 
 

@@ -1,10 +1,14 @@
 """Finding passages by words and by meaning. Runs on both databases."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 from django.db import connection
 
 from sessions_app.agents import services
-from sessions_app.agents.knowledge import search
+from sessions_app.agents.knowledge import search, vectors
 from sessions_app.agents.knowledge.ranking import fused
 from sessions_app.agents.knowledge.reading import documents_read_due
 from sessions_app.agents.knowledge.vectors import MATRICES
@@ -215,6 +219,29 @@ def test_an_unchanged_base_is_loaded_once(embedded, django_assert_num_queries):
     search(embedded, "refund")
     with django_assert_num_queries(3):  # words, version, and the passages found
         search(embedded, "refund")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_searches_at_the_same_time_load_a_base_once(embedded, monkeypatch):
+    loads: list[str] = []
+
+    def slow(base: KnowledgeBase, *more: Any) -> Any:
+        loads.append(base.id)
+        time.sleep(0.2)
+        return load(base, *more)
+
+    def searched(_: int) -> int:
+        try:
+            return len(search(embedded, "refund"))
+        finally:
+            connection.close()
+
+    load = vectors._load
+    monkeypatch.setattr(vectors, "_load", slow)
+    MATRICES.clear()
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(searched, range(4))) == {3}
+    assert loads == [embedded.id]
 
 
 def test_words_decide_while_the_embedder_fails(embedded, embedder, caplog):
