@@ -28,6 +28,9 @@ class Embedder(ABC):
     name: str
     default_timeout: float = 30.0  # seconds, for each 64 texts
 
+    def prepare(self) -> None:  # noqa: B027 - most engines have nothing to load
+        """Load what the first request would wait for. Blocks. May raise anything."""
+
     def embed(self, texts: Sequence[str], *, timeout: float | None = None) -> Vectors:
         """One row of length 1 for each text: float32, shape (texts, dimensions).
 

@@ -1,4 +1,4 @@
-"""Views and templates are loaded before a gateway is ready."""
+"""Views, templates and the embedder are loaded before a gateway is ready."""
 
 import asyncio
 import threading
@@ -8,6 +8,8 @@ from django.template import engines
 
 from kallglot_site import warming
 from sessions_app import runtime
+from sessions_app.engines.failures import EngineUnavailable
+from tests.fakes.embedders import FakeEmbedder
 from tests.fakes.engines import FakeTranscriber
 
 
@@ -36,3 +38,29 @@ def test_engines_load_while_pages_are_loaded(monkeypatch):
         assert runtime.unready_reason() is None
 
     asyncio.run(start())
+
+
+class Embedder(FakeEmbedder):
+    prepared = 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
+        if self.error is not None:
+            raise self.error
+
+
+def test_the_embedder_is_loaded_before_a_gateway_is_ready(monkeypatch, caplog):
+    embedder = Embedder()
+    monkeypatch.setattr(warming, "configured_embedder", lambda: embedder)
+
+    async def start() -> None:
+        runtime.use(FakeTranscriber())
+        await warming.start()
+        assert runtime.unready_reason() is None
+
+    asyncio.run(start())
+    assert embedder.prepared == 1
+    embedder.error = EngineUnavailable("no disk")
+    asyncio.run(start())  # it serves what needs no embedder
+    assert embedder.prepared == 2
+    assert "no disk" in caplog.text

