@@ -66,10 +66,9 @@ def _read(document: Document) -> None:
     try:
         passages = split(file_read(bytes(found), document.format))
         _room_check(document.knowledge_base_id, len(passages))  # before they are embedded
+        document_complete(document, passages, *_vectors_of(passages, document.title))
     except Unreadable as error:
         document_fail(document, str(error))
-        return
-    document_complete(document, passages, *_vectors_of(passages, document.title))
 
 
 def document_fail(document: Document, reason: str) -> None:
@@ -81,23 +80,13 @@ def document_fail(document: Document, reason: str) -> None:
 def document_complete(
     document: Document, passages: Sequence[PassageText], embedder: str, vectors: Vectors | None
 ) -> None:
-    """Store the passages of a claimed document. Raises LeaseLost: another worker has it."""
+    """Store the passages of a claimed document.
+
+    Raises LeaseLost: another worker has it. Raises Unreadable: other documents have filled the base
+    meanwhile.
+    """
     base_id = document.knowledge_base_id
-    # Locked before the document, in the same order as deleting either does.
-    _base_changed(base_id)
-    try:
-        _room_check(base_id, len(passages))
-    except Unreadable as error:
-        document_fail(document, str(error))
-        return
-    DOCUMENTS.finish(
-        document,
-        status=Document.Status.READY,
-        error=None,
-        passage_count=len(passages),
-        embedder=embedder,
-        attempts=0,
-    )
+    # First, because it may take seconds: uploads to the base wait for the lock that comes next.
     Passage.objects.bulk_create(
         (
             Passage(
@@ -111,6 +100,17 @@ def document_complete(
             for position, passage in enumerate(passages)
         ),
         batch_size=_BATCH,
+    )
+    # Locked before the document, in the same order as deleting either does.
+    _base_changed(base_id)
+    _room_check(base_id, 0)
+    DOCUMENTS.finish(
+        document,
+        status=Document.Status.READY,
+        error=None,
+        passage_count=len(passages),
+        embedder=embedder,
+        attempts=0,
     )
 
 

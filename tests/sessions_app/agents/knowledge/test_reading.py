@@ -1,6 +1,8 @@
 """Documents as leased work: attempts, retries, and vectors that come later."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from kallglot_site.leases import LeaseLost
@@ -123,6 +125,17 @@ def test_a_base_that_another_worker_fills_meanwhile_refuses_more(base, monkeypat
     document.refresh_from_db()
     assert document.status == "failed"
     assert not Passage.objects.exists()
+
+
+def test_uploads_do_not_wait_while_passages_are_stored(base):
+    """The base's row is locked after the passages are inserted."""
+    added(base)
+    with CaptureQueriesContext(connection) as captured:
+        documents_read_due()
+    statements = [query["sql"] for query in captured.captured_queries]
+    (inserted,) = (at for at, sql in enumerate(statements) if 'INTO "agents_passage"' in sql)
+    (locked,) = (at for at, sql in enumerate(statements) if 'UPDATE "agents_knowledgebase"' in sql)
+    assert inserted < locked
 
 
 def test_vectors_are_made_of_title_heading_and_text(base, embedder):
