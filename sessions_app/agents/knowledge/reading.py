@@ -31,6 +31,9 @@ MAX_PASSAGES: Final = 50_000
 _BACKOFF: Final = datetime.timedelta(seconds=10)
 _BATCH: Final = 500
 """Passages in one INSERT."""
+MAX_AT_ONCE: Final = 500
+"""Passages that get their vectors while their document is read. More would take minutes: such a
+document is ready without them, and a worker's restart meanwhile is no failed attempt to read it."""
 
 
 def _backoff(attempts: int) -> datetime.timedelta:
@@ -139,11 +142,11 @@ def embedded_text(title: str, heading: str, text: str) -> str:
 def _vectors_of(passages: Sequence[PassageText], title: str) -> tuple[str, Vectors | None]:
     """The embedder's name and a vector for each passage.
 
-    Without them while it fails: the document is then found by its words only, until
-    ``vectors_make_due`` makes up for it.
+    Without them while it fails, or if there are many: the document is then found by its words only,
+    until ``vectors_make_due`` makes up for it.
     """
     try:
-        if (embedder := configured_embedder()) is None:
+        if len(passages) > MAX_AT_ONCE or (embedder := configured_embedder()) is None:
             return "", None
         texts = [embedded_text(title, each.heading, each.text) for each in passages]
         return embedder.name, embedder.embed(texts)
@@ -156,7 +159,8 @@ def vectors_make_due() -> int:
     """Make the vectors of documents that have none of the configured embedder. Returns how many
     documents were begun.
 
-    They were read while it failed, or before it was configured. Does nothing while it fails.
+    They are long, or were read while it failed or before it was configured. Does nothing while it
+    fails.
     """
     try:
         if (embedder := configured_embedder()) is None:

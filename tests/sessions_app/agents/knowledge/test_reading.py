@@ -167,6 +167,20 @@ def test_documents_get_their_vectors_when_the_embedder_is_back(base, embedder):
     assert vectors_make_due() == 0
 
 
+def test_a_long_document_is_ready_before_its_vectors_are_made(base, embedder, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_AT_ONCE", 1)
+    document = added(base, b"# One\n\nFirst.\n\n# Two\n\nSecond.")
+    documents_read_due()
+    document.refresh_from_db()
+    assert (document.status, document.passage_count, embedder.texts) == ("ready", 2, [])
+
+    make_due()
+    assert vectors_make_due() == 1
+
+    assert Document.objects.get().embedder == "fake"
+    assert not Passage.objects.filter(vector=None).exists()
+
+
 def test_another_embedder_makes_the_vectors_anew(base, embedder, monkeypatch):
     added(base)
     documents_read_due()
