@@ -108,7 +108,7 @@ def _addressed(what: str, speaker: str) -> str:
 
 def _describe(what: str) -> str:
     """The clause as an instruction: capital letter, without courtesies at its end."""
-    text = " ".join(_CLAUSE_END.sub("", what).split())
+    text = " ".join(_CLAUSE_END.sub("", what[: 2 * MOST_CHARACTERS]).split())
     return text[:1].upper() + text[1:MOST_CHARACTERS]
 
 

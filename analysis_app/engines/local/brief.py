@@ -79,10 +79,9 @@ def read_sentences(call: Call, language: str, secrets: Secrets) -> list[Sentence
 
 def shortened(text: str, limit: int, start: int = 0) -> str:
     """At most ``limit`` words, up to the end of a clause. A long text is read from ``start``."""
+    if len(_LEADING.sub("", text).split()) > limit:
+        text = text[start:]
     text = _LEADING.sub("", text)
-    if len(text.split()) <= limit:
-        return text
-    text = text[start:] if start else text
     words = text.split()
     if len(words) <= limit:
         return text

@@ -29,7 +29,9 @@ _ALONE = re.compile(
     r"|(?:how|what) (?:can|may|could) i (?:help|assist|do)[\w ]*|is there anything else[\w ',]*|anything else[\w ',]*|(?:no,? )?that(?:'s| is| was| will be) (?:all|everything|it)[\w ]*"
     r"|(?:oh |well )?(?:that|it|this)(?:'s| is| was| sounds| would be)? (?:so |very |really |just |all )?(?:great|good|wonderful|perfect|fine|lovely|excellent|brilliant|amazing|awesome|fantastic|nice|kind|helpful|all right|okay|understandable)(?: (?:news|to (?:hear|know)|of you|thank you|thanks|for me|by me))*"
     r"|(?:this|the|your) call (?:is|may be|will be|is being) (?:being )?(?:recorded|monitored)[\w ]*|i (?:really )?appreciate (?:it|that|your)[\w ]*|you too|same to you|i (?:see|understand|know)|of course|certainly|absolutely|got it"
-    r"|(?:great|good|wonderful|perfect|fine|lovely|excellent|brilliant|amazing|awesome|fantastic|super|goodbye|thank you|thanks|much|so|very|a lot|for|your|the|help|all|today|calling|sir|madam|ma'am|bye|and|have|day|nice|you|\W)+"
+    # Each word ends before the next: "good" and "bye" also make "goodbye", and two readings of each
+    # of many words would take forever.
+    r"|(?:(?:great|good|wonderful|perfect|fine|lovely|excellent|brilliant|amazing|awesome|fantastic|super|goodbye|thank you|thanks|much|so|very|a lot|for|your|the|help|all|today|calling|sir|madam|ma'am|bye|and|have|day|nice|you)(?!\w)|\W)+"
     r"|(?:que tenga|hasta|adiós|de nada|eso es todo|en qué puedo)[\w ]*|(?:auf wieder|einen schönen|schönen tag|tschüss|gern geschehen|wie kann ich|das war)[\w ]*|(?:au revoir|bonne (?:journée|soirée)|je vous en prie|comment puis-je|c'est tout)[\w ]*"
     r"|(?:tenha um|até logo|tchau|de nada|como posso)[\w ]*|(?:arrivederci|buona giornata|prego|come posso)[\w ]*)$",
     re.IGNORECASE,
@@ -39,6 +41,7 @@ _TRAILING = re.compile(
     re.IGNORECASE,
 )
 LONGEST_COURTESY = 14  # words
+LONGEST_ENDING = 120  # characters in which courtesies at the end are looked for
 
 
 def split_sentences(text: str) -> list[str]:
@@ -69,7 +72,7 @@ def without_courtesies(sentence: str) -> str:
             shorter = pattern.sub("", rest, count=1)
             if shorter != rest:
                 rest, stripped = shorter, True
-    rest = _TRAILING.sub("", rest)
+    rest = rest[:-LONGEST_ENDING] + _TRAILING.sub("", rest[-LONGEST_ENDING:])
     if len(rest.split()) <= LONGEST_COURTESY and _ALONE.match(rest.strip(" .,!?;:")):
         return ""
     return rest if rest == sentence.strip() else rest[:1].upper() + rest[1:]

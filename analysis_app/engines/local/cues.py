@@ -1,7 +1,9 @@
 """Words that show what a sentence does in a call, in the languages that the local engine reads itself.
 
 The lists are the files ``words/LANGUAGE.toml``. Patterns ignore case and are matched on the words as
-spoken; a turn in another language is read in its English translation, if it has one. The lists:
+spoken; a turn in another language is read in its English translation, if it has one. Where words may
+stand between two parts, a pattern limits them: ``.*`` would make it quadratic in the sentence's length.
+The lists:
 
 - ``hold``: asks the other party to wait
 - ``reason``: the customer says why they call

@@ -76,7 +76,7 @@ def _words(text: str) -> Iterator[str]:
     """The first words of an answer or a name: at most three, up to the first common word."""
     for count, match in enumerate(re.finditer(r"[\w'-]+|[,.!?;]", text)):
         word = match.group().lower().removesuffix("'s")
-        if count == 3 or word in _COMMON or not word[0].isalpha():
+        if count == 3 or word in _COMMON or not word[:1].isalpha():
             return
         yield word
 
@@ -119,7 +119,10 @@ class Secrets:
             lambda match: NUMBER if _digits(match.group()) >= SHORTEST else match.group(), text
         )
         if self._pattern is not None:
-            text = self._pattern.sub(lambda match: self._hidden[match.group().lower()], text)
+            # Without case, "ı" matches "i": such a word has another lower-case form.
+            text = self._pattern.sub(
+                lambda match: self._hidden.get(match.group().lower(), NAME), text
+            )
         return re.sub(r"(\[\w+\])(?:[\s,.-]+\1)+", r"\1", text)
 
     def holds(self, text: str) -> bool:
