@@ -5,25 +5,12 @@ from collections.abc import Iterator
 
 from analysis_app.engines.base import Call, Turn
 from analysis_app.engines.local.courtesies import split_sentences
+from analysis_app.engines.local.spoken_numbers import SPOKEN_NUMBER, count_digits
 
 NUMBER, NAME, SECRET = "[number]", "[name]", "[secret]"
 HIDDEN = re.compile(r"\[(?:number|name|secret|address)\]")
 SHORTEST = 4  # digits of a number that is hidden
 
-_DIGIT_WORDS = (
-    "zero oh one two three four five six seven eight nine "
-    "cero uno una dos tres cuatro cinco seis siete ocho nueve "
-    "null eins zwo zwei drei vier fünf sechs sieben acht neun "
-    "zéro un deux trois quatre cinq six sept huit neuf "
-    "um dois duas quatro sete oito nove meia "
-    "due tre quattro cinque sei sette otto"
-)
-_TWO_DIGIT_WORDS = (
-    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty "
-    "sixty seventy eighty ninety"
-)
-_WORD_OF_NUMBER = rf"(?:{'|'.join(sorted({*_DIGIT_WORDS.split(), *_TWO_DIGIT_WORDS.split()}, key=len, reverse=True))}|double|triple|doble|hundred|\d+)"
-_SPOKEN = re.compile(rf"\b{_WORD_OF_NUMBER}(?:[\s,.\-/]+{_WORD_OF_NUMBER})+\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\b(?:[A-Z]{1,3}[\s-]?)?\d(?:[\s.,\-/]{0,2}\d){3,}\b")
 _ADDRESS = re.compile(r"\S+@\S+|\b\S+ at \S+ dot \w+\b", re.IGNORECASE)
 
@@ -115,11 +102,12 @@ class Secrets:
     def hide(self, text: str) -> str:
         """The text with "[number]", "[name]" and "[secret]" in place of what they stand for."""
         text = _DIGITS.sub(NUMBER, _ADDRESS.sub("[address]", text))
-        text = _SPOKEN.sub(
-            lambda match: NUMBER if _digits(match.group()) >= SHORTEST else match.group(), text
+        text = SPOKEN_NUMBER.sub(
+            lambda match: NUMBER if count_digits(match.group()) >= SHORTEST else match.group(),
+            text,
         )
         if self._pattern is not None:
-            # Without case, "ı" matches "i": such a word has another lower-case form.
+            # Without case, the Turkish dotless i matches "i", but stays what it is in lower case.
             text = self._pattern.sub(
                 lambda match: self._hidden.get(match.group().lower(), NAME), text
             )
@@ -148,22 +136,3 @@ def _asked(turn: Turn) -> str | None:
         if _ASKS_NAME.search(text):
             return NAME
     return None
-
-
-def _digits(spoken: str) -> int:
-    """Digits that the words stand for: "forty seven double one" → 4."""
-    count = 0
-    tens = False
-    repeat = 1
-    for word in re.findall(r"\w+", spoken.lower()):
-        if word in ("double", "triple", "doble"):
-            repeat = 3 if word == "triple" else 2
-            continue
-        if word.isdigit():
-            count += len(word) * repeat
-        elif word in _TWO_DIGIT_WORDS.split():
-            count += 2
-        elif word != "hundred" and not tens:
-            count += repeat
-        tens, repeat = word.endswith("ty"), 1
-    return count

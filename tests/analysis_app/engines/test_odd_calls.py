@@ -24,7 +24,7 @@ ODD = {
         [("agent", "What is your name?"), ("customer", "Ann 's what they call me")],
         "en",
     ),
-    "a dotless i": ([("customer", "I'm Ali. alı alı")], "tr"),
+    "a dotless i": ([("customer", "I'm Ali. al\u0131")], "tr"),
 }
 
 
