@@ -81,11 +81,11 @@ class Call:
         """The turn in ``language``, as spoken or translated; None if there is neither."""
         if base_language(turn.language) == language:
             return turn.text
-        if turn.translation and self._translated_to(turn) == language:
+        if turn.translation and self.translated_to(turn) == language:
             return turn.translation
         return None
 
-    def _translated_to(self, turn: Turn) -> str | None:
+    def translated_to(self, turn: Turn) -> str | None:
         """A turn is translated into the other party's language, as it was at that time."""
         if turn.translation_language:
             return base_language(turn.translation_language)

@@ -43,6 +43,13 @@ _LEADING = re.compile(
     r"|alors|mais|d'accord|donc|ma|allora|also|dann|aber|então|mas|bom)\W+)+",
     re.IGNORECASE,
 )
+# What is left of an introduction whose name is hidden: "hi this is [name]".
+_INTRODUCTION = re.compile(
+    r"^(?:(?:um|uh|and|yes|yeah|hi|hello|hey|this|is|i'm|i|am|it's|ja|hallo|guten|tag|hier|ist|spricht|ich|bin|der|die|herr|frau"
+    r"|oui|allô|bonjour|ici|c'est|je|suis|sí|hola|buenos|buenas|días|tardes|soy|habla|pronto|salve|buongiorno|sono|sì|sim|olá"
+    r"|bom|dia|boa|tarde|aqui|é|fala|eu|sou|a|o)[\s,]+)+\[name\][\s,.]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,9 @@ def read_sentences(call: Call, language: str, secrets: Secrets) -> list[Sentence
         text = turn.text if wanted is None else wanted
         spoken = base_language(turn.language) if wanted is None else language
         for sentence in split_sentences(text):
-            rest = without_courtesies(sentence)
+            rest = _INTRODUCTION.sub("", secrets.hide(without_courtesies(sentence)))
             if len(rest.split()) >= SHORTEST:
-                found.append(Sentence(turn, position, spoken, secrets.hide(rest), asked))
+                found.append(Sentence(turn, position, spoken, rest, asked))
         asked = turn.speaker == "agent" and asks_for_secret(turn)
     return found
 

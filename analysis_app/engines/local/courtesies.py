@@ -5,7 +5,7 @@ import re
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 # A name after "my name is": capitalized words, or in a transcript without capitals two at most.
-_NAME = r"(?:(?:(?-i:[A-ZÀ-Þ])[\w'-]*)(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]*){0,3}|(?!and\b|but\b|calling\b|from\b|y\b|und\b|et\b|e\b)\w+(?:\s+(?!and\b|but\b|calling\b|from\b|i\b|y\b|und\b|ich\b|et\b|e\b|je\b|with\b|i'm\b|i'd\b)\w+)?)"
+_NAME = r"(?:(?:(?-i:[A-ZÀ-Þ])[\w'-]*)(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]*){0,3}|(?!and\b|but\b|calling\b|from\b|y\b|und\b|et\b|e\b)\w+(?:\s+(?!(?:and|but|calling|from|with|i|i'm|i'd|i've|my|we|y|tengo|quiero|quería|quisiera|necesito|he|mi|und|ich|mein|meine|et|j'\w+|je|mon|ma|e|ho|vorrei|volevo|la|il|tenho|quero|queria|não|a|o)\b)\w+)?)"
 _GREETING = r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|hola|buenos días|buenas (?:tardes|noches)|hallo|guten (?:tag|morgen|abend)|grüß gott|bonjour|bonsoir|olá|bom dia|boa (?:tarde|noite)|buongiorno|buonasera|salve|pronto|ciao)"
 _LEADING = tuple(
     re.compile(rf"^(?:{pattern})(?!\w)[\s,.;:!…-]*", re.IGNORECASE)

@@ -1,10 +1,15 @@
 """What no result may repeat: long numbers, names of people, and answers to security questions."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
-from analysis_app.engines.base import Call, Turn
+from analysis_app.engines.base import Call, Turn, base_language
 from analysis_app.engines.local.courtesies import split_sentences
+from analysis_app.engines.local.introductions import (
+    OPENING,
+    names_without_capitals,
+    stop_words,
+)
 from analysis_app.engines.local.spoken_numbers import SPOKEN_NUMBER, count_digits
 
 NUMBER, NAME, SECRET = "[number]", "[name]", "[secret]"
@@ -41,7 +46,7 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _INTRODUCED = re.compile(
-    r"\b(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|meu nome é|me chamo|mi chiamo)\s+(\w[\w'-]*(?:\s+\w[\w'-]*){0,2})"
+    r"\b(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|meu nome é|me chamo|chamo-me|mi chiamo)\s+(\w[\w'-]*(?:\s+\w[\w'-]*){0,2})"
     r"|\b(?:this is|i'm|i am|hier (?:ist|spricht)|soy|habla|sono|aqui é|ici)\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+){0,2})"
     r"|\b(?:mr|mrs|ms|miss|dr|herr|frau|madame|monsieur|señora?|senhora?|signora?)\.?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)"
     r"|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao|thank you|thanks|gracias|danke|merci),?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)(?=\s*[.,!?])"
@@ -54,18 +59,26 @@ _COMMON = frozenset(
     "i i'm i'd i've a an the my your his her our it it's is was and or but so to of for from in on at with by as be am are "
     "calling call speaking here please thank thanks you yes no not that this there what who how when where why can could would "
     "want need have had has do did does don't know sure okay ok right well just like would will about because name mother's "
+    "quiero quisiera quería necesito compré llamo perdí voudrais veux j'ai vorrei volevo chiamo queria gostaria preciso weiß wieso warum "
     "y e und et ich je yo me mi mein meine quiero und von de la el los las le les un una der die das que con por para "
     "sir madam ma'am there again all so much everyone today account card number order help everything bye".split()
 )
 
 
-def _words(text: str) -> Iterator[str]:
+def _words(text: str, common: Set[str]) -> Iterator[str]:
     """The first words of an answer or a name: at most three, up to the first common word."""
     for count, match in enumerate(re.finditer(r"[\w'-]+|[,.!?;]", text)):
         word = match.group().lower().removesuffix("'s")
-        if count == 3 or word in _COMMON or not word[:1].isalpha():
+        if count == 3 or word in _COMMON or word in common or not word[:1].isalpha():
             return
         yield word
+
+
+def _readings(call: Call, turn: Turn) -> Iterator[tuple[str, str]]:
+    """(language, text): as spoken, and the translation into whatever language."""
+    yield base_language(turn.language), turn.text
+    if turn.translation:
+        yield call.translated_to(turn) or "", turn.translation
 
 
 class Secrets:
@@ -74,12 +87,16 @@ class Secrets:
     def __init__(self, call: Call) -> None:
         self._hidden: dict[str, str] = {}
         asked: str | None = None  # what the agent has just asked for
-        for turn in call.turns:
-            for text in filter(None, (turn.text, turn.translation)):
-                self._learn(text)
+        for position, turn in enumerate(call.turns):
+            for language, text in _readings(call, turn):
+                common = stop_words(language)
+                self._learn(text, common)
+                if position < OPENING:
+                    for name in names_without_capitals(text, language):
+                        self._add(name, NAME)
                 if turn.speaker == "customer" and asked:
                     answer = _ANSWER.match(split_sentences(text)[0]) if text.strip() else None
-                    self._add(answer.group(1) if answer else "", asked)
+                    self._add(answer.group(1) if answer else "", asked, common)
             asked = _asked(turn) if turn.speaker == "agent" else None
         words = sorted(self._hidden, key=len, reverse=True)
         self._pattern = (
@@ -88,14 +105,16 @@ class Secrets:
             else None
         )
 
-    def _learn(self, text: str) -> None:
+    def _learn(self, text: str, common: Set[str]) -> None:
         for match in _INTRODUCED.finditer(text):
-            self._add(next(group for group in match.groups() if group), NAME)
+            name = next(group for group in match.groups() if group)
+            # Without capitals, only common words show where a name ends.
+            self._add(name, NAME, common if name == name.lower() else frozenset())
         for match in _STATED.finditer(text):
-            self._add(match.group(1), SECRET)
+            self._add(match.group(1), SECRET, common)
 
-    def _add(self, text: str, mark: str) -> None:
-        for word in _words(text):
+    def _add(self, text: str, mark: str, common: Set[str] = frozenset()) -> None:
+        for word in _words(text, common):
             if len(word) > 1:
                 self._hidden.setdefault(word, mark)
 

@@ -1,6 +1,7 @@
 """Secrets of a call are in none of its results."""
 
 import json
+import re
 
 import pytest
 
@@ -68,6 +69,68 @@ def test_no_result_repeats_a_number_a_name_or_an_answer_to_a_security_question(i
 )
 def test_numbers_from_four_digits_and_addresses_are_hidden(said, shown):
     assert Secrets(customer(said)).hide(said) == shown
+
+
+INTRODUCTIONS = [
+    ("en", "hello this is [priya] i'm calling about my lease"),
+    ("en", "yeah hi i'm [tom weller] my card is gone"),
+    ("de", "guten tag hier ist [anja wolter] ich hätte eine frage"),
+    ("de", "hallo ich bin die [meike] mein auto springt nicht an"),
+    ("es", "hola soy [marcos] tengo un problema"),
+    ("es", "me llamo [pilar] tengo cita el lunes"),
+    ("fr", "bonjour ici [luc morel] j'ai perdu mon sac"),
+    ("fr", "allô oui c'est [sandrine] je vous appelle pour le devis"),
+    ("it", "pronto sono [chiara] vorrei disdire"),
+    ("it", "mi chiamo [dario] ho perso la carta"),
+    ("pt", "olá eu sou o [rui] queria mudar a morada"),
+    ("pt", "bom dia aqui é a [marta silva] não tenho luz"),
+]
+
+
+@pytest.mark.parametrize(("language", "text"), INTRODUCTIONS)
+def test_a_name_without_capitals_is_hidden_and_the_words_after_it_are_not(language, text):
+    said = text.replace("[", "").replace("]", "")
+    secrets = Secrets(spoken(("customer", said), language=language))
+    assert secrets.hide(said) == re.sub(r"\[.*\]", "[name]", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "hi i'm calling about my bill"),
+        ("en", "hi this is regarding my order"),
+        ("en", "hello i'm stuck in the lift"),
+        ("de", "hallo ich bin umgezogen und brauche internet"),
+        ("de", "hallo hier ist seit gestern kein strom"),
+        ("es", "hola soy cliente desde hace años"),
+        ("fr", "bonjour c'est urgent ma carte est volée"),
+        ("it", "salve sono rimasta senza luce"),
+        ("pt", "olá aqui é do prédio azul"),
+    ],
+)
+def test_what_people_say_of_themselves_is_no_name(language, text):
+    assert Secrets(spoken(("customer", text), language=language)).hide(text) == text
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "answer"),
+    [
+        ("it", "Mi dice la password?", "Non lo so."),
+        ("pt", "Qual é a senha?", "Não sei."),
+        ("de", "Wie ist Ihr Kennwort?", "Nein, wieso?"),
+        ("fr", "Votre mot de passe ?", "Aucune idée."),
+    ],
+)
+def test_an_answer_without_a_secret_hides_no_common_words(language, asked, answer):
+    lines = (("agent", asked), ("customer", answer))
+    assert Secrets(spoken(*lines, language=language)).hide(answer) == answer
+
+
+def test_an_introduction_without_capitals_is_no_part_of_the_brief():
+    call = spoken(("customer", "hi this is kyle i bought a kettle and it leaks"))
+    request = AnalysisRequest(["summary"])
+    brief = LocalAnalyzer().analyze(call, request).results["summary"]["brief"]
+    assert brief == "Customer: I bought a kettle and it leaks."
 
 
 def test_a_question_for_data_is_no_action_item():
