@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from analysis_app.engines.base import Call, Turn, base_language
 from analysis_app.engines.local.courtesies import joined, split_sentences, without_courtesies
-from analysis_app.engines.local.cues import REASON, matches
+from analysis_app.engines.local.cues import ASKS, REASON, matches
 from analysis_app.engines.local.outcome import Label, sentence_cues
 from analysis_app.engines.local.redaction import Secrets, asks_for_secret, is_mostly_hidden
 
@@ -29,13 +29,6 @@ PARTIES = {
 _LONG_WORD = re.compile(r"\w{5,}")
 _CLAUSE = re.compile(
     r"[,;:]\s|\s(?=(?:and|but|because|so|y|pero|et|mais|und|aber|weil|e|ma|mas)\s)"
-)
-# A question in text without punctuation.
-_ASKS = re.compile(
-    r"^(?:(?:okay|ok|and|so|sure|alright|um)\W+)*"
-    r"(?:(?:can|could|may|shall|would|will|do|does|did|is|are|have|has) "
-    r"(?:i|you|we|he|she|it|they|the|your|that|there)|(?:what|which|when|where|who|how|why)(?:'s)?)\b",
-    re.IGNORECASE,
 )
 # Sounds, and words that join a sentence to the one before it.
 _LEADING = re.compile(
@@ -65,7 +58,9 @@ class Sentence:
     @property
     def is_question(self) -> bool:
         text = self.text.rstrip()
-        return text.endswith("?") or (text[-1:].isalpha() and _ASKS.match(text) is not None)
+        return text.endswith("?") or (
+            text[-1:].isalpha() and matches(ASKS, self.language, text) is not None
+        )
 
 
 def read_sentences(call: Call, language: str, secrets: Secrets) -> list[Sentence]:

@@ -15,6 +15,7 @@ The lists:
 - ``sarcasm``: thanks and praise that mean the opposite
 - ``open``: the matter goes on after the call
 - ``promised``: something will be done or sent
+- ``asks``: begins a question, in text that may have no question mark
 - ``conditional``: words that make "it works" a wish ("as soon as it works")
 """
 
@@ -52,6 +53,7 @@ def patterns(name: str) -> Patterns:
 HOLD = patterns("hold")
 SARCASM = patterns("sarcasm")
 REASON = patterns("reason")
+ASKS = patterns("asks")
 
 
 def readings(call: Call, turn: Turn) -> list[tuple[str, str]]:

@@ -40,10 +40,11 @@ _DAY_OF_MONTH = re.compile(
     rf"|\b\d{{1,2}}(?:st|nd|rd|th|\.|er|º|°)?\s+(?:of |de |di )?(?:{_MONTHS})\b",
     re.IGNORECASE,
 )
-# Words for days that name none: a month without a day ("it may take", "your March bill"), greetings,
-# times of the day.
+# Words for days that name none: a month without a day ("it may take", "your March bill"), ordinals
+# ("segunda via", a copy of a bill), greetings, times of the day.
 _NO_DATES = re.compile(
     rf"(?<!\d )(?<!\d\. )(?<!\dth )(?<!\dst )(?<!\dnd )(?<!\drd )(?<!\dth of )(?<!\dst of )(?<!\dnd of )(?<!\drd of )(?<!\d de )(?<!\d di )\b(?:{_MONTHS})\b(?!\s+(?:the )?\d)"
+    r"|\b(?:segunda|terça|quarta|quinta|sexta) (?:via|vez|parte|linha|opção|tentativa)\b"
     r"|\bguten morgen\b|\bam morgen\b|\bpor la mañana\b|\bde la mañana\b|\besta mañana\b",
     re.IGNORECASE,
 )

@@ -115,3 +115,27 @@ def test_promises_and_instructions_are_found_in_six_languages(language, who, sai
 )
 def test_days_may_be_spoken_in_words(said, day):
     assert due_date(f"I'll write to you {said}", "en", TUESDAY) == day
+
+
+def test_a_name_is_no_promise_to_call():
+    assert (
+        _items(("customer", "hola me llamo carmen y quería cambiar la cita"), language="es") == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "words"),
+    [
+        ("es", "Voy a abrir una reclamación.", "Abrir una reclamación"),
+        ("pt", "Vou pedir a um técnico para ver o contador.", "Pedir a um técnico para ver"),
+        ("pt", "Ligo para a senhora até sexta-feira.", "Ligo para a senhora"),
+    ],
+)
+def test_what_the_agent_will_ask_others_for_is_left_to_do(language, said, words):
+    assert [what.startswith(words) for _, what in _items(("agent", said), language=language)] == [
+        True
+    ]
+
+
+def test_an_ordinal_is_no_day():
+    assert due_date("Vou enviar a segunda via da fatura.", "pt", TUESDAY) is None

@@ -115,3 +115,27 @@ def test_a_name_that_was_asked_for_is_not_repeated(question, answer, language):
         language=language,
     )
     assert "pemberton" not in str(summarize(call, language=language)).lower()
+
+
+@pytest.mark.parametrize(
+    ("language", "reason", "question"),
+    [
+        ("es", "he perdido la maleta en el vuelo", "me dice el modelo de la maleta azul"),
+        ("fr", "j'ai perdu ma valise dans le train", "vous avez le numéro de la valise perdue"),
+        ("de", "ich habe meinen koffer verloren", "haben sie den abschnitt vom koffer dabei"),
+        ("it", "ho perso la valigia sul treno", "mi dice il colore della valigia persa"),
+        ("pt", "perdi a minha mala no comboio", "pode dizer a cor da mala perdida"),
+    ],
+)
+def test_a_question_without_a_question_mark_is_no_key_point(language, reason, question):
+    call = spoken(("customer", reason), ("agent", question), language=language)
+    assert [point.lower() for point in summarize(call, language=language)["key_points"]] == [reason]
+
+
+def test_a_refusal_that_begins_like_a_question_is_a_key_point():
+    call = spoken(
+        ("customer", "ich möchte mein geld für den koffer zurück"),
+        ("agent", "kann ich leider nicht erstatten"),
+        language="de",
+    )
+    assert len(summarize(call, language="de")["key_points"]) == 2

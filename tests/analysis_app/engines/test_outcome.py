@@ -18,6 +18,7 @@ LISTS = [
     "open",
     "promised",
     "conditional",
+    "asks",
 ]
 
 
@@ -109,3 +110,21 @@ def test_an_outcome_is_read_in_a_typographic_apostrophe_too():
     assert _outcome(("customer", "My card is lost."), ("agent", "I\u2019ve blocked it."))[0] == (
         "resolved"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "answered"),
+    [
+        ("es", "Me cobraron dos veces.", "Ya le he reembolsado el importe, lo verá en tres días."),
+        (
+            "fr",
+            "J'ai payé deux fois.",
+            "Je viens de vous rembourser, vous le verrez sous trois jours.",
+        ),
+        ("it", "Ho pagato due volte.", "Ho rimborsato l'importo, lo vede entro tre giorni."),
+        ("pt", "Paguei duas vezes.", "Já reembolsei o valor, aparece em três dias."),
+    ],
+)
+def test_what_is_done_and_takes_effect_in_some_days_resolves_a_call(language, asked, answered):
+    lines = (("customer", asked), ("agent", answered))
+    assert _outcome(*lines, language=language) == ("resolved", "seg_1")
