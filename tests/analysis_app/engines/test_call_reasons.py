@@ -34,6 +34,39 @@ def test_the_first_topic_is_the_reason_for_the_call(language, said, reason):
     assert find_topics(call)[0]["name"] == reason
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "reason"),
+    [
+        ("de", "Ich habe meine Kreditkarte verloren.", "lost_or_stolen_card"),
+        ("de", "Auf meiner Stromrechnung ist ein Fehler.", "billing_error"),
+        ("de", "Ich brauche einen Zahnarzttermin.", "appointment"),
+        ("de", "Ich möchte einen Sparkredit aufnehmen.", "loan_or_credit"),
+        ("pt", "A minha conta de luz veio o triplo.", "billing_error"),
+    ],
+)
+def test_a_compound_is_read_as_what_it_is(language, said, reason):
+    assert find_topics(spoken(("customer", said), language=language))[0]["name"] == reason
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("pt", "Eu acho que sim senhora."),
+        ("es", "Tengo una consulta sobre el horno nuevo."),
+        ("es", "Lamentablemente no recuerdo cuál era, lamento la molestia."),
+        ("es", "Tengo que meter los datos otra vez."),
+        ("es", "No sé si esa persona leyó la carta."),
+        ("es", "Cuando termine la obra."),
+        ("fr", "Il n'est pas encore prêt."),
+        ("es", "Internet es normal en el nombre."),
+        ("en", "At this stage I am taller than him."),
+        ("de", "Endlich gibt es wieder guten Service."),
+    ],
+)
+def test_a_word_of_one_language_is_no_reason_in_another(language, said):
+    assert find_reasons(spoken(("customer", said), language=language)) == []
+
+
 def test_a_word_that_is_mentioned_later_in_passing_is_no_reason():
     call = spoken(
         ("customer", "I would like to cancel my membership at the gym."),
