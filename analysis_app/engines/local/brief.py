@@ -39,7 +39,7 @@ _LEADING = re.compile(
 # What is left of an introduction whose name is hidden: "hi this is [name]".
 _INTRODUCTION = re.compile(
     r"^(?:(?:um|uh|and|yes|yeah|hi|hello|hey|this|is|i'm|i|am|it's|ja|hallo|guten|tag|hier|ist|spricht|ich|bin|der|die|herr|frau"
-    r"|oui|allô|bonjour|ici|c'est|je|suis|sí|hola|buenos|buenas|días|tardes|soy|habla|pronto|salve|buongiorno|sono|sì|sim|olá"
+    r"|moi|madame|monsieur|señora?|signora?|senhora?|mrs?|ms|oui|allô|bonjour|ici|c'est|je|suis|sí|hola|buenos|buenas|días|tardes|soy|habla|pronto|salve|buongiorno|sono|sì|sim|olá"
     r"|bom|dia|boa|tarde|aqui|é|fala|eu|sou|a|o)[\s,]+)+\[name\][\s,.]+",
     re.IGNORECASE,
 )

@@ -11,7 +11,7 @@ _LEADING = tuple(
     re.compile(rf"^(?:{pattern})(?!\w)[\s,.;:!…-]*", re.IGNORECASE)
     for pattern in (
         rf"{_GREETING}(?: (?:there|sir|madam|ma'am|again))?(?:,? (?-i:[A-ZÀ-Þ])\w+(?=[,.!]))?",
-        rf"(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|(?:o )?meu nome é|(?:eu )?me chamo|mi chiamo|il mio nome è) {_NAME}",
+        rf"(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|(?:o )?meu nome é|(?:eu )?me chamo|chamo-me|mi chiamo|il mio nome è) {_NAME}",
         r"(?:this is|i am|i'm|you're speaking (?:to|with)|you are speaking (?:to|with)|habla|soy|hier (?:ist|spricht)|ici|aquí|sono|aqui é) (?-i:[A-ZÀ-Þ])[\w'-]*(?: (?-i:[A-ZÀ-Þ])[\w'-]*){0,3}(?: (?:speaking|here|from (?-i:[A-ZÀ-Þ])\w+))?",
         r"(?:and|y|und|et|e)(?=[\s,]+(?:i|i'm|i'd|i've|my|we|quiero|quisiera|me|mi|ich|mein|je|j'|mon|ma|quero|gostaria|vorrei|ho)\b)",
         r"(?:okay|ok|oh|ah|um|uh|hmm|mhm|please|alright|all right)",

@@ -12,7 +12,7 @@ from analysis_app.engines.local.lexicons import LEXICONS, SERVICE_WORDS
 OPENING = 6  # turns in which somebody says who they are
 
 _START = (
-    r"(?:^|\b(?:hi|hello|hey|yes|yeah|morning|afternoon|evening|uh|um|hallo|tag|morgen|abend|ja|allô|bonjour|bonsoir|oui"
+    r"(?:^|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao) [\w'-]+ |\b(?:hi|hello|hey|yes|yeah|morning|afternoon|evening|uh|um|hallo|tag|morgen|abend|ja|allô|bonjour|bonsoir|moi|oui"
     r"|hola|días|tardes|noches|sí|pronto|buongiorno|buonasera|salve|sì|olá|bom dia|tarde|noite|sim)\W+)"
 )
 # By language: words that a name follows, with what comes after it. "I'm" is followed by names less
@@ -34,7 +34,7 @@ _SHOWN: dict[str, tuple[str, str, str, str]] = {
         "ici|c'est|vous parlez (?:à|avec)",
         "je suis",
         r"(?:et )?(?:je|j'\w+|mon|ma|mes|on|nous|notre)|euh|à l'appareil",
-        "de|du|comment|que",
+        "de|du|comment|que|vous",
     ),
     "es": (
         "habla(?: con)?|le atiende|de parte de",
@@ -55,7 +55,8 @@ _SHOWN: dict[str, tuple[str, str, str, str]] = {
         "do|da|de|em que",
     ),
 }
-_TITLES = r"(?:the |der |die |el |la |il |o |a |herr |frau |señora? |signora? |senhora? |madame |monsieur |mrs? |ms |miss |dr )*"
+_TITLE = r"(?:herr|frau|señora?|signora?|senhora?|madame|monsieur|mrs?|ms|miss|dr) "
+_TITLES = rf"(?:the |der |die |el |la |il |o |a |{_TITLE})*"
 # What people say of themselves that is no name.
 _ROLES = frozenset(
     "customer client cliente kunde kundin abonné abonnée assinante suscriptor socio socia abbonato abbonata member "
@@ -83,7 +84,8 @@ def _pattern(language: str) -> re.Pattern[str]:
     name = r"([\w'-]+(?: [\w'-]+)??)"
     return re.compile(
         rf"{_START}(?:(?:and|und|et|y|e|eu) )?(?:"
-        rf"(?:{strong}) {_TITLES}{name}(?=[\s,]+(?:{after}|{after_strong})(?!\w)|\W*$)"
+        rf"(?:{strong}|{weak}) (?:(?:la|el|il|a|o|die|der) )?{_TITLE}([\w'-]+)"
+        rf"|(?:{strong}) {_TITLES}{name}(?=[\s,]+(?:{after}|{after_strong})(?!\w)|\W*$)"
         rf"|(?:{weak}) {_TITLES}{name}(?=[\s,]+(?:{after})(?!\w)))"
     )
 

@@ -74,6 +74,8 @@ def test_numbers_from_four_digits_and_addresses_are_hidden(said, shown):
 INTRODUCTIONS = [
     ("en", "hello this is [priya] i'm calling about my lease"),
     ("en", "yeah hi i'm [tom weller] my card is gone"),
+    ("en", "hey tessa it's [marcus bell] i need to move my flight"),
+    ("fr", "bonjour moi c'est madame [lopez] vous m'avez livré un frigo"),
     ("de", "guten tag hier ist [anja wolter] ich hätte eine frage"),
     ("de", "hallo ich bin die [meike] mein auto springt nicht an"),
     ("es", "hola soy [marcos] tengo un problema"),
