@@ -49,9 +49,13 @@ _INTRODUCED = re.compile(
     r"\b(?:my name(?: is|'s)|mi nombre es|me llamo|mein name ist|ich heiße|je m'appelle|mon nom est|meu nome é|me chamo|chamo-me|mi chiamo)\s+(\w[\w'-]*(?:\s+\w[\w'-]*){0,2})"
     r"|\b(?:this is|i'm|i am|hier (?:ist|spricht)|soy|habla|sono|aqui é|ici)\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+){0,2})"
     r"|\b(?:mr|mrs|ms|miss|dr|herr|frau|madame|monsieur|señora?|senhora?|signora?)\.?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)"
-    r"|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao|thank you|thanks|gracias|danke|merci),?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)(?=\s*[.,!?])"
     r"|\b(?:le atiende|habla con|you(?:'re| are) (?:speaking|through) (?:to|with)|sie sprechen mit|fala (?:a|o)|vous parlez (?:à|avec)|parla con)\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)"
     r"|(?<![\w'])((?-i:[A-ZÀ-Þ])[\w'-]+),?\s+(?:speaking|here|à votre écoute|à l'appareil|am apparat|al habla|bonjour|bonsoir)\b",
+    re.IGNORECASE,
+)
+# "Hello, Ann." A call that the agent opens with "Hello, City Bank." names a company.
+_GREETED = re.compile(
+    r"\b(?:hi|hello|hey|good (?:morning|afternoon|evening)|hola|buenos días|buenas (?:tardes|noches)|hallo|guten (?:tag|morgen|abend)|bonjour|bonsoir|olá|bom dia|boa (?:tarde|noite)|ciao|salve|buongiorno|buonasera|thank you|thanks|gracias|danke|merci),?\s+((?-i:[A-ZÀ-Þ])[\w'-]+(?:\s+(?-i:[A-ZÀ-Þ])[\w'-]+)?)(?=\s*[.,!?])",
     re.IGNORECASE,
 )
 # Words that end a name or an answer, or that are too common to be hidden everywhere.
@@ -61,6 +65,7 @@ _COMMON = frozenset(
     "want need have had has do did does don't know sure okay ok right well just like would will about because name mother's "
     "quiero quisiera quería necesito compré llamo perdí voudrais veux j'ai vorrei volevo chiamo queria gostaria preciso weiß wieso warum "
     "y e und et ich je yo me mi mein meine quiero und von de la el los las le les un una der die das que con por para "
+    "entschuldigung verzeihung disculpe perdone perdón excusez pardon scusi mi senta desculpe "
     "sir madam ma'am there again all so much everyone today account card number order help everything bye".split()
 )
 
@@ -91,6 +96,9 @@ class Secrets:
             for language, text in _readings(call, turn):
                 common = stop_words(language)
                 self._learn(text, common)
+                if position or turn.speaker == "customer":
+                    for match in _GREETED.finditer(text):
+                        self._add(match.group(1), NAME)
                 if position < OPENING:
                     for name in names_without_capitals(text, language):
                         self._add(name, NAME)

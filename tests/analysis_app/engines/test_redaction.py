@@ -71,6 +71,27 @@ def test_numbers_from_four_digits_and_addresses_are_hidden(said, shown):
     assert Secrets(customer(said)).hide(said) == shown
 
 
+def test_the_company_that_an_agent_greets_with_is_no_name():
+    call = spoken(("agent", "Hello, City Bank."), ("customer", "I lost my bank card."))
+    assert Secrets(call).hide("I lost my bank card.") == "I lost my bank card."
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Good morning, Ann Thornbury. My card is lost."),
+        ("de", "Guten Tag, Wiebke Hansen. Mein Handy lädt nicht."),
+        ("es", "Buenas tardes, Rocío Calvo, quería anular una reserva."),
+        ("it", "Buongiorno, Franco Neri. Ho cambiato casa."),
+        ("pt", "Boa tarde, Paulo Mendes. Perdi o cartão."),
+    ],
+)
+def test_a_name_after_a_greeting_is_hidden(language, said):
+    call = spoken(("customer", said), language=language)
+    assert "[name]" in Secrets(call).hide(said)
+    assert Secrets(call).hide("Entschuldigung, my bank card.") == "Entschuldigung, my bank card."
+
+
 INTRODUCTIONS = [
     ("en", "hello this is [priya] i'm calling about my lease"),
     ("en", "yeah hi i'm [tom weller] my card is gone"),
