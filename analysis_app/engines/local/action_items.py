@@ -172,6 +172,8 @@ def _items(call: Call, index: int, secrets: Secrets) -> Iterator[ActionItem]:
             if found is None:
                 continue
             kind, what = found
+            # The promise's own day comes first: "Not this week, but I'll call you tomorrow."
+            due = due_date(what, language, call.date) or due_date(sentence, language, call.date)
             if kind == "needed":
                 what = f"provide {what}"
             if language == "en":
@@ -183,7 +185,6 @@ def _items(call: Call, index: int, secrets: Secrets) -> Iterator[ActionItem]:
                 continue
             if kind == "promise" and _is_done_within(call, index + 1, what):
                 continue
-            due = due_date(sentence, language, call.date)
             is_speakers = kind in ("promise", "staff")
             is_found = True
             yield ActionItem(

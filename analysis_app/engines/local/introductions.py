@@ -12,8 +12,8 @@ from analysis_app.engines.local.lexicons import LEXICONS, SERVICE_WORDS
 OPENING = 6  # turns in which somebody says who they are
 
 _START = (
-    r"(?:^|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao) [\w'-]+ |\b(?:hi|hello|hey|yes|yeah|morning|afternoon|evening|uh|um|hallo|tag|morgen|abend|ja|allô|bonjour|bonsoir|moi|oui"
-    r"|hola|días|tardes|noches|sí|pronto|buongiorno|buonasera|salve|sì|olá|bom dia|tarde|noite|sim)\W+)"
+    r"(?:^|\b(?:hi|hello|hey|hola|hallo|bonjour|olá|ciao|good morning|días|tardes|noches|tag|morgen|buongiorno|buonasera|bom dia|tarde|noite) [\w'-]+ |\b(?:hi|hello|hey|yes|yeah|morning|afternoon|evening|uh|um|hallo|tag|morgen|abend|ja|allô|bonjour|bonsoir|moi|oui"
+    r"|hola|días|tardes|noches|sí|pronto|buongiorno|buonasera|salve|sì|olá|bom dia|tarde|noite|sim|daqui)\W+)"
 )
 # By language: words that a name follows, with what comes after it. "I'm" is followed by names less
 # often than "this is", so that only a sentence about oneself shows that it was one.
@@ -39,7 +39,7 @@ _SHOWN: dict[str, tuple[str, str, str, str]] = {
     "es": (
         "habla(?: con)?|le atiende|de parte de",
         "soy",
-        "(?:y )?(?:me|mi|mis|tengo|quiero|quería|quisiera|necesito|he|llamo|llamaba|estoy|compré|perdí|recibí|no)",
+        "(?:y )?(?:me|mi|mis|tengo|quiero|quería|quisiera|necesito|he|llamo|llamaba|estoy|compré|perdí|recibí|no|de)",
         "de|del|desde|qué|cómo|en",
     ),
     "it": (
@@ -61,7 +61,7 @@ _TITLES = rf"(?:the |der |die |el |la |il |o |a |{_TITLE})*"
 _ROLES = frozenset(
     "customer client cliente kunde kundin abonné abonnée assinante suscriptor socio socia abbonato abbonata member "
     "urgent urgente dringend new neu regarding calling just back still locked "
-    "usuario usuaria utente utilisateur mieter mieterin locataire inquilino inquilina bloccato bloccata".split()
+    "vecino vecina dueño dueña titular hijo hija madre padre amigo amiga usuario usuaria utente utilisateur mieter mieterin locataire inquilino inquilina bloccato bloccata".split()
 )
 _AFTER_TITLE = re.compile(
     r"(?<!meine )(?<!die )(?<!eine )(?<!ihre )(?<!seine )\b(?:mrs?|ms|dr|herr|frau)\.?\s+([\w'-]+)"

@@ -139,3 +139,13 @@ def test_what_the_agent_will_ask_others_for_is_left_to_do(language, said, words)
 
 def test_an_ordinal_is_no_day():
     assert due_date("Vou enviar a segunda via da fatura.", "pt", TUESDAY) is None
+
+
+def test_the_day_of_a_promise_is_its_own_and_not_one_named_before_it():
+    said = "je n'ai rien cette semaine mais je vous rappelle demain matin"
+    [item] = find_action_items(spoken(("agent", said), language="fr"))
+    assert item["due_date"] == (TUESDAY + datetime.timedelta(days=1)).isoformat()
+
+
+def test_paying_for_a_fault_of_others_is_no_promise_to_pay():
+    assert _items(("customer", "Che vergogna, pago per colpa vostra."), language="it") == []

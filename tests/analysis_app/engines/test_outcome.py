@@ -128,3 +128,17 @@ def test_an_outcome_is_read_in_a_typographic_apostrophe_too():
 def test_what_is_done_and_takes_effect_in_some_days_resolves_a_call(language, asked, answered):
     lines = (("customer", asked), ("agent", answered))
     assert _outcome(*lines, language=language) == ("resolved", "seg_1")
+
+
+@pytest.mark.parametrize(
+    ("language", "answered"),
+    [
+        ("en", "We don't have any other rooms."),
+        ("es", "No tenemos más habitaciones."),
+        ("it", "Non abbiamo altre camere."),
+        ("pt", "Não temos outros quartos."),
+    ],
+)
+def test_nothing_else_to_offer_is_a_refusal(language, answered):
+    lines = (("customer", "The room is loud."), ("agent", answered))
+    assert _outcome(*lines, language=language) == ("unresolved", "seg_1")

@@ -100,6 +100,8 @@ INTRODUCTIONS = [
     ("de", "guten tag hier ist [anja wolter] ich hätte eine frage"),
     ("de", "hallo ich bin die [meike] mein auto springt nicht an"),
     ("es", "hola soy [marcos] tengo un problema"),
+    ("es", "buenas noches soy [álvaro] de la trescientos doce"),
+    ("pt", "bom dia tiago daqui fala a [joana costa] comprei um cartão"),
     ("es", "me llamo [pilar] tengo cita el lunes"),
     ("fr", "bonjour ici [luc morel] j'ai perdu mon sac"),
     ("fr", "allô oui c'est [sandrine] je vous appelle pour le devis"),
