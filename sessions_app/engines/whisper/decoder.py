@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,22 +148,20 @@ class Decoder:
             and len(so_far.tokens) < limit
             and not hallucinations.repeats_itself(so_far.text)
         ):
-            size = min(usual, limit - len(so_far.tokens))
-            [more] = self._run(encoded, [[*prompt, *so_far.tokens]], size, greedy, options)
-            so_far = self._joined(so_far, more)
+            longer = min(len(so_far.tokens) + usual, limit)
+            # The first token that is not given cannot be the end of the text. So the last one is
+            # computed again.
+            given = so_far.tokens[:-1]
+            [more] = self._run(encoded, [prompt], longer, greedy, options, given)
+            # The library counts the probability of what is given as 1.
+            known = so_far.log_probability * len(given) / (len(more.tokens) + (not more.cut_off))
+            so_far = replace(
+                more,
+                log_probability=known + more.log_probability,
+                no_speech=so_far.no_speech,
+                steps=so_far.steps + more.steps,
+            )
         return so_far
-
-    def _joined(self, first: Decoded, more: Decoded) -> Decoded:
-        tokens = (*first.tokens, *more.tokens)
-        sums = [each.log_probability * (len(each.tokens) + 1) for each in (first, more)]
-        return Decoded(
-            hallucinations.clean_text(self.tokenizer.decode(list(tokens))),
-            sum(sums) / (len(tokens) + 1),
-            first.no_speech,
-            more.cut_off,
-            tokens=tokens,
-            steps=first.steps + more.steps,
-        )
 
     def _run(
         self,
@@ -171,13 +170,17 @@ class Decoder:
         limit: int,
         greedy: bool,
         options: dict[str, Any],
+        given: tuple[int, ...] = (),
     ) -> list[Decoded]:
+        """Decode once, up to ``limit`` tokens. Every text begins with the ``given`` ones, which are
+        part of the result and of ``limit``."""
         beam = 1 if greedy else self._beam
+        before = len(prompts[0]) - 1  # the last one begins the text
         results = self._model.generate(
             encoded,
-            list(prompts),
+            [[*prompt, *given] for prompt in prompts],
             # The library takes the smaller one of half of it and of what the prompt leaves.
-            max_length=limit + max(limit, len(prompts[0])),
+            max_length=limit + max(limit, before),
             return_scores=True,
             return_no_speech_prob=True,
             beam_size=beam,
@@ -186,11 +189,13 @@ class Decoder:
         decoded = []
         for result in results:
             tokens = tuple(result.sequences_ids[0])
-            mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
             text = hallucinations.clean_text(self.tokenizer.decode(list(tokens)))
             cut_off = len(tokens) >= limit
-            steps = beam * (len(tokens) + (not cut_off))
+            steps = len(tokens) + (not cut_off)  # the end of a text is a token, too
+            mean = result.scores[0] * len(tokens) / steps
             decoded.append(
-                Decoded(text, mean, result.no_speech_prob, cut_off, tokens=tokens, steps=steps)
+                Decoded(
+                    text, mean, result.no_speech_prob, cut_off, tokens=tokens, steps=beam * steps
+                )
             )
         return decoded

@@ -16,7 +16,11 @@ SPEECH = "My number is four two"
 
 
 class ScriptedModel:
-    """Computes the tokens of one text, letter by letter, as CTranslate2 limits them."""
+    """Computes the tokens of one text, letter by letter, as CTranslate2 does.
+
+    Its result and its limit include the letters that the prompt gives, whose probability counts as
+    1. What comes after these is never the end: a text that is given whole is said once more.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -28,11 +32,14 @@ class ScriptedModel:
         results = []
         for prompt in prompts:
             given = [token for token in prompt if token < 10_000]
-            limit = min(max_length // 2, max_length - len(prompt))
-            tokens = [ord(each) for each in self.text[len(given) : len(given) + limit]]
+            limit = min(max_length // 2, max_length - (len(prompt) - len(given) - 1))
+            text = 2 * self.text if len(given) == len(self.text) else self.text
+            tokens = [ord(each) for each in text[:limit]]
+            assert tokens[: len(given)] == given
             self.steps += len(tokens)
+            score = -0.5 * (len(tokens) - len(given)) / len(tokens)
             results.append(
-                SimpleNamespace(sequences_ids=[tokens], scores=[-0.5], no_speech_prob=0.0)
+                SimpleNamespace(sequences_ids=[tokens], scores=[score], no_speech_prob=0.0)
             )
         return results
 
@@ -57,12 +64,14 @@ def test_a_loop_stops_at_the_usual_length() -> None:
 def test_a_loop_that_begins_late_stops_soon_after_it_began() -> None:
     model = ScriptedModel("The customer has called about the parcel; " + "no way " * 40)
     decoder_of(model).generate(None, [[10_000]], 40, 224, greedy=True)
-    assert model.steps <= 80
+    assert model.steps <= 40 + 80
 
 
-def test_a_long_text_that_does_not_repeat_itself_goes_on_to_its_end() -> None:
+@pytest.mark.parametrize("usual", [1, 20, 64, 65, 66])
+def test_a_long_text_that_does_not_repeat_itself_goes_on_to_its_end(usual: int) -> None:
     text = "The quick brown fox jumps over a lazy dog while five wizards box."
-    [decoded] = decoder_of(ScriptedModel(text)).generate(None, [[10_000]], 20, 224, greedy=True)
+    assert len(text) == 65
+    [decoded] = decoder_of(ScriptedModel(text)).generate(None, [[10_000]], usual, 224, greedy=True)
     assert decoded.text == text
     assert not decoded.cut_off
     assert decoded.log_probability == pytest.approx(-0.5 * len(text) / (len(text) + 1), abs=0.02)

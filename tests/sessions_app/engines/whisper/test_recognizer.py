@@ -182,6 +182,33 @@ def test_speech_longer_than_the_window_is_transcribed_completely(recognizer: Rec
     assert word_errors(answer.text, STORY) <= 0.15
 
 
+@pytest.mark.parametrize("greedy", [True, False])
+def test_a_text_longer_than_usual_is_the_same_as_without_such_a_limit(
+    recognizer: Recognizer, speech: Samples, greedy: bool
+) -> None:
+    decoder = recognizer._decoder
+    [chunk] = recognizer._cut(0, Utterance(speech, RATE, language="en"), greedy)
+    encoded, prompt = decoder.encode([chunk], chunk.window), decoder.prompt(chunk)
+    [whole] = decoder.generate(encoded, [prompt], 99, 99, greedy=greedy)
+    assert word_errors(whole.text, SENTENCE) <= 0.2
+    for usual in (5, len(whole.tokens) - 1, len(whole.tokens)):
+        [decoded] = decoder.generate(encoded, [prompt], usual, 99, greedy=greedy)
+        assert decoded.text == whole.text
+        assert decoded.log_probability == pytest.approx(whole.log_probability, abs=0.1)
+
+
+@pytest.mark.parametrize("prompt", [1, 3, 30])
+def test_the_model_takes_the_limit_of_tokens_as_meant(
+    recognizer: Recognizer, speech: Samples, prompt: int
+) -> None:
+    decoder = recognizer._decoder
+    utterance = Utterance(speech, RATE, language="en", prompt="word " * prompt)
+    [chunk] = recognizer._cut(0, utterance, True)
+    encoded, tokens = decoder.encode([chunk], chunk.window), decoder.prompt(chunk)
+    [decoded] = decoder._run(encoded, [tokens], 6, True, {})
+    assert len(decoded.tokens) == 6
+
+
 def test_long_audio_is_split_in_silences() -> None:
     audio = np.full(16_000 * 70, 0.5, np.float32)
     audio[16_000 * 25 : 16_000 * 26] = 0.0
