@@ -10,7 +10,7 @@ it from the words so far (see ``turns``).
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -107,6 +107,8 @@ class _Utterance:
     energies: list[float]  # mean square of each window
     run: int = 0
     silent: bool = False
+    resumed: dict[float, float] = field(default_factory=dict)
+    """For each pause, by the end of the speech before it: where speech went on."""
 
 
 class Endpointer:
@@ -143,6 +145,12 @@ class Endpointer:
     def is_open(self) -> bool:
         """Whether an utterance is open: the speaker speaks, or may go on."""
         return self._utterance is not None
+
+    @property
+    def start(self) -> float:
+        """Where the open utterance's speech began."""
+        assert self._utterance is not None
+        return self._utterance.start
 
     @property
     def speech_end(self) -> float:
@@ -225,7 +233,7 @@ class Endpointer:
         utterance = self._utterance
         assert utterance is not None
         index = round((end + SILENCE_BEGAN / 2 - utterance.audio_start) / WINDOW)
-        return self._split(utterance, index, end)
+        return self._split(utterance, index, end, utterance.resumed.get(end, end))
 
     def discard(self) -> None:
         """Drop the open utterance and all audio kept."""
@@ -378,9 +386,10 @@ class Endpointer:
         utterance.energies.append(energy)
         utterance.run = utterance.run + 1 if voiced else 0
         if utterance.run >= _RESUMING_RUN:
-            utterance.speech_end = self._at
+            paused_at, utterance.speech_end = utterance.speech_end, self._at
             if utterance.silent:
                 utterance.silent = False
+                utterance.resumed[paused_at] = self._at - _RESUMING_RUN * WINDOW
                 self.delay = turns.UNKNOWN
                 events.append(SpeechResumed(self._at))
         elif not utterance.silent and self._at - utterance.speech_end >= SILENCE_BEGAN - 1e-6:
@@ -429,24 +438,25 @@ class Endpointer:
         smooth: npt.NDArray[np.float64] = np.convolve(tail, np.ones(5) / 5, mode="valid")
         index = first + int(np.argmin(smooth)) + 2
         at = utterance.audio_start + index * self._window / self._rate
-        return self._split(utterance, index, min(at, utterance.speech_end))
+        return self._split(utterance, index, min(at, utterance.speech_end), at)
 
-    def _split(self, utterance: _Utterance, index: int, end: float) -> list[EndpointEvent]:
+    def _split(
+        self, utterance: _Utterance, index: int, end: float, start: float
+    ) -> list[EndpointEvent]:
         """Close before window ``index``, where speech ended at ``end``, and open an utterance for
-        the rest."""
+        the rest, whose speech begins at ``start``."""
         audio = np.concatenate(utterance.windows)
         sample = index * self._window
         at = utterance.audio_start + sample / self._rate
-        rest = _Utterance(
-            at, at, max(at, utterance.speech_end), [audio[sample:]], utterance.energies[index:]
-        )
-        rest.run, rest.silent = utterance.run, utterance.silent
+        start, speech_end = max(at, start), max(at, utterance.speech_end)
+        rest = _Utterance(start, at, speech_end, [audio[sample:]], utterance.energies[index:])
+        rest.run, rest.silent, rest.resumed = utterance.run, utterance.silent, utterance.resumed
         self._utterance = rest
         return [
             UtteranceClosed(
                 utterance.start, end, audio[:sample], self._rate, utterance.audio_start, cut=True
             ),
-            UtteranceOpened(at, continued=True),
+            UtteranceOpened(start, continued=True),
         ]
 
 

@@ -273,12 +273,13 @@ class UtteranceFinder:
         utterance, self._open_utterance = self._open_utterance, None
         assert utterance is not None
         self._drop_hypothesis()
-        self._withdraw(utterance, event.end)
+        self._withdraw(utterance, event.end, goes_on=event.cut)
 
-    def _withdraw(self, utterance: _OpenUtterance, end: float) -> None:
+    def _withdraw(self, utterance: _OpenUtterance, end: float, *, goes_on: bool = False) -> None:
         if utterance.text:
             self._emit_partial(utterance, "", None, end)
-        self._emit(SpeechStopped(self._speaker, round(end, 3)))
+        if not goes_on:
+            self._emit(SpeechStopped(self._speaker, round(end, 3)))
 
     def _finish_utterance(self, event: UtteranceClosed, own: UtteranceClosed) -> None:
         """Have ``own``, what is the speaker's of the utterance, transcribed."""
@@ -404,8 +405,10 @@ class UtteranceFinder:
     def _is_piece(self, utterance: _OpenUtterance, text: str) -> bool:
         """Whether long speech may be cut in the pause after ``text``, its words until then."""
         end, endpointer = utterance.speculated_end, self._endpointer
-        # One frame may have ended it already.
-        if not text or end is None or not endpointer.is_open or end <= endpointer.audio_start:
+        # One frame may have ended it already, and begun another one.
+        if not text or end is None or not endpointer.is_open:
+            return False
+        if endpointer.start != utterance.start:
             return False
         if not self._is_long(utterance):
             return False

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from sessions_app.engines.base import Priority
-from sessions_app.live_events import FinalTranscript
+from sessions_app.live_events import FinalTranscript, SpeechStarted, SpeechStopped
+from sessions_app.streaming.hearing import utterances
 from sessions_app.streaming.hearing.endpointing import LONGEST_UTTERANCE
 from sessions_app.streaming.hearing.followed_speech import LONGEST as LONGEST_FOLLOWED
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
@@ -94,9 +95,20 @@ async def test_the_pieces_leave_out_no_speech():
     call = call_of(True)
     await call.say(*sentences(8), silence(1.5))
     await call.drain()
-    assert sum(lengths(call)) == pytest.approx(8 * 3.25, abs=1.0)
+    assert sum(lengths(call)) == pytest.approx(8 * 3.0, abs=1.0)
+
+
+@pytest.mark.parametrize("pause", [PAUSE, 0.45])
+@pytest.mark.parametrize("delay", [0.1, 0.6])
+async def test_a_piece_begins_where_speech_goes_on_after_the_pause(pause, delay):
+    call = call_of(True)
+    call.engine.delay = delay
+    call.engine.answer = lambda request: "and then we went there"  # waits longer than ``pause``
+    await call.say(*[clip for _ in range(8) for clip in (speech(5.5), silence(pause))])
+    await call.say(silence(1.5))
+    assert len(call.finals) > 5
     for before, after in itertools.pairwise(call.finals):
-        assert 0.0 <= after.start_time - before.end_time < PAUSE
+        assert after.start_time - before.end_time == pytest.approx(pause, abs=0.15)
 
 
 @pytest.mark.parametrize("text", ["My number is 5 5 5.", "I wanted to say that"])
@@ -138,7 +150,7 @@ async def test_frames_of_any_length_are_cut_alike(length):
         call.feed(placed)
         await call.clock.advance(placed.duration)
     await call.drain()
-    assert sum(lengths(call)) == pytest.approx(8 * 3.25, abs=1.5)
+    assert sum(lengths(call)) == pytest.approx(8 * 3.1, abs=1.2)
 
 
 async def test_partials_of_long_speech_are_few_unless_it_has_no_pauses():
@@ -160,3 +172,11 @@ async def test_a_frame_in_which_speech_goes_on_and_ends_is_not_cut_any_more():
     await call.clock.advance(3.0)
     await call.drain()
     assert lengths(call) == pytest.approx([6.5], abs=0.15)
+
+
+async def test_an_echo_that_is_cut_has_not_stopped(monkeypatch):
+    monkeypatch.setattr(utterances, "own_speech", lambda clip, audible: None)
+    call = call_of(True)
+    await call.say(speech(20), silence(1.5))
+    assert call.finals == []
+    assert len(call.of(SpeechStarted)) == len(call.of(SpeechStopped)) == 1
