@@ -119,6 +119,19 @@ def _conversations(
     )
 
 
+def detection_require(languages: Iterable[str]) -> None:
+    """``languages`` are what detection may choose among. Raises InvalidFieldValue for one that no
+    transcriber hears: its words would be written in another language."""
+    heard = _languages(_transcriber(settings.TRANSCRIBER_URL))
+    unheard = {base_language(language) for language in languages} - heard
+    if heard and unheard:
+        raise InvalidFieldValue(
+            f"This installation does not hear {', '.join(sorted(unheard))}. "
+            "`GET /v1/languages` lists what it hears.",
+            param="transcription.languages",
+        )
+
+
 def voices_require(**names: str | None) -> None:
     """``names`` are the voices by party. Raises InvalidFieldValue for one that no engine has."""
     synthesizer = _synthesizer(settings.SYNTHESIZER_URL)

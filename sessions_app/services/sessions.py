@@ -12,7 +12,7 @@ from django.utils import timezone
 from kallglot_site.accounts.models import Organization
 from kallglot_site.accounts.tenancy import Tenant
 from sessions_app import signals
-from sessions_app.capabilities import mode_require, voices_require
+from sessions_app.capabilities import detection_require, mode_require, voices_require
 from sessions_app.errors import ConcurrentSessionsExceeded, SessionNotEnded
 from sessions_app.models import Session
 from sessions_app.notifications import notify
@@ -57,6 +57,7 @@ def session_create(
     ConcurrentSessionsExceeded.
     """
     mode_require(mode, source_language, target_language)
+    detection_require(languages)
     voices_require(agent=agent_voice, customer=customer_voice)
     _concurrency_check(tenant)
     session = Session.objects.create(

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import wave
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,13 +68,21 @@ class OpenAITranscriber(Transcriber):
     async def _transcribe(self, request: TranscriptionRequest) -> Transcription:
         self._in_flight.append(request)
         try:
-            body = await self._remote.post(
-                "/audio/transcriptions",
-                files={"file": ("utterance.wav", _wav(request), "audio/wav")},
-                data=self._fields(request),
-            )
+            result = await self._ask(request)
+            if request.language or not request.languages or result.language in request.languages:
+                return result
+            # The server cannot be told what to choose among, and has chosen another language.
+            first = await self._ask(replace(request, language=request.languages[0]))
+            return replace(first, language_probability=0.0)
         finally:
             self._in_flight.remove(request)
+
+    async def _ask(self, request: TranscriptionRequest) -> Transcription:
+        body = await self._remote.post(
+            "/audio/transcriptions",
+            files={"file": ("utterance.wav", _wav(request), "audio/wav")},
+            data=self._fields(request),
+        )
         return _transcription(body, request)
 
     def _fields(self, request: TranscriptionRequest) -> dict[str, str]:

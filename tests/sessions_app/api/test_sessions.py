@@ -164,6 +164,12 @@ def test_lists_filter_by_time(cast, api, created_after, created_before, found) -
             "invalid_field_value",
             "transcription.languages",
         ),
+        (  # Irish, which the transcriber does not hear
+            {"mode": "transcription", "transcription": {"languages": ["en", "ga-IE"]}},
+            422,
+            "invalid_field_value",
+            "transcription.languages",
+        ),
         ({"mode": "transcription", "metadata": {"a": 1}}, 422, "invalid_field_value", "metadata"),
         (
             {"mode": "transcription", "metadata": {"a" * 41: "x"}},
@@ -269,7 +275,7 @@ def test_all_fields_of_create_are_returned(cast: Cast, api: Client) -> None:
         "target_language": None,
         "recording": {"enabled": True, "channels": "dual"},
         "provider": {"type": "twilio", "phone_number": "+15551234567", "call_sid": "CA1"},
-        "transcription": {"partials": False, "vocabulary": ["Kallglot"], "languages": ["es", "en"]},
+        "transcription": {"partials": False, "vocabulary": ["Kallglot"], "languages": ["es"]},
         "translation": {
             "barge_in": False,
             "original_volume": 0.25,

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,22 @@ async def test_the_language_that_the_server_detected_is_reported(engine: Transcr
     result = await engine.transcribe(REQUEST)
     assert (result.language, result.detected_language) == ("es", "es")
     assert result.confidence == pytest.approx(0.905)
+
+
+@respx.mock
+async def test_an_utterance_is_written_in_an_allowed_language(engine: Transcriber) -> None:
+    route = respx.post(ADDRESS)
+    route.side_effect = [
+        httpx.Response(200, json=answer(language="galician", text="Ola.")),
+        httpx.Response(200, json=answer(language="spanish", text="Hola.")),
+    ]
+    result = await engine.transcribe(replace(REQUEST, languages=("es", "en")))
+    assert b'name="language"\r\n\r\nes\r\n' in route.calls.last.request.content
+    assert (result.text, result.language) == ("Hola.", "es")
+    assert (result.detected_language, result.language_probability) == (None, 0.0)
+    route.side_effect = [httpx.Response(200, json=answer(language="english"))]
+    result = await engine.transcribe(replace(REQUEST, languages=("es", "en")))
+    assert (result.language, route.call_count) == ("en", 3)
 
 
 @respx.mock
