@@ -35,8 +35,8 @@ SILENCE_BEGAN: Final = 0.15
 LONGEST_UTTERANCE: Final = 28.0
 """Seconds; Whisper takes 30 at a time."""
 
-CUT_SEARCH: Final = 0.25
-"""Share at the end of an overlong utterance in which the quietest moment is searched for."""
+CUT_SEARCH: Final = 7.0
+"""Seconds at the end of an overlong utterance in which the quietest moment is searched for."""
 
 SHORTER_DELAY_AFTER: Final = 15 / 28
 """Share of the longest utterance after which the endpointing delay shrinks, so that it ends in a
@@ -120,6 +120,7 @@ class Endpointer:
         resumes."""
         self.longest: float = LONGEST_UTTERANCE
         """Seconds after which an utterance is cut."""
+        self.cut_search: float = CUT_SEARCH
         self._vad = webrtcvad.Vad(_DETECTOR_MODE)
         self._source_rate = 0
         self._rate = 8000
@@ -433,7 +434,7 @@ class Endpointer:
 
     def _cut(self, utterance: _Utterance) -> list[EndpointEvent]:
         """Close at the quietest moment of the last seconds, and open an utterance for the rest."""
-        first = len(utterance.energies) - round(CUT_SEARCH * self.longest / WINDOW)
+        first = max(0, len(utterance.energies) - round(self.cut_search / WINDOW))
         tail = np.asarray(utterance.energies[first:], dtype=np.float64)
         smooth: npt.NDArray[np.float64] = np.convolve(tail, np.ones(5) / 5, mode="valid")
         index = first + int(np.argmin(smooth)) + 2

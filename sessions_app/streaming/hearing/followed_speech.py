@@ -18,6 +18,10 @@ LONGEST: Final = 14.0
 """Seconds after which an utterance is cut even if it had no pause. Each partial is of the whole
 utterance so far, and its final leaves no time for partials of what comes next."""
 
+CUT_SEARCH: Final = 1.5
+"""Seconds before that in which the quietest moment is searched for. What was said earlier may have
+been translated already, and would be said once more with what comes next."""
+
 SHORTEST_PIECE: Final = 1.5
 """Seconds before a pause in which speech is cut after a finished sentence. Words are recognized and
 translated better with others around them."""

@@ -30,6 +30,7 @@ from sessions_app.streaming.hearing import followed_speech, turns
 from sessions_app.streaming.hearing.backlog import Utterance
 from sessions_app.streaming.hearing.echo import Clip, SpokenAudio, own_speech
 from sessions_app.streaming.hearing.endpointing import (
+    CUT_SEARCH,
     LONGEST_UTTERANCE,
     Endpointer,
     EndpointEvent,
@@ -217,9 +218,9 @@ class UtteranceFinder:
     def _open(self, event: UtteranceOpened) -> None:
         if not event.continued:
             self._adapt_delay(event.start)
-        self._endpointer.longest = (
-            followed_speech.LONGEST if self._followed() else LONGEST_UTTERANCE
-        )
+        followed, endpointer = self._followed(), self._endpointer
+        endpointer.longest = followed_speech.LONGEST if followed else LONGEST_UTTERANCE
+        endpointer.cut_search = followed_speech.CUT_SEARCH if followed else CUT_SEARCH
         self._open_utterance = _OpenUtterance(
             new_id("seg"), event.start, self._fed_at, event.continued
         )

@@ -8,6 +8,7 @@ from sessions_app.engines.base import Priority
 from sessions_app.live_events import FinalTranscript, SpeechStarted, SpeechStopped
 from sessions_app.streaming.hearing import utterances
 from sessions_app.streaming.hearing.endpointing import LONGEST_UTTERANCE
+from sessions_app.streaming.hearing.followed_speech import CUT_SEARCH
 from sessions_app.streaming.hearing.followed_speech import LONGEST as LONGEST_FOLLOWED
 from sessions_app.streaming.hearing.pipeline import PipelineOptions
 from tests.fakes.audio import frames, silence, speech
@@ -28,6 +29,13 @@ async def test_unbroken_speech_is_cut_sooner_when_it_is_followed(followed, longe
     lengths = [final.end_time - final.start_time for final in call.finals]
     assert longest * 0.7 < max(lengths) <= longest
     assert sum(lengths) == pytest.approx(40, abs=0.5)
+
+
+async def test_unbroken_speech_is_not_cut_before_words_that_may_have_been_translated():
+    call = call_of(True)
+    await call.say(speech(11), silence(0.12), speech(7), silence(1.5))
+    await call.drain()
+    assert LONGEST_FOLLOWED - CUT_SEARCH <= call.finals[0].end_time <= LONGEST_FOLLOWED
 
 
 async def test_a_slow_engine_is_asked_for_partials_more_often_when_speech_is_followed():
