@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Playwright, WebSocketRoute, expect
+from playwright.sync_api import Page, Playwright, Route, WebSocketRoute, expect
 
 from sessions_app.models import Segment, Session
 from tests.browser.conftest import WIDE, Window
@@ -50,6 +50,7 @@ class Gateway:
     def __init__(self, page: Page) -> None:
         self.connections: list[WebSocketRoute] = []
         self.received: list[dict[str, Any]] = []
+        self.frames = 0  # of audio
         page.route_web_socket("**/connect?*", self._accept)
 
     def _accept(self, route: WebSocketRoute) -> None:
@@ -58,6 +59,7 @@ class Gateway:
 
     def _message(self, text: str | bytes) -> None:
         if isinstance(text, bytes):
+            self.frames += 1
             return
         message = json.loads(text)
         self.received.append(message)
@@ -101,6 +103,32 @@ def talk_page(
         page.get_by_role("button", name="Start talking").click()
         expect(page.get_by_role("button", name="Hang up")).to_be_visible()
         yield page, gateway
+        assert window.faults == []
+
+
+def test_what_is_said_while_the_session_is_made_is_sent(
+    playwright: Playwright, browser_path: str, address: str, cast: Cast
+):
+    with browser_with_microphone(playwright, browser_path) as browser:
+        window = Window(browser.new_context(viewport={"width": WIDE, "height": 900}), address)
+        window.sign_in_as(cast.owner)
+        page = window.page()
+        gateway = Gateway(page)
+        page.goto(f"{address}/dashboard/talk")
+        held: list[Route] = []
+        page.route(
+            lambda url: url.startswith(address),
+            lambda route: (
+                held.append(route) if route.request.method == "POST" else route.continue_()
+            ),
+        )
+        page.get_by_role("button", name="Start talking").click()
+        page.wait_for_function("() => document.getElementById('level').value > 0")
+        page.wait_for_timeout(3_000)
+        [route] = held
+        route.continue_()
+        expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+        assert gateway.frames >= 25  # of 100 ms
         assert window.faults == []
 
 

@@ -9,6 +9,7 @@ const $ = (id) => document.getElementById(id);
 const page = $("talk");
 const transcript = new Transcript($("lines"), $("line"));
 const LAST_WORDS = 60; // times that the page asks whether the transcript is complete, every two seconds
+const EARLY_FRAMES = 100; // ten seconds, as many as the connection keeps
 const TOLD_WARNINGS = new Set(["translation_unavailable", "speech_unavailable"]); // the others are for programs
 let microphone, connection, speaker, access, began, wakeLock;
 
@@ -54,11 +55,13 @@ function offerLanguages() {
 }
 
 async function start() {
+  const early = []; // what is said before the session is there
   $("problem").hidden = true;
   show("starting");
   try {
     if (!navigator.mediaDevices) throw new Error("Browsers allow the microphone on HTTPS pages and on localhost only.");
-    microphone = new Microphone({ onFrame: (frame) => connection?.frame(frame), onLevel: (peak) => { $("level").value = Math.sqrt(peak); } });
+    const heard = (frame) => { if (connection) connection.frame(frame); else if (early.length < EARLY_FRAMES) early.push(frame); };
+    microphone = new Microphone({ onFrame: heard, onLevel: (peak) => { $("level").value = Math.sqrt(peak); } });
     await microphone.open($("device").value);
     listDevices();
     access = await post(page.dataset.start, page.dataset.form ? new FormData($(page.dataset.form)) : undefined);
@@ -73,6 +76,7 @@ async function start() {
   if ($("invitation")) $("invitation").value = access.invitation ?? "";
   if ($("session-link")) $("session-link").href = access.session_url ?? "#";
   connection = new Connection(access, () => post(access.token_url ?? page.dataset.start), microphone.rate, { message, opened, lost, ended });
+  for (const frame of early) connection.frame(frame);
   // A phone whose screen turns off stops the microphone. Not every browser has this.
   navigator.wakeLock?.request("screen").then((lock) => { wakeLock = lock; }, () => {});
 }
