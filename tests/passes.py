@@ -5,7 +5,7 @@ service or a server process. pytest-django fails such a test if it opens a datab
 test that reaches a service in another way (the cache, the channel layer) is marked ``services``.
 
 ``one_pass`` is set by hand, on long tests of what lies before or beside the database: sockets, the
-look of pages, a proxy.
+look of pages, a proxy, a browser's microphone.
 """
 
 from typing import Final

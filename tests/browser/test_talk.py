@@ -16,6 +16,7 @@ from tests.factories import SegmentFactory
 
 
 @pytest.mark.engine
+@pytest.mark.one_pass
 def test_the_transcript_of_a_call_with_the_microphone_is_shown(
     playwright: Playwright, browser_path: str, address: str, cast, tmp_path: Path
 ):

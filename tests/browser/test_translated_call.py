@@ -13,7 +13,13 @@ from tests.browser.microphone import browser_with_microphone, speech_file
 from tests.e2e.server import Server
 from tests.requirements import needs_apertium
 
-pytestmark = [needs_apertium, pytest.mark.engine, pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [
+    needs_apertium,
+    pytest.mark.engine,
+    pytest.mark.e2e,
+    pytest.mark.one_pass,
+    pytest.mark.timeout(600),
+]
 
 LOADING = 90_000  # milliseconds: the first call loads the engines, on a busy machine
 
