@@ -106,7 +106,7 @@ class Document(LeasedRow):
 
 
 class DocumentFile(models.Model):
-    """The bytes of a document, apart from it: they are read only to make its passages."""
+    """The bytes of a document that is not read yet. They are deleted when it is, or cannot be."""
 
     document = models.OneToOneField(
         Document, on_delete=models.CASCADE, primary_key=True, related_name="file"

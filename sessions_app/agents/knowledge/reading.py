@@ -19,7 +19,7 @@ from sessions_app.agents.files.blocks import Unreadable
 from sessions_app.agents.files.child import file_read
 from sessions_app.agents.knowledge.passages import PassageText, split
 from sessions_app.agents.knowledge.vectors import configured_embedder, packed
-from sessions_app.agents.models import Document, KnowledgeBase, Passage
+from sessions_app.agents.models import Document, DocumentFile, KnowledgeBase, Passage
 from sessions_app.engines.embedding import Embedder, Vectors
 from sessions_app.engines.failures import EngineError
 
@@ -74,9 +74,11 @@ def _read(document: Document) -> None:
         document_fail(document, str(error))
 
 
+@transaction.atomic
 def document_fail(document: Document, reason: str) -> None:
     """Record why a claimed document cannot be read. Raises LeaseLost."""
     DOCUMENTS.finish(document, status=Document.Status.FAILED, error=reason[:500], attempts=0)
+    DocumentFile.objects.filter(document=document).delete()
 
 
 @transaction.atomic
@@ -115,6 +117,7 @@ def document_complete(
         embedder=embedder,
         attempts=0,
     )
+    DocumentFile.objects.filter(document=document).delete()
 
 
 def _room_check(base_id: str, more: int) -> None:

@@ -10,7 +10,7 @@ from sessions_app.agents import services
 from sessions_app.agents.files.child import file_read
 from sessions_app.agents.knowledge import reading
 from sessions_app.agents.knowledge.reading import DOCUMENTS, documents_read_due, vectors_make_due
-from sessions_app.agents.models import Document, KnowledgeBase, Passage
+from sessions_app.agents.models import Document, DocumentFile, KnowledgeBase, Passage
 from sessions_app.engines.failures import EngineMisconfigured, EngineUnavailable
 from tests.fakes.embedders import FakeEmbedder
 
@@ -26,6 +26,20 @@ def added(base: KnowledgeBase, content: bytes = b"Orders arrive soon.") -> Docum
 
 def make_due() -> None:
     Document.objects.update(due_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"Orders arrive soon.", "ready"), (b"\xff\xfe\x00", "failed")]
+)
+def test_the_bytes_of_a_document_are_kept_until_it_is_read(base, content, status):
+    document = added(base, content)
+    assert bytes(DocumentFile.objects.get().content) == content
+
+    documents_read_due()
+
+    document.refresh_from_db()
+    assert document.status == status
+    assert not DocumentFile.objects.exists()
 
 
 def test_a_document_of_a_dead_worker_is_read_by_another(base):
