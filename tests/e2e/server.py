@@ -80,6 +80,8 @@ def clean_environment(data_dir: Path, **settings: str) -> dict[str, str]:
         if not name.startswith(("KALLGLOT_", "DJANGO_SETTINGS_MODULE", "PYTEST_"))
         and name not in names
     }
+    # Each new data folder would first get the embedder's model converted into it.
+    kept.setdefault("EMBEDDER_URL", "none")
     return {**kept, "KALLGLOT_DATA_DIR": str(data_dir), **settings}
 
 

@@ -64,9 +64,10 @@ class Installation:
         self.gateways.append(gateway)
         transport = httpx.HTTPTransport(retries=10)  # pauses 0, 0.5, 1, 2 … s while refused
         with httpx.Client(transport=transport, trust_env=False, timeout=TIMEOUT) as client:
-            for _ in range(200):
+            for _ in range(600):
                 if client.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
                     return gateway
+                time.sleep(0.1)  # it is a process: nothing to await
         raise AssertionError("the gateway did not get ready")
 
 
